@@ -1,0 +1,72 @@
+//! A fix: what the receiver said of one instant.
+
+use serde::{Deserialize, Serialize};
+
+use crate::coded::coded_enum;
+use crate::unit::{Position, Timestamp};
+
+coded_enum! {
+    /// How the receiver arrived at a fix (NMEA 0183 GGA quality indicator, grouped).
+    FixQuality {
+        /// Dead reckoned or simulated: no satellites behind it.
+        Estimated => "estimated",
+        /// Satellites alone.
+        Autonomous => "autonomous",
+        /// Corrected by a reference station or an augmentation system.
+        Differential => "differential",
+        /// Carrier phase, ambiguities fixed or floating.
+        Rtk => "rtk",
+    }
+}
+
+coded_enum! {
+    /// Why a fix does not move the odometer. It is kept all the same.
+    Refusal {
+        /// Not from satellites.
+        Estimated => "estimated",
+        /// HDOP above the limit.
+        PoorGeometry => "poor-geometry",
+        /// Too far from the fix before it for any road vehicle.
+        Jump => "jump",
+        /// Not later than the fix before it.
+        OutOfOrder => "out-of-order",
+    }
+}
+
+/// The position of one instant, as assembled from the receiver's sentences.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fix {
+    /// GNSS time of the fix.
+    pub at: Timestamp,
+    /// Where.
+    pub position: Position,
+    /// Speed over ground in mm/s.
+    pub speed_mmps: Option<u32>,
+    /// Course over ground in 1/100 degree clockwise from true north, 0 to 35999.
+    pub course_cdeg: Option<u16>,
+    /// Altitude above mean sea level in mm.
+    pub altitude_mm: Option<i32>,
+    /// Satellites used.
+    pub satellites: Option<u8>,
+    /// Horizontal dilution of precision times 100.
+    pub hdop_c: Option<u16>,
+    /// How the receiver arrived at it.
+    pub quality: FixQuality,
+    /// Why the gate refused it; `None` for a fix that counts.
+    pub refused: Option<Refusal>,
+}
+
+/// Where and when a fix was, without the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FixStamp {
+    /// GNSS time of the fix.
+    pub at: Timestamp,
+    /// Where.
+    pub position: Position,
+}
+
+impl From<&Fix> for FixStamp {
+    fn from(fix: &Fix) -> Self {
+        Self { at: fix.at, position: fix.position }
+    }
+}

@@ -1,0 +1,64 @@
+//! What the backend publishes to a device: CommitAcks and commands.
+
+use alloc::string::String;
+
+use serde::{Deserialize, Serialize};
+
+use super::envelope::Message;
+use super::up::Stream;
+use crate::assignment::{Assignment, RiderContact};
+use crate::id::{AssignmentId, CommandNumber, JournalEpoch, Sequence, TripId};
+use crate::unit::Timestamp;
+
+/// Lane `ack`: everything of the stream up to `through` is committed in the backend.
+///
+/// Cumulative for (epoch, stream). Only after it may the journal forget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommitAck {
+    /// The journal.
+    pub epoch: JournalEpoch,
+    /// The stream.
+    pub stream: Stream,
+    /// The last committed sequence.
+    pub through: Sequence,
+}
+
+/// Lane `command`: takes effect at most once.
+///
+/// Numbers grow strictly for one device. The device keeps the highest number it has taken in and
+/// ignores anything up to it, so the backend may send a command again until it hears of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Command {
+    /// Its number.
+    pub number: CommandNumber,
+    /// After this it has no effect; `None` for a command that stays true.
+    pub expires_at: Option<Timestamp>,
+    /// What to do.
+    pub body: CommandBody,
+}
+
+/// What a command does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CommandBody {
+    /// Offers an order to the driver.
+    Offer(Assignment),
+    /// Takes an offer back, accepted or not.
+    Withdraw {
+        /// The offer.
+        assignment: AssignmentId,
+        /// Why, for the driver.
+        reason: String,
+    },
+    /// Tells an accepted trip's driver who the rider is.
+    Rider(RiderContact),
+    /// Cancels a trip that has not started.
+    CancelTrip {
+        /// The trip.
+        trip: TripId,
+        /// Why, for the driver.
+        reason: String,
+    },
+}
+
+impl Message for CommitAck {}
+impl Message for Command {}

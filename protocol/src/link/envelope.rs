@@ -1,0 +1,68 @@
+//! The envelope: one version byte, then the message in postcard, then nothing.
+
+use alloc::vec::Vec;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// The version this code writes, and the only one it reads.
+pub const VERSION: u8 = 1;
+
+/// Largest payload on the link, in bytes. A full trail batch needs about a tenth of it.
+pub const PAYLOAD_LEN_MAX: usize = 64 * 1024;
+
+/// Why bytes are not a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// No bytes at all.
+    #[error("the payload is empty")]
+    Empty,
+    /// More than [`PAYLOAD_LEN_MAX`].
+    #[error("the payload has {len} bytes; at most {PAYLOAD_LEN_MAX} are allowed")]
+    TooLong {
+        /// Its length in bytes.
+        len: usize,
+    },
+    /// A version this code does not read.
+    #[error("the payload has version {found}; this side speaks version {VERSION}")]
+    Version {
+        /// The version found.
+        found: u8,
+    },
+    /// Not the message that was expected, or a value out of range in it.
+    #[error("the payload is not a well-formed message")]
+    Malformed,
+    /// The message ended before the bytes did.
+    #[error("{len} bytes follow the end of the message")]
+    Trailing {
+        /// How many bytes were left over.
+        len: usize,
+    },
+}
+
+/// A message of the device link. What it is follows from its topic's lane.
+pub trait Message: Serialize + DeserializeOwned {}
+
+/// The bytes of a message.
+///
+/// # Panics
+/// Never: every [`Message`] is made of types postcard can write.
+pub fn encode<M: Message>(message: &M) -> Vec<u8> {
+    postcard::to_extend(message, Vec::from([VERSION])).expect("messages are serializable")
+}
+
+/// The message of these bytes; total over any input.
+pub fn decode<M: Message>(bytes: &[u8]) -> Result<M, DecodeError> {
+    if bytes.len() > PAYLOAD_LEN_MAX {
+        return Err(DecodeError::TooLong { len: bytes.len() });
+    }
+    let (version, body) = bytes.split_first().ok_or(DecodeError::Empty)?;
+    if *version != VERSION {
+        return Err(DecodeError::Version { found: *version });
+    }
+    match postcard::take_from_bytes(body) {
+        Ok((message, [])) => Ok(message),
+        Ok((_, rest)) => Err(DecodeError::Trailing { len: rest.len() }),
+        Err(_) => Err(DecodeError::Malformed),
+    }
+}

@@ -1,0 +1,186 @@
+//! What a device publishes: the live position, events, the trail, its presence.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use super::envelope::Message;
+use crate::coded::coded_enum;
+use crate::fix::{Fix, FixStamp};
+use crate::id::{AssignmentId, CommandNumber, JournalEpoch, Sequence, TripId};
+use crate::meter::Reading;
+use crate::trip::TripStep;
+use crate::unit::{Position, Timestamp};
+
+/// Lane `live`: the newest position. Neither journalled nor repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Live {
+    /// GNSS time of the fix.
+    pub at: Timestamp,
+    /// Where.
+    pub position: Position,
+    /// Speed over ground in mm/s.
+    pub speed_mmps: Option<u32>,
+    /// Course over ground in 1/100 degree.
+    pub course_cdeg: Option<u16>,
+}
+
+impl From<&Fix> for Live {
+    fn from(fix: &Fix) -> Self {
+        Self {
+            at: fix.at,
+            position: fix.position,
+            speed_mmps: fix.speed_mmps,
+            course_cdeg: fix.course_cdeg,
+        }
+    }
+}
+
+coded_enum! {
+    /// The two journalled streams of a device.
+    Stream {
+        /// Events, lane `event`.
+        Event => "event",
+        /// Fixes, lane `trail`.
+        Trail => "trail",
+    }
+}
+
+/// A run of records of one stream, without holes, that names the sequence it follows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Batch<R> {
+    /// The journal the records are in.
+    pub epoch: JournalEpoch,
+    /// The sequence before the first record.
+    pub after: Sequence,
+    /// The records, in sequence.
+    pub records: Vec<R>,
+}
+
+impl<R> Batch<R> {
+    /// The sequence of the last record.
+    pub fn last(&self) -> Sequence {
+        self.after.plus(self.records.len() as u64)
+    }
+
+    /// The records that follow `cursor`, or `None` if records between it and this batch are missing.
+    ///
+    /// What the cursor covers already is a replay and is left out; all of it may be.
+    pub fn following(&self, cursor: Sequence) -> Option<&[R]> {
+        if self.after > cursor {
+            return None;
+        }
+        let covered = usize::try_from(cursor.since(self.after)).unwrap_or(usize::MAX);
+        Some(self.records.get(covered..).unwrap_or_default())
+    }
+}
+
+/// Lane `event`.
+pub type EventBatch = Batch<Event>;
+/// Lane `trail`.
+pub type TrailBatch = Batch<Fix>;
+
+/// Something that happened on the device, with what its clock, odometer and receiver said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// When: GNSS time once the receiver has given it.
+    pub at: Timestamp,
+    /// Steady clock and odometer.
+    pub reading: Reading,
+    /// The last fix that counted; `None` before the first.
+    pub fix: Option<FixStamp>,
+    /// What.
+    pub body: EventBody,
+}
+
+/// What an event is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EventBody {
+    /// The agent started.
+    Booted {
+        /// The last moment the agent is known to have run before; `None` with a new journal.
+        absent_since: Option<Timestamp>,
+        /// Version of the agent.
+        agent_version: String,
+    },
+    /// The driver's answer to an offer.
+    Answered {
+        /// The offer.
+        assignment: AssignmentId,
+        /// The answer.
+        answer: Answer,
+    },
+    /// A step of a trip.
+    Trip {
+        /// The trip.
+        trip: TripId,
+        /// The step.
+        step: TripStep,
+    },
+    /// A command was taken in: its effect, if any, is durable on the device.
+    CommandDone {
+        /// The command.
+        number: CommandNumber,
+        /// What became of it.
+        outcome: CommandOutcome,
+    },
+}
+
+/// A driver's answer to an offer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Answer {
+    /// Taken.
+    Accept,
+    /// Declined.
+    Reject {
+        /// Why, possibly empty.
+        reason: String,
+    },
+}
+
+coded_enum! {
+    /// What became of a command on the device.
+    CommandOutcome {
+        /// It took effect.
+        Applied => "applied",
+        /// It came after its expiry and had no effect.
+        Expired => "expired",
+        /// The device's state had no place for it; it had no effect.
+        Refused => "refused",
+    }
+}
+
+/// Lane `presence`: published on connect, and the will of every connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Presence {
+    /// Connected.
+    Here {
+        /// Version of the agent.
+        agent_version: String,
+    },
+    /// The connection broke (the will), or the agent says goodbye.
+    Gone,
+}
+
+impl Message for Live {}
+impl Message for EventBatch {}
+impl Message for TrailBatch {}
+impl Message for Presence {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_trimmed_to_what_follows_the_cursor_and_a_hole_declares_itself() {
+        let batch =
+            Batch { epoch: JournalEpoch(1), after: Sequence(10), records: Vec::from([11, 12, 13]) };
+        assert_eq!(batch.following(Sequence(9)), None, "10 is missing");
+        assert_eq!(batch.following(Sequence(10)), Some(&[11, 12, 13][..]));
+        assert_eq!(batch.following(Sequence(12)), Some(&[13][..]));
+        assert_eq!(batch.following(Sequence(13)), Some(&[][..]));
+        assert_eq!(batch.following(Sequence(u64::MAX)), Some(&[][..]));
+        assert_eq!(batch.last(), Sequence(13));
+    }
+}

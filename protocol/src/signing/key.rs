@@ -1,0 +1,86 @@
+//! Keys as Beckn networks write them: Base64 of raw bytes.
+
+use alloc::string::String;
+use core::fmt;
+use core::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use ed25519_dalek::{SigningKey, VerifyingKey};
+
+/// A text that is no key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// Not a private key.
+    #[error(
+        "a private signing key is the Base64 of 32 bytes (seed) or 64 bytes (seed and public key)"
+    )]
+    Secret,
+    /// Its two halves do not belong together.
+    #[error("the public half of the private signing key does not belong to its seed")]
+    Halves,
+    /// Not a public key.
+    #[error("a public signing key is the Base64 of 32 bytes that are a point of Ed25519")]
+    Public,
+}
+
+/// An Ed25519 private key. It does not print itself.
+#[derive(Clone)]
+pub struct SecretKey(pub(super) SigningKey);
+
+impl SecretKey {
+    /// The key of this seed; the caller brings the randomness.
+    pub fn from_seed(seed: &[u8; 32]) -> Self {
+        Self(SigningKey::from_bytes(seed))
+    }
+
+    /// The public half.
+    pub fn public(&self) -> PublicKey {
+        PublicKey(self.0.verifying_key())
+    }
+
+    /// The seed as Base64, for a key file of mode 0600.
+    pub fn seed_base64(&self) -> String {
+        BASE64.encode(self.0.to_bytes())
+    }
+}
+
+impl fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretKey(..)")
+    }
+}
+
+impl FromStr for SecretKey {
+    type Err = KeyError;
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        let bytes = BASE64.decode(text.trim()).map_err(|_| KeyError::Secret)?;
+        let (seed, public) = bytes.split_first_chunk::<32>().ok_or(KeyError::Secret)?;
+        let key = Self::from_seed(seed);
+        match public.len() {
+            0 => Ok(key),
+            32 if public == key.0.verifying_key().as_bytes() => Ok(key),
+            32 => Err(KeyError::Halves),
+            _ => Err(KeyError::Secret),
+        }
+    }
+}
+
+/// An Ed25519 public key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublicKey(pub(super) VerifyingKey);
+
+impl FromStr for PublicKey {
+    type Err = KeyError;
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        let bytes = BASE64.decode(text.trim()).map_err(|_| KeyError::Public)?;
+        let bytes: [u8; 32] = bytes.try_into().map_err(|_| KeyError::Public)?;
+        VerifyingKey::from_bytes(&bytes).map(Self).map_err(|_| KeyError::Public)
+    }
+}
+
+impl fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&BASE64.encode(self.0.as_bytes()))
+    }
+}

@@ -1,0 +1,206 @@
+//! Frozen bytes of the device link, version 1. If one of these fails, do not change the test: a
+//! vehicle on the road speaks these bytes. Grow an enum at its end, or raise the version.
+
+use tripline_protocol::assignment::{Assignment, Place, RiderContact};
+use tripline_protocol::fix::{Fix, FixQuality, FixStamp, Refusal};
+use tripline_protocol::id::{AssignmentId, CommandNumber, JournalEpoch, OrderId, Sequence, TripId};
+use tripline_protocol::link::down::{Command, CommandBody, CommitAck};
+use tripline_protocol::link::envelope::{DecodeError, Message, decode, encode};
+use tripline_protocol::link::up::{
+    Answer, Batch, CommandOutcome, Event, EventBatch, EventBody, Live, Presence, Stream, TrailBatch,
+};
+use tripline_protocol::meter::Reading;
+use tripline_protocol::otp::OtpVerifier;
+use tripline_protocol::tariff::{FareReason, Tariff, Usage};
+use tripline_protocol::trip::TripStep;
+use tripline_protocol::unit::{Odometer, Paise, Position, Steady, Timestamp};
+
+fn position() -> Position {
+    Position::new(374_263_973, -1_220_936_434).expect("on the globe")
+}
+
+fn at() -> Timestamp {
+    Timestamp::from_unix_ms(1_581_041_657_000)
+}
+
+fn tariff() -> Tariff {
+    Tariff {
+        code: "auto".into(),
+        version: 3,
+        base_paise: Paise(3000),
+        base_distance_m: 2000,
+        per_km_paise: Paise(1500),
+        per_minute_paise: Paise(0),
+        waiting_per_minute_paise: Paise(100),
+        waiting_free_s: 180,
+        minimum_paise: Paise(3000),
+        rounding_paise: Paise(100),
+    }
+}
+
+fn events() -> EventBatch {
+    let trip = TripId::from_bytes([2; 16]);
+    let assignment = AssignmentId::from_bytes([3; 16]);
+    let usage = Usage { distance_m: 1234, riding_s: 300, waiting_s: 60 };
+    let stop = TripStep::Stop { fare: tariff().fare(usage, FareReason::Metered) };
+    let steps = [
+        TripStep::Depart,
+        TripStep::Arrive,
+        TripStep::Start { otp: Some("4711".into()) },
+        TripStep::Pause,
+        TripStep::Resume,
+        stop,
+        TripStep::Cancel { reason: "flat tyre".into() },
+        TripStep::NoShow,
+        TripStep::Collected { amount: Paise(4500) },
+    ];
+    let mut bodies = vec![
+        EventBody::Booted { absent_since: Some(at()), agent_version: "0.1.0".into() },
+        EventBody::Answered { assignment, answer: Answer::Accept },
+        EventBody::Answered { assignment, answer: Answer::Reject { reason: "far".into() } },
+        EventBody::CommandDone { number: CommandNumber(7), outcome: CommandOutcome::Expired },
+    ];
+    bodies.extend(steps.map(|step| EventBody::Trip { trip, step }));
+    let event = |body| Event {
+        at: at(),
+        reading: Reading { steady: Steady { ms: 90_000 }, odometer: Odometer { mm: 1_234_567 } },
+        fix: Some(FixStamp { at: at(), position: position() }),
+        body,
+    };
+    Batch {
+        epoch: JournalEpoch(0x0123_4567_89ab_cdef),
+        after: Sequence(41),
+        records: bodies.into_iter().map(event).collect(),
+    }
+}
+
+fn trail() -> TrailBatch {
+    let fix = |refused| Fix {
+        at: at(),
+        position: position(),
+        speed_mmps: Some(13_890),
+        course_cdeg: Some(6_513),
+        altitude_mm: Some(-4_400),
+        satellites: Some(12),
+        hdop_c: Some(76),
+        quality: FixQuality::Rtk,
+        refused,
+    };
+    Batch {
+        epoch: JournalEpoch(1),
+        after: Sequence(0),
+        records: vec![fix(None), fix(Some(Refusal::Jump))],
+    }
+}
+
+fn commands() -> Vec<Command> {
+    let order = OrderId::from_bytes([1; 16]);
+    let trip = TripId::from_bytes([2; 16]);
+    let assignment = AssignmentId::from_bytes([3; 16]);
+    let place = |address: &str| Place { position: position(), address: address.into() };
+    let offer = Assignment {
+        id: assignment,
+        order,
+        trip,
+        pickup: place("Castro Street"),
+        drop: place("Shoreline"),
+        estimated_distance_m: 1_500,
+        estimated_fare: Paise(4_500),
+        tariff: tariff(),
+        expires_at: at().plus_ms(30_000),
+        otp: Some(OtpVerifier::new(order, "4711", [9; 16])),
+        collect_cash: true,
+    };
+    let contact = RiderContact { trip, name: "Asha".into(), phone: "+91-9800000000".into() };
+    let bodies = [
+        CommandBody::Offer(offer),
+        CommandBody::Withdraw { assignment, reason: "too late".into() },
+        CommandBody::Rider(contact),
+        CommandBody::CancelTrip { trip, reason: "rider cancelled".into() },
+    ];
+    bodies
+        .into_iter()
+        .zip(1..)
+        .map(|(body, number)| Command {
+            number: CommandNumber(number),
+            expires_at: Some(at()),
+            body,
+        })
+        .collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes
+        .chunks(32)
+        .map(|line| line.iter().map(|b| format!("{b:02x}")).collect::<String>() + "\n")
+        .collect()
+}
+
+fn frozen<M: Message + PartialEq + std::fmt::Debug>(message: &M) -> String {
+    let bytes = encode(message);
+    assert_eq!(decode::<M>(&bytes).as_ref(), Ok(message), "reads back what it wrote");
+    hex(&bytes)
+}
+
+#[test]
+fn the_live_position_keeps_its_bytes() {
+    let live =
+        Live { at: at(), position: position(), speed_mmps: Some(13_890), course_cdeg: Some(6_513) };
+    insta::assert_snapshot!(frozen(&live));
+}
+
+#[test]
+fn the_event_batch_keeps_its_bytes() {
+    insta::assert_snapshot!(frozen(&events()));
+}
+
+#[test]
+fn the_trail_batch_keeps_its_bytes() {
+    insta::assert_snapshot!(frozen(&trail()));
+}
+
+#[test]
+fn presence_and_commit_ack_keep_their_bytes() {
+    let here = Presence::Here { agent_version: "0.1.0".into() };
+    let commit_ack =
+        CommitAck { epoch: JournalEpoch(1), stream: Stream::Trail, through: Sequence(300) };
+    let text = [frozen(&here), frozen(&Presence::Gone), frozen(&commit_ack)].concat();
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn the_commands_keep_their_bytes() {
+    insta::assert_snapshot!(commands().iter().map(frozen).collect::<String>());
+}
+
+#[test]
+fn trailing_bytes_another_version_and_any_truncation_are_refused() {
+    let bytes = encode(&events());
+    let mut longer = bytes.clone();
+    longer.push(0);
+    assert_eq!(decode::<EventBatch>(&longer), Err(DecodeError::Trailing { len: 1 }));
+    let mut newer = bytes.clone();
+    newer[0] = 2;
+    assert_eq!(decode::<EventBatch>(&newer), Err(DecodeError::Version { found: 2 }));
+    assert_eq!(decode::<EventBatch>(&[]), Err(DecodeError::Empty));
+    for len in 1..bytes.len() {
+        assert_eq!(decode::<EventBatch>(&bytes[..len]), Err(DecodeError::Malformed), "{len} bytes");
+    }
+    let huge = vec![1; 64 * 1024 + 1];
+    assert_eq!(decode::<EventBatch>(&huge), Err(DecodeError::TooLong { len: huge.len() }));
+}
+
+proptest::proptest! {
+    #[test]
+    fn decoding_is_total(mut bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..400)) {
+        if let Some(version) = bytes.first_mut() {
+            *version = 1;
+        }
+        let _ = decode::<Live>(&bytes);
+        let _ = decode::<EventBatch>(&bytes);
+        let _ = decode::<TrailBatch>(&bytes);
+        let _ = decode::<Command>(&bytes);
+        let _ = decode::<CommitAck>(&bytes);
+        let _ = decode::<Presence>(&bytes);
+    }
+}
