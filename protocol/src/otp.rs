@@ -5,6 +5,8 @@
 //! whoever holds the verifier and a computer: the verifier protects against a glance, not against a
 //! laboratory. The typed OTP travels in the start event, and the backend checks it again.
 
+use alloc::string::String;
+
 use blake2::Blake2sMac;
 use blake2::digest::consts::U16;
 use blake2::digest::{KeyInit, Mac};
@@ -41,6 +43,17 @@ impl core::fmt::Debug for OtpVerifier {
     }
 }
 
+/// An OTP as the driver typed it. It does not print itself, so that no log shows it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TypedOtp(pub String);
+
+impl core::fmt::Debug for TypedOtp {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("TypedOtp(..)")
+    }
+}
+
 fn tag(key: &[u8; OTP_KEY_LEN], order: OrderId, otp: &str) -> [u8; OTP_KEY_LEN] {
     let mut mac =
         Blake2sMac::<U16>::new_from_slice(key).expect("a key of 16 bytes is within 1..=32");
@@ -67,7 +80,8 @@ mod tests {
     }
 
     #[test]
-    fn a_verifier_does_not_print_its_bytes() {
+    fn neither_a_verifier_nor_a_typed_otp_prints_itself() {
+        assert_eq!(format!("{:?}", TypedOtp("4711".into())), "TypedOtp(..)");
         let verifier = OtpVerifier::new(OrderId::from_bytes([1; 16]), "4711", [9; 16]);
         assert_eq!(format!("{verifier:?}"), "OtpVerifier(..)");
     }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::coded::coded_enum;
 use crate::machine::machine;
+use crate::otp::TypedOtp;
 use crate::tariff::Fare;
 use crate::unit::Paise;
 
@@ -78,7 +79,7 @@ pub enum TripStep {
     /// The rider is aboard.
     Start {
         /// The OTP as typed, checked again by the backend; `None` if the ride needs none.
-        otp: Option<String>,
+        otp: Option<TypedOtp>,
     },
     /// A stop on the way.
     Pause,

@@ -7,10 +7,11 @@ use tripline_protocol::id::{AssignmentId, CommandNumber, JournalEpoch, OrderId, 
 use tripline_protocol::link::down::{Command, CommandBody, CommitAck};
 use tripline_protocol::link::envelope::{DecodeError, Message, decode, encode};
 use tripline_protocol::link::up::{
-    Answer, Batch, CommandOutcome, Event, EventBatch, EventBody, Live, Presence, Stream, TrailBatch,
+    Answer, Batch, CommandOutcome, Event, EventBatch, EventBody, Live, Presence, Stream,
+    TrailBatch, TrailRecord,
 };
 use tripline_protocol::meter::Reading;
-use tripline_protocol::otp::OtpVerifier;
+use tripline_protocol::otp::{OtpVerifier, TypedOtp};
 use tripline_protocol::tariff::{FareReason, Tariff, Usage};
 use tripline_protocol::trip::TripStep;
 use tripline_protocol::unit::{Odometer, Paise, Position, Steady, Timestamp};
@@ -46,7 +47,7 @@ fn events() -> EventBatch {
     let steps = [
         TripStep::Depart,
         TripStep::Arrive,
-        TripStep::Start { otp: Some("4711".into()) },
+        TripStep::Start { otp: Some(TypedOtp("4711".into())) },
         TripStep::Pause,
         TripStep::Resume,
         stop,
@@ -59,6 +60,7 @@ fn events() -> EventBatch {
         EventBody::Answered { assignment, answer: Answer::Accept },
         EventBody::Answered { assignment, answer: Answer::Reject { reason: "far".into() } },
         EventBody::CommandDone { number: CommandNumber(7), outcome: CommandOutcome::Expired },
+        EventBody::Lost,
     ];
     bodies.extend(steps.map(|step| EventBody::Trip { trip, step }));
     let event = |body| Event {
@@ -89,7 +91,11 @@ fn trail() -> TrailBatch {
     Batch {
         epoch: JournalEpoch(1),
         after: Sequence(0),
-        records: vec![fix(None), fix(Some(Refusal::Jump))],
+        records: vec![
+            TrailRecord::Fix(fix(None)),
+            TrailRecord::Fix(fix(Some(Refusal::Jump))),
+            TrailRecord::Lost,
+        ],
     }
 }
 
@@ -130,10 +136,13 @@ fn commands() -> Vec<Command> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes
-        .chunks(32)
-        .map(|line| line.iter().map(|b| format!("{b:02x}")).collect::<String>() + "\n")
-        .collect()
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).expect("four bits");
+    let mut text = String::new();
+    for line in bytes.chunks(32) {
+        text.extend(line.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
+        text.push('\n');
+    }
+    text
 }
 
 fn frozen<M: Message + PartialEq + std::fmt::Debug>(message: &M) -> String {

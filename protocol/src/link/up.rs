@@ -79,7 +79,16 @@ impl<R> Batch<R> {
 /// Lane `event`.
 pub type EventBatch = Batch<Event>;
 /// Lane `trail`.
-pub type TrailBatch = Batch<Fix>;
+pub type TrailBatch = Batch<TrailRecord>;
+
+/// A record of the trail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TrailRecord {
+    /// A fix, counted or refused.
+    Fix(Fix),
+    /// The journal was damaged where this sequence's fix stood: a declared gap.
+    Lost,
+}
 
 /// Something that happened on the device, with what its clock, odometer and receiver said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,6 +134,8 @@ pub enum EventBody {
         /// What became of it.
         outcome: CommandOutcome,
     },
+    /// The journal was damaged where this sequence's event stood: a declared gap.
+    Lost,
 }
 
 /// A driver's answer to an offer.

@@ -1,0 +1,169 @@
+//! The gate and the odometer: which fixes count, and how far the vehicle went.
+
+use tripline_protocol::fix::{Fix, FixQuality, FixStamp, Refusal};
+use tripline_protocol::unit::Odometer;
+
+use crate::geodesy::distance_mm;
+
+/// HDOP times 100 above which a fix does not count.
+pub const HDOP_C_MAX: u16 = 1_000;
+
+/// Speed between two fixes above which the later one is a jump, in mm/s (252 km/h).
+pub const SPEED_MMPS_MAX: u64 = 70_000;
+
+/// Doppler speed below which the vehicle stands, in mm/s.
+pub const STANDING_SPEED_MMPS_MAX: u32 = 500;
+
+/// While the vehicle stands by its Doppler speed, wandering up to this far from where it stopped is
+/// the receiver's noise, in mm.
+pub const STANDING_RADIUS_MM: u64 = 25_000;
+
+/// The same for receivers that report no speed, where position is all there is, in mm.
+pub const STANDING_RADIUS_WITHOUT_SPEED_MM: u64 = 10_000;
+
+/// The gate and odometer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OdometerGate {
+    total: Odometer,
+    /// The last fix that counted: what the next is checked against.
+    last: Option<FixStamp>,
+    /// Where the distance was last counted to; it stays put while the vehicle stands.
+    anchor: Option<FixStamp>,
+}
+
+impl OdometerGate {
+    /// The odometer.
+    pub const fn total(&self) -> Odometer {
+        self.total
+    }
+
+    /// The last fix that counted.
+    pub const fn last(&self) -> Option<FixStamp> {
+        self.last
+    }
+
+    /// Judges a fix: marks it if it is refused, and says what the odometer shows after it.
+    ///
+    /// Changes nothing: the outcome is journalled first and comes back through [`Self::apply`].
+    pub fn judge(&self, mut fix: Fix) -> (Fix, Odometer) {
+        fix.refused = self.refusal(&fix);
+        let step_mm = match (fix.refused, self.anchor) {
+            (None, Some(anchor)) => {
+                let mm = distance_mm(anchor.position, fix.position);
+                if is_standing(&fix, mm) { 0 } else { mm }
+            }
+            _ => 0,
+        };
+        (fix, Odometer { mm: self.total.mm.saturating_add(step_mm) })
+    }
+
+    /// Takes over a judged fix and the odometer after it, new or read back from the journal.
+    pub fn apply(&mut self, fix: &Fix, total: Odometer) {
+        if fix.refused.is_some() {
+            return;
+        }
+        if total > self.total || self.anchor.is_none() {
+            self.anchor = Some(fix.into());
+        }
+        self.total = self.total.max(total);
+        self.last = Some(fix.into());
+    }
+
+    fn refusal(&self, fix: &Fix) -> Option<Refusal> {
+        if fix.quality == FixQuality::Estimated {
+            return Some(Refusal::Estimated);
+        }
+        if fix.hdop_c.is_some_and(|hdop_c| hdop_c > HDOP_C_MAX) {
+            return Some(Refusal::PoorGeometry);
+        }
+        let last = self.last?;
+        let elapsed_ms = fix.at.since_ms(last.at);
+        let Some(elapsed_ms) = u64::try_from(elapsed_ms).ok().filter(|ms| *ms > 0) else {
+            return Some(Refusal::OutOfOrder);
+        };
+        // Written as a product, since the quotient would round a short step's speed to nothing.
+        let reach_mm = SPEED_MMPS_MAX.saturating_mul(elapsed_ms) / 1000;
+        (distance_mm(last.position, fix.position) > reach_mm).then_some(Refusal::Jump)
+    }
+}
+
+fn is_standing(fix: &Fix, from_anchor_mm: u64) -> bool {
+    match fix.speed_mmps {
+        Some(speed_mmps) => {
+            speed_mmps < STANDING_SPEED_MMPS_MAX && from_anchor_mm < STANDING_RADIUS_MM
+        }
+        None => from_anchor_mm < STANDING_RADIUS_WITHOUT_SPEED_MM,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tripline_protocol::unit::{Position, Timestamp};
+
+    fn fix(second: i64, north_m: i32, speed_mmps: Option<u32>) -> Fix {
+        Fix {
+            at: Timestamp::from_unix_ms(second * 1000),
+            // At the equator a metre north is 90.4 units of 1e-7 degree.
+            position: Position::new(north_m * 904 / 10, 0).expect("on the globe"),
+            speed_mmps,
+            course_cdeg: None,
+            altitude_mm: None,
+            satellites: None,
+            hdop_c: Some(80),
+            quality: FixQuality::Autonomous,
+            refused: None,
+        }
+    }
+
+    fn drive(fixes: &[Fix]) -> (OdometerGate, alloc::vec::Vec<Option<Refusal>>) {
+        let mut gate = OdometerGate::default();
+        let refusals = fixes
+            .iter()
+            .map(|fix| {
+                let (judged, total) = gate.judge(*fix);
+                gate.apply(&judged, total);
+                judged.refused
+            })
+            .collect();
+        (gate, refusals)
+    }
+
+    #[test]
+    fn a_jump_and_the_way_back_count_nothing() {
+        let fixes = [
+            fix(0, 0, Some(10_000)),
+            fix(1, 10, Some(10_000)),
+            fix(2, 2_000, Some(10_000)),
+            fix(3, 30, Some(10_000)),
+        ];
+        let (gate, refusals) = drive(&fixes);
+        assert_eq!(refusals, [None, None, Some(Refusal::Jump), None]);
+        assert!((29_900..30_100).contains(&gate.total().mm), "{:?}", gate.total());
+    }
+
+    #[test]
+    fn wandering_while_standing_counts_nothing_and_the_way_on_counts_whole() {
+        let fixes = [
+            fix(0, 0, Some(5_000)),
+            fix(1, 3, Some(100)),
+            fix(2, -4, Some(100)),
+            fix(3, 5, Some(0)),
+            fix(8, 100, Some(30_000)),
+        ];
+        let (gate, _) = drive(&fixes);
+        assert!((99_500..100_500).contains(&gate.total().mm), "{:?}", gate.total());
+        let without_speed = [fix(0, 0, None), fix(1, 4, None), fix(2, -4, None), fix(3, 20, None)];
+        let (gate, _) = drive(&without_speed);
+        assert!((19_900..20_100).contains(&gate.total().mm), "{:?}", gate.total());
+    }
+
+    #[test]
+    fn estimated_poor_and_late_fixes_are_refused_by_name() {
+        let estimated = Fix { quality: FixQuality::Estimated, ..fix(1, 0, None) };
+        let poor = Fix { hdop_c: Some(1_001), ..fix(2, 0, None) };
+        let (_, refusals) = drive(&[fix(0, 0, None), estimated, poor, fix(0, 50, None)]);
+        let expected = [Refusal::Estimated, Refusal::PoorGeometry, Refusal::OutOfOrder];
+        assert_eq!(refusals[1..], expected.map(Some));
+    }
+}

@@ -1,0 +1,401 @@
+//! The engine against random days: whatever happens in whatever order, its rules hold.
+
+use proptest::prelude::*;
+use tripline_agent_core::desk::{DriverAction, DriverError};
+use tripline_agent_core::engine::{Cadence, Engine, Memory};
+use tripline_agent_core::record::Record;
+use tripline_protocol::assignment::{Assignment, Place, RiderContact};
+use tripline_protocol::fix::{Fix, FixQuality};
+use tripline_protocol::id::{
+    AssignmentId, CommandNumber, DeviceId, JournalEpoch, OrderId, Sequence, TripId,
+};
+use tripline_protocol::link::down::{Command, CommandBody, CommitAck};
+use tripline_protocol::link::up::{CommandOutcome, EventBody, Stream};
+use tripline_protocol::machine::Machine;
+use tripline_protocol::otp::OtpVerifier;
+use tripline_protocol::tariff::Tariff;
+use tripline_protocol::trip::{TripState, TripStep};
+use tripline_protocol::unit::{Paise, Position, Timestamp, Uptime};
+
+const CADENCE: Cadence = Cadence { live_on_trip_ms: 1_000, live_idle_ms: 5_000 };
+const START: Timestamp = Timestamp::from_unix_ms(1_700_000_000_000);
+const OTP: &str = "4711";
+
+/// An engine with its journal, as the shell keeps them.
+struct Vehicle {
+    journal: Vec<Record>,
+    engine: Engine,
+    now: Uptime,
+    lived_ms: i64,
+}
+
+impl Vehicle {
+    fn new() -> Self {
+        let opened = Record::Opened { device: device(), epoch: JournalEpoch(7), at: START };
+        let mut vehicle = Self {
+            journal: vec![opened],
+            engine: Engine::new(Memory::default(), CADENCE, START, START, Uptime::default()),
+            now: Uptime::default(),
+            lived_ms: 0,
+        };
+        vehicle.restart();
+        vehicle
+    }
+
+    /// A new process reads the journal.
+    fn restart(&mut self) {
+        let mut memory = Memory::default();
+        self.journal.iter().for_each(|record| memory.apply(record));
+        self.now = Uptime::default();
+        self.engine = Engine::new(memory, CADENCE, START.plus_ms(self.lived_ms), START, self.now);
+        self.write(self.engine.boot("test", self.now));
+    }
+
+    fn write(&mut self, record: Record) {
+        self.engine.apply(&record);
+        self.journal.push(record);
+    }
+
+    fn pass(&mut self, ms: u64) {
+        self.now = self.now.plus_ms(ms);
+        self.lived_ms += ms.cast_signed();
+    }
+
+    fn drive(&mut self, action: DriverAction) -> Result<(), DriverError> {
+        let record = self.engine.handle_driver(action, self.now)?;
+        self.write(record);
+        Ok(())
+    }
+
+    fn command(&mut self, number: u64, body: CommandBody) -> Option<CommandOutcome> {
+        let command = Command { number: CommandNumber(number), expires_at: None, body };
+        let record = self.engine.handle_command(command, self.now)?;
+        self.write(record.clone());
+        let Record::Event { event, .. } = record else { panic!("{record:?}") };
+        let EventBody::CommandDone { outcome, .. } = event.body else { panic!("{event:?}") };
+        Some(outcome)
+    }
+
+    fn fix(&mut self, east_m: i32) {
+        let fix = Fix {
+            at: START.plus_ms(self.lived_ms),
+            position: Position::new(0, east_m * 90).expect("on the globe"),
+            speed_mmps: Some(10_000),
+            course_cdeg: None,
+            altitude_mm: None,
+            satellites: None,
+            hdop_c: None,
+            quality: FixQuality::Autonomous,
+            refused: None,
+        };
+        let (record, _) = self.engine.handle_fix(fix, self.now);
+        self.write(record);
+    }
+
+    fn state(&self) -> Option<TripState> {
+        self.engine.view(self.now).trip.map(|trip| trip.state)
+    }
+}
+
+fn device() -> DeviceId {
+    "ka-01-1".parse().expect("valid")
+}
+
+fn assignment(n: u8) -> Assignment {
+    let order = OrderId::from_bytes([n; 16]);
+    let place = Place {
+        position: Position::new(0, 0).expect("on the globe"),
+        address: String::from("somewhere"),
+    };
+    Assignment {
+        id: AssignmentId::from_bytes([n; 16]),
+        order,
+        trip: TripId::from_bytes([n; 16]),
+        pickup: place.clone(),
+        drop: place,
+        estimated_distance_m: 3_000,
+        estimated_fare: Paise(4_500),
+        tariff: Tariff {
+            code: "auto".into(),
+            version: 1,
+            base_paise: Paise(3_000),
+            base_distance_m: 0,
+            per_km_paise: Paise(1_500),
+            per_minute_paise: Paise(100),
+            waiting_per_minute_paise: Paise(200),
+            waiting_free_s: 0,
+            minimum_paise: Paise(0),
+            rounding_paise: Paise(1),
+        },
+        expires_at: START.plus_ms(1_000_000_000),
+        otp: Some(OtpVerifier::new(order, OTP, [3; 16])),
+        collect_cash: true,
+    }
+}
+
+fn right_otp() -> DriverAction {
+    DriverAction::Start { otp: Some(OTP.into()) }
+}
+
+/// A vehicle with a ride under way.
+fn riding() -> Vehicle {
+    let mut vehicle = Vehicle::new();
+    vehicle.fix(0);
+    vehicle.command(1, CommandBody::Offer(assignment(1)));
+    for action in [DriverAction::Accept, DriverAction::Depart, DriverAction::Arrive, right_otp()] {
+        vehicle.drive(action).expect("possible");
+    }
+    vehicle
+}
+
+#[test]
+fn a_restart_in_mid_trip_changes_nothing_but_the_boot_record() {
+    let mut vehicle = riding();
+    vehicle.pass(10_000);
+    vehicle.fix(100);
+    let before = vehicle.engine.view(vehicle.now);
+    vehicle.restart();
+    let after = vehicle.engine.view(vehicle.now);
+    assert_eq!(after.trip, before.trip);
+    assert_eq!(after.odometer_m, before.odometer_m);
+    let Some(Record::Event { event, .. }) = vehicle.journal.last() else { panic!("a boot event") };
+    assert!(matches!(event.body, EventBody::Booted { absent_since: Some(_), .. }));
+}
+
+#[test]
+fn time_and_distance_while_the_agent_was_down_are_bridged_once_gnss_time_is_back() {
+    let mut vehicle = riding();
+    vehicle.pass(10_000);
+    vehicle.fix(100);
+    vehicle.restart();
+    // Down for twenty seconds, on the road: the agent learns it from the next fix.
+    vehicle.lived_ms += 20_000;
+    vehicle.pass(1_000);
+    vehicle.fix(310);
+    let trip = vehicle.engine.view(vehicle.now).trip.expect("on a trip");
+    assert!((309..=312).contains(&trip.distance_m), "{}", trip.distance_m);
+    assert_eq!(trip.riding_s, 31);
+}
+
+#[test]
+fn the_otp_is_asked_for_and_checked_and_a_wrong_one_changes_nothing() {
+    let mut vehicle = Vehicle::new();
+    vehicle.command(1, CommandBody::Offer(assignment(1)));
+    for action in [DriverAction::Accept, DriverAction::Depart, DriverAction::Arrive] {
+        vehicle.drive(action).expect("possible");
+    }
+    let written = vehicle.journal.len();
+    for (otp, error) in [
+        (None, DriverError::OtpNeeded),
+        (Some("4712".to_string()), DriverError::OtpWrong),
+        (Some("4711".repeat(9)), DriverError::OtpWrong),
+    ] {
+        assert_eq!(vehicle.drive(DriverAction::Start { otp }), Err(error));
+    }
+    assert_eq!((vehicle.journal.len(), vehicle.state()), (written, Some(TripState::AtPickup)));
+    vehicle.drive(right_otp()).expect("the right one");
+    assert_eq!(vehicle.state(), Some(TripState::Started));
+}
+
+#[test]
+fn a_command_has_its_effect_once_also_across_a_restart_and_never_after_its_expiry() {
+    let mut vehicle = Vehicle::new();
+    assert_eq!(
+        vehicle.command(5, CommandBody::Offer(assignment(1))),
+        Some(CommandOutcome::Applied)
+    );
+    vehicle.restart();
+    assert_eq!(vehicle.command(5, CommandBody::Offer(assignment(1))), None);
+    assert_eq!(vehicle.command(4, CommandBody::Offer(assignment(2))), None, "an older number");
+    let late = Command {
+        number: CommandNumber(6),
+        expires_at: Some(START),
+        body: CommandBody::Offer(assignment(3)),
+    };
+    let Some(Record::Event { event, .. }) = vehicle.engine.handle_command(late, vehicle.now) else {
+        panic!("reported")
+    };
+    let expired =
+        EventBody::CommandDone { number: CommandNumber(6), outcome: CommandOutcome::Expired };
+    assert_eq!(event.body, expired);
+}
+
+#[test]
+fn nobody_withdraws_or_cancels_a_ride_under_way_and_no_second_offer_comes_between() {
+    let mut vehicle = riding();
+    let (id, trip) = (assignment(1).id, assignment(1).trip);
+    let withdraw = CommandBody::Withdraw { assignment: id, reason: "late".into() };
+    let cancel = CommandBody::CancelTrip { trip, reason: "rider".into() };
+    let offer = CommandBody::Offer(assignment(2));
+    for (number, body) in [(2, withdraw), (3, cancel), (4, offer)] {
+        assert_eq!(vehicle.command(number, body), Some(CommandOutcome::Refused));
+    }
+    assert_eq!(vehicle.state(), Some(TripState::Started));
+}
+
+#[test]
+fn before_the_start_the_backend_may_withdraw_and_cancel() {
+    let withdraw =
+        CommandBody::Withdraw { assignment: assignment(1).id, reason: "given to another".into() };
+    let cancel = CommandBody::CancelTrip { trip: assignment(1).trip, reason: "rider".into() };
+    for body in [withdraw, cancel] {
+        let mut vehicle = Vehicle::new();
+        vehicle.command(1, CommandBody::Offer(assignment(1)));
+        vehicle.drive(DriverAction::Accept).expect("offered");
+        let contact =
+            RiderContact { trip: assignment(1).trip, name: "Asha".into(), phone: "+91-98".into() };
+        vehicle.command(2, CommandBody::Rider(contact));
+        let view = vehicle.engine.view(vehicle.now).trip.expect("accepted");
+        assert_eq!(view.rider_name.as_deref(), Some("Asha"));
+        assert_eq!(vehicle.command(3, body), Some(CommandOutcome::Applied));
+        assert_eq!(vehicle.state(), Some(TripState::Cancelled));
+        assert!(matches!(vehicle.drive(DriverAction::Depart), Err(DriverError::Refused(_))));
+    }
+}
+
+#[test]
+fn the_stop_carries_the_fare_and_it_is_collected_once() {
+    let mut vehicle = riding();
+    vehicle.pass(60_000);
+    vehicle.fix(1_000);
+    assert_eq!(
+        vehicle.drive(DriverAction::Collected { amount: None }),
+        Err(DriverError::NothingOwed)
+    );
+    vehicle.drive(DriverAction::Stop).expect("riding");
+    let Some(Record::Event { event, .. }) = vehicle.journal.last() else { panic!("an event") };
+    let EventBody::Trip { step: TripStep::Stop { fare }, .. } = &event.body else {
+        panic!("a stop")
+    };
+    assert_eq!(fare.usage.riding_s, 60);
+    assert_eq!(fare.total().0, vehicle.engine.view(vehicle.now).trip.expect("ended").fare_paise);
+    vehicle.drive(DriverAction::Collected { amount: None }).expect("owed");
+    assert_eq!(
+        vehicle.drive(DriverAction::Collected { amount: None }),
+        Err(DriverError::CollectedAlready)
+    );
+}
+
+#[test]
+fn a_commit_ack_of_another_journal_or_beyond_this_one_is_ignored() {
+    let mut vehicle = Vehicle::new();
+    vehicle.fix(0);
+    let commit_ack = |epoch, through| CommitAck {
+        epoch: JournalEpoch(epoch),
+        stream: Stream::Trail,
+        through: Sequence(through),
+    };
+    assert_eq!(vehicle.engine.handle_commit_ack(commit_ack(8, 1)), None);
+    assert_eq!(vehicle.engine.handle_commit_ack(commit_ack(7, 2)), None);
+    let record = vehicle.engine.handle_commit_ack(commit_ack(7, 1)).expect("news");
+    vehicle.write(record);
+    assert_eq!(vehicle.engine.handle_commit_ack(commit_ack(7, 1)), None, "no news");
+}
+
+#[derive(Debug, Clone)]
+enum Input {
+    Act(DriverAction),
+    Offer(u8),
+    Withdraw(u8),
+    Cancel(u8),
+    Fix(i32),
+    Pass(u64),
+    Restart,
+}
+
+fn inputs() -> impl Strategy<Value = Vec<Input>> {
+    let action = prop_oneof![
+        4 => Just(DriverAction::Accept),
+        1 => Just(DriverAction::Reject { reason: "far".into() }),
+        2 => Just(DriverAction::Depart),
+        3 => Just(DriverAction::Arrive),
+        4 => Just(right_otp()),
+        1 => Just(DriverAction::Start { otp: None }),
+        2 => Just(DriverAction::Pause),
+        2 => Just(DriverAction::Resume),
+        2 => Just(DriverAction::Stop),
+        1 => Just(DriverAction::Cancel { reason: "flat".into() }),
+        1 => Just(DriverAction::NoShow),
+        1 => Just(DriverAction::Collected { amount: None }),
+    ];
+    let input = prop_oneof![
+        8 => action.prop_map(Input::Act),
+        3 => (1_u8..4).prop_map(Input::Offer),
+        1 => (1_u8..4).prop_map(Input::Withdraw),
+        1 => (1_u8..4).prop_map(Input::Cancel),
+        6 => (-500_i32..500).prop_map(Input::Fix),
+        3 => (1_u64..60_000).prop_map(Input::Pass),
+        1 => Just(Input::Restart),
+    ];
+    proptest::collection::vec(input, 1..80)
+}
+
+fn check(vehicle: &Vehicle) {
+    let mut memory = Memory::default();
+    let (mut event, mut trail) = (0, 0);
+    let (mut odometer_mm, mut steady_ms) = (0, 0);
+    for record in &vehicle.journal {
+        memory.apply(record);
+        let reading = match record {
+            Record::Event { sequence, event: body, .. } => {
+                event += 1;
+                assert_eq!(sequence.0, event, "events are numbered without holes");
+                body.reading
+            }
+            Record::Fix { sequence, reading, .. } => {
+                trail += 1;
+                assert_eq!(sequence.0, trail, "fixes are numbered without holes");
+                *reading
+            }
+            Record::Opened { .. } | Record::Committed { .. } => continue,
+        };
+        assert!(reading.odometer.mm >= odometer_mm, "the odometer never goes back");
+        assert!(reading.steady.ms >= steady_ms, "the steady clock never goes back");
+        (odometer_mm, steady_ms) = (reading.odometer.mm, reading.steady.ms);
+    }
+    assert_eq!(&memory, vehicle.engine.memory(), "a restart would stand where this process stands");
+    let trip = vehicle.engine.view(vehicle.now).trip;
+    assert!(trip.is_none_or(|trip| trip.fare_paise >= 0));
+}
+
+proptest! {
+    #[test]
+    fn any_day_keeps_the_rules(inputs in inputs()) {
+        let mut vehicle = Vehicle::new();
+        let mut number = 0;
+        for input in inputs {
+            let before = vehicle.state();
+            match input {
+                Input::Act(action) => drop(vehicle.drive(action)),
+                Input::Offer(n) => {
+                    number += 1;
+                    vehicle.command(number, CommandBody::Offer(assignment(n)));
+                }
+                Input::Withdraw(n) => {
+                    number += 1;
+                    let id = assignment(n).id;
+                    vehicle.command(
+                        number,
+                        CommandBody::Withdraw { assignment: id, reason: "no".into() },
+                    );
+                }
+                Input::Cancel(n) => {
+                    number += 1;
+                    let trip = assignment(n).trip;
+                    vehicle.command(number, CommandBody::CancelTrip { trip, reason: "no".into() });
+                }
+                Input::Fix(east_m) => vehicle.fix(east_m),
+                Input::Pass(ms) => vehicle.pass(ms),
+                Input::Restart => vehicle.restart(),
+            }
+            check(&vehicle);
+            if let (Some(before), Some(after)) = (before, vehicle.state()) {
+                let step = before == after
+                    || TripState::TABLE.iter().any(|row| row.from == before && row.to == after);
+                // A new trip begins only where the last one has ended.
+                let new_trip = before.is_terminal() && after == TripState::INITIAL;
+                prop_assert!(step || new_trip, "{before} -> {after}");
+            }
+        }
+    }
+}
