@@ -1,1 +1,21 @@
-//! Placeholder.
+//! The shell around `tripline-agent-core`: everything that touches the world.
+//!
+//! Each task is one file with one loop. [`receiver`] owns the serial port, [`uplink`] the connection
+//! to the backend, [`control`] the local socket the driver's commands come through; [`run`] owns the
+//! engine and the journal, and is the only one that changes either.
+
+pub mod cli;
+
+pub mod config;
+pub mod error;
+pub mod time;
+
+pub mod receiver;
+
+pub mod journal;
+
+pub mod uplink;
+
+pub mod control;
+
+pub mod run;

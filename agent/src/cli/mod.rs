@@ -1,0 +1,251 @@
+//! The command line.
+
+mod show;
+
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Config, SAMPLE};
+use crate::control::client;
+use crate::control::message::Request;
+use crate::error::AgentError;
+use crate::run;
+
+/// Puts a vehicle on a Beckn network: reads its GNSS receiver, takes the driver's word, tells the
+/// backend.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tripline-agent",
+    version,
+    after_help = "\
+Exit codes:
+  0  done                                5  the serial device sends no NMEA
+  1  something that should not happen    6  the journal cannot be used
+  2  wrong use of the command line       7  another agent holds the folder or the socket
+  3  the configuration is not usable     8  no agent is running
+  4  no such serial device               9  the running agent refused, and says why
+
+A first ride:
+  tripline-agent config sample > agent.toml     then set device, token and port in it
+  tripline-agent run --config agent.toml
+  tripline-agent trip show"
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the agent until SIGTERM or Ctrl-C
+    Run(RunArgs),
+    /// What the driver does: show, accept, depart, arrive, start, pause, resume, stop, ...
+    ///
+    /// Each verb is answered only when its event is on the disk. None needs a network.
+    Trip(TripArgs),
+    /// Print or check a configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    #[command(flatten)]
+    config: ConfigPath,
+    /// Start also when the serial device is missing or sends garbage, and go on looking for it.
+    /// Without it that ends the agent at its start, so that an installer sees it; a trip under way
+    /// always goes on.
+    #[arg(long)]
+    wait_for_receiver: bool,
+    /// What to log on standard error: error, warn, info, debug or trace, also per module
+    #[arg(long, env = "TRIPLINE_LOG", default_value = "info")]
+    log: String,
+}
+
+#[derive(Debug, Args)]
+struct ConfigPath {
+    /// The configuration file
+    #[arg(long, env = "TRIPLINE_CONFIG", default_value = "/etc/tripline/agent.toml")]
+    config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct TripArgs {
+    #[command(flatten)]
+    config: ConfigPath,
+    /// The agent's control socket; looked up in the configuration if not given
+    #[arg(long)]
+    socket: Option<PathBuf>,
+    /// Print the answer as JSON
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Show the offer, the trip and the meter
+    Show,
+    /// Take the offer
+    Accept,
+    /// Decline the offer
+    Reject {
+        /// Why
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Set off for the pickup
+    Depart,
+    /// At the pickup
+    Arrive,
+    /// The rider is aboard: start the ride
+    Start {
+        /// The OTP the rider tells
+        #[arg(long)]
+        otp: Option<String>,
+    },
+    /// A stop on the way: distance is not billed until `resume`
+    Pause,
+    /// On again
+    Resume,
+    /// The rider is dropped: stop the ride and show what to collect
+    Stop,
+    /// Call the trip off, before its start
+    Cancel {
+        /// Why
+        #[arg(long)]
+        reason: String,
+    },
+    /// The rider did not come
+    NoShow,
+    /// The rider has paid
+    Collected {
+        /// How much, in rupees such as 45 or 45.50; the whole fare if not given
+        #[arg(long, value_parser = rupees)]
+        amount: Option<i64>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Print a commented configuration to begin with
+    Sample,
+    /// Check a configuration and say what is wrong with it
+    Check(ConfigPath),
+}
+
+impl Cli {
+    /// Does what the command line asks.
+    pub fn execute(self) -> Result<(), AgentError> {
+        match self.command {
+            Command::Run(args) => run_agent(&args),
+            Command::Trip(args) => ask(args),
+            Command::Config(ConfigCommand::Sample) => {
+                print!("{SAMPLE}");
+                Ok(())
+            }
+            Command::Config(ConfigCommand::Check(path)) => {
+                let config = Config::load(&path.config)?;
+                println!("{} is usable, for device {}", path.config.display(), config.device);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn run_agent(args: &RunArgs) -> Result<(), AgentError> {
+    let filter = EnvFilter::try_new(&args.log)
+        .map_err(|error| AgentError::Config { reason: format!("--log {}: {error}", args.log) })?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+    let config = Config::load(&args.config.config)?;
+    // Two threads: one may wait for the disk while the other serves the line.
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| AgentError::Internal(error.to_string()))?
+        .block_on(run::run(config, args.wait_for_receiver))
+}
+
+fn ask(args: TripArgs) -> Result<(), AgentError> {
+    let socket = match args.socket {
+        Some(socket) => socket,
+        None => socket_of(&args.config.config)?,
+    };
+    let response = client::ask(&socket, &args.verb.request())?;
+    if args.json {
+        let text = serde_json::to_string(&response)
+            .map_err(|error| AgentError::Internal(error.to_string()))?;
+        println!("{text}");
+    } else if response.error.is_none() {
+        print!("{}", show::text(&response.status));
+    }
+    match response.error {
+        Some(message) => Err(AgentError::Refused { message }),
+        None => Ok(()),
+    }
+}
+
+fn socket_of(config: &Path) -> Result<PathBuf, AgentError> {
+    Config::load(config).map(|config| config.socket())
+}
+
+impl Verb {
+    fn request(self) -> Request {
+        match self {
+            Self::Show => Request::Show,
+            Self::Accept => Request::Accept,
+            Self::Reject { reason } => Request::Reject { reason },
+            Self::Depart => Request::Depart,
+            Self::Arrive => Request::Arrive,
+            Self::Start { otp } => Request::Start { otp },
+            Self::Pause => Request::Pause,
+            Self::Resume => Request::Resume,
+            Self::Stop => Request::Stop,
+            Self::Cancel { reason } => Request::Cancel { reason },
+            Self::NoShow => Request::NoShow,
+            Self::Collected { amount } => Request::Collected { amount_paise: amount },
+        }
+    }
+}
+
+/// Rupees with at most two decimals, as paise.
+fn rupees(text: &str) -> Result<i64, String> {
+    let (whole, paise) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(paise) || paise.len() > 2 {
+        return Err("give rupees such as 45 or 45.50".into());
+    }
+    let whole: i64 = whole.parse().map_err(|_| "too much".to_string())?;
+    let paise: i64 = format!("{paise:0<2}").parse().map_err(|_| "too much".to_string())?;
+    whole.checked_mul(100).and_then(|sum| sum.checked_add(paise)).ok_or_else(|| "too much".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn rupees_are_read_as_paise() {
+        for (text, paise) in [("45", 4500), ("45.5", 4550), ("0.05", 5), ("45.50", 4550)] {
+            assert_eq!(rupees(text), Ok(paise));
+        }
+        for text in ["", ".", "-1", "1.234", "1e3", "99999999999999999999"] {
+            assert!(rupees(text).is_err(), "{text:?}");
+        }
+    }
+}

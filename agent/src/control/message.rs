@@ -1,0 +1,121 @@
+//! The lines of local control.
+
+use serde::{Deserialize, Serialize};
+use tripline_agent_core::desk::DriverAction;
+use tripline_agent_core::view::View;
+use tripline_protocol::unit::Paise;
+
+/// Longest request line, in bytes.
+pub const REQUEST_LEN_MAX: u64 = 4 * 1024;
+
+/// What is asked of the running agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verb", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Request {
+    /// What is going on?
+    Show,
+    /// Take the offer.
+    Accept,
+    /// Decline the offer.
+    Reject {
+        /// Why.
+        #[serde(default)]
+        reason: String,
+    },
+    /// Set off for the pickup.
+    Depart,
+    /// At the pickup.
+    Arrive,
+    /// The rider is aboard.
+    Start {
+        /// The rider's OTP.
+        otp: Option<String>,
+    },
+    /// A stop on the way.
+    Pause,
+    /// On again.
+    Resume,
+    /// The rider is dropped.
+    Stop,
+    /// Call it off.
+    Cancel {
+        /// Why.
+        reason: String,
+    },
+    /// The rider did not come.
+    NoShow,
+    /// The rider paid.
+    Collected {
+        /// How much, in paise; the whole fare if not said.
+        amount_paise: Option<i64>,
+    },
+}
+
+impl Request {
+    /// The driver's action; `None` for a question.
+    pub fn action(self) -> Option<DriverAction> {
+        Some(match self {
+            Self::Show => return None,
+            Self::Accept => DriverAction::Accept,
+            Self::Reject { reason } => DriverAction::Reject { reason },
+            Self::Depart => DriverAction::Depart,
+            Self::Arrive => DriverAction::Arrive,
+            Self::Start { otp } => DriverAction::Start { otp },
+            Self::Pause => DriverAction::Pause,
+            Self::Resume => DriverAction::Resume,
+            Self::Stop => DriverAction::Stop,
+            Self::Cancel { reason } => DriverAction::Cancel { reason },
+            Self::NoShow => DriverAction::NoShow,
+            Self::Collected { amount_paise } => {
+                DriverAction::Collected { amount: amount_paise.map(Paise) }
+            }
+        })
+    }
+}
+
+/// The running agent's answer: where things stand after the request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Response {
+    /// Why the request was refused; absent if it was carried out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// What the driver sees.
+    #[serde(flatten)]
+    pub status: Status,
+}
+
+/// Everything `trip show` tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The device id.
+    pub device: String,
+    /// The driver's view.
+    #[serde(flatten)]
+    pub view: View,
+    /// Whether the backend is reached.
+    pub connected: bool,
+    /// Whether the receiver's port is open.
+    pub receiver_open: bool,
+    /// Events and fixes that the backend has not committed yet.
+    pub backlog: Backlog,
+    /// Sentences understood and lost since the agent started.
+    pub sentences: Sentences,
+}
+
+/// What waits to be committed by the backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backlog {
+    /// Events.
+    pub events: u64,
+    /// Fixes.
+    pub fixes: u64,
+}
+
+/// The receiver's sentences since the agent started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sentences {
+    /// With a valid checksum.
+    pub valid: u64,
+    /// Damaged or cut off.
+    pub lost: u64,
+}

@@ -1,0 +1,98 @@
+//! What can go wrong, in one clear sentence each, with a way out and an exit code.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why the agent or one of its commands gave up.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// The configuration.
+    #[error("the configuration is not usable: {reason}")]
+    Config {
+        /// What is wrong, with file and key.
+        reason: String,
+    },
+    /// No such serial device at start.
+    #[error(
+        "there is no serial device {}: plug the receiver in or set [receiver] port; \
+         with --wait-for-receiver the agent starts without it", path.display()
+    )]
+    NoReceiver {
+        /// The configured port.
+        path: PathBuf,
+    },
+    /// The serial device cannot be opened at start.
+    #[error("the serial device {} cannot be opened: {reason}; check its permissions and that no other program holds it", path.display())]
+    ReceiverRefused {
+        /// The configured port.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// The device sends bytes that are no NMEA.
+    #[error(
+        "{} sends {bytes} bytes and not one valid NMEA sentence at {baud} baud: \
+         check [receiver] baud and the wiring", path.display()
+    )]
+    Garbage {
+        /// The configured port.
+        path: PathBuf,
+        /// How many bytes came.
+        bytes: u64,
+        /// The configured rate.
+        baud: u32,
+    },
+    /// The data folder or the journal in it.
+    #[error("the journal in {} cannot be used: {reason}", path.display())]
+    Storage {
+        /// The data folder.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// Another agent runs here.
+    #[error("another agent is using {}: stop it first", path.display())]
+    Busy {
+        /// The data folder or the socket.
+        path: PathBuf,
+    },
+    /// The control socket cannot be made.
+    #[error("the control socket {} cannot be made: {source}; set [control] socket to a writable place", path.display())]
+    Socket {
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// No agent answers on the control socket.
+    #[error("no agent answers at {}: start `tripline-agent run`, or name its socket with --socket", path.display())]
+    NotRunning {
+        /// Where.
+        path: PathBuf,
+    },
+    /// The running agent refused.
+    #[error("{message}")]
+    Refused {
+        /// Why, and what to do.
+        message: String,
+    },
+    /// Something that should not happen.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl AgentError {
+    /// The exit code; `--help` lists them.
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Internal(_) => 1,
+            Self::Config { .. } => 3,
+            Self::NoReceiver { .. } | Self::ReceiverRefused { .. } => 4,
+            Self::Garbage { .. } => 5,
+            Self::Storage { .. } => 6,
+            Self::Busy { .. } | Self::Socket { .. } => 7,
+            Self::NotRunning { .. } => 8,
+            Self::Refused { .. } => 9,
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! The agent's main loop: the only owner of the engine and the journal.
+//!
+//! Whatever comes in becomes records, the records go to the journal, and only then does anything
+//! change or anybody hear of it.
+
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::task::block_in_place;
+use tracing::{error, info, warn};
+use tripline_agent_core::engine::{Cadence, Engine};
+use tripline_agent_core::epoch::Assembler;
+use tripline_agent_core::lanes::Lanes;
+use tripline_agent_core::nmea::{Framer, Sentence};
+use tripline_agent_core::record::Record;
+use tripline_protocol::fix::Fix;
+use tripline_protocol::id::{DeviceId, JournalEpoch};
+use tripline_protocol::link::up::{Live, Stream};
+use tripline_protocol::unit::Uptime;
+
+use crate::config::Config;
+use crate::control::message::{Backlog, Request, Response, Sentences, Status};
+use crate::control::server::{Asked, ControlSocket};
+use crate::error::AgentError;
+use crate::journal::{AppendError, Journal, Opened, Synced};
+use crate::receiver;
+use crate::time::{FLOOR, Stopwatch, system};
+use crate::uplink::{FROM_BACKEND_MAX, FromBackend, Uplink};
+
+/// Version of the agent, as it tells the backend.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Requests from the control socket waiting for the engine.
+const ASKED_MAX: usize = 16;
+
+/// A port that has sent [`GARBAGE_BYTES_MIN`] bytes for so long without one valid sentence sends
+/// garbage, in ms.
+const GARBAGE_AFTER_MS: u64 = 10_000;
+
+/// Fewer bytes than this may be line noise of a receiver that starts.
+const GARBAGE_BYTES_MIN: u64 = 256;
+
+/// Runs the agent until it is told to stop (SIGTERM or SIGINT).
+pub async fn run(config: Config, wait_for_receiver: bool) -> Result<(), AgentError> {
+    let new_epoch = getrandom::u64().map(JournalEpoch).map_err(|error| {
+        AgentError::Internal(format!("the system gives no random numbers: {error}"))
+    })?;
+    let Opened { journal, memory, torn_bytes, damaged } =
+        Journal::open(&config.data_dir, &config.device, new_epoch, system())?;
+    info!(
+        device = %config.device,
+        epoch = %journal.epoch(),
+        events = memory.written(Stream::Event).0,
+        fixes = memory.written(Stream::Trail).0,
+        torn_bytes,
+        "journal open"
+    );
+    if damaged > 0 {
+        error!(damaged, "the journal is damaged; lost records are declared to the backend");
+    }
+    let control = ControlSocket::bind(&config.socket())?;
+    // An installer wants to hear at once that the port is wrong; a driver in mid-trip needs the
+    // controls whatever the receiver does.
+    let patient = wait_for_receiver || memory.is_busy();
+    let port = match receiver::open(&config.receiver) {
+        Ok(port) => Some(port),
+        Err(_) if patient => None,
+        Err(error) => return Err(error),
+    };
+
+    let stopwatch = Stopwatch::new();
+    let lanes = Lanes::new(
+        (memory.written(Stream::Event), memory.committed(Stream::Event)),
+        (memory.written(Stream::Trail), memory.committed(Stream::Trail)),
+    );
+    let cadence =
+        Cadence { live_on_trip_ms: config.live.on_trip_ms, live_idle_ms: config.live.idle_ms };
+    let engine = Engine::new(memory, cadence, system(), FLOOR, stopwatch.now());
+    let (synced_tx, synced) = watch::channel(Synced::default());
+    let (live_tx, live) = watch::channel(None);
+    let (stop_tx, stop) = watch::channel(false);
+    let (asked_tx, asked) = mpsc::channel(ASKED_MAX);
+    let (backend_tx, backend) = mpsc::channel(FROM_BACKEND_MAX);
+    let (receiver_tx, receiver) = mpsc::channel(receiver::CHUNKS_MAX);
+
+    let reader = journal.reader().map_err(|error| AgentError::Storage {
+        path: config.data_dir.clone(),
+        reason: error.to_string(),
+    })?;
+    let uplink = Uplink {
+        config: config.backend.clone(),
+        device: config.device.clone(),
+        agent_version: VERSION,
+        reader,
+        lanes,
+        synced,
+        live,
+        engine: backend_tx,
+        stopwatch,
+        stop,
+    };
+    let mut agent = Agent {
+        device: config.device.clone(),
+        engine,
+        journal,
+        framer: Framer::default(),
+        assembler: Assembler::default(),
+        stopwatch,
+        sync_ms: config.journal.sync_ms,
+        dirty_since: None,
+        synced: synced_tx,
+        live: live_tx,
+        connected: false,
+        line: Line::default(),
+        write_fails: false,
+    };
+    agent.boot()?;
+    let control = tokio::spawn(control.run(asked_tx));
+    let receiver_task = tokio::spawn(receiver::run(config.receiver.clone(), port, receiver_tx));
+    let uplink = tokio::spawn(uplink.run());
+
+    let result = agent.work(&config, patient, Inputs { asked, backend, receiver }).await;
+
+    let _ = agent.sync();
+    stop_tx.send_replace(true);
+    let _ = uplink.await;
+    control.abort();
+    let _ = control.await; // removes the socket
+    receiver_task.abort();
+    result
+}
+
+/// What comes in.
+struct Inputs {
+    asked: mpsc::Receiver<Asked>,
+    backend: mpsc::Receiver<FromBackend>,
+    receiver: mpsc::Receiver<receiver::Input>,
+}
+
+/// The serial line since it was opened.
+#[derive(Debug, Default)]
+struct Line {
+    opened: Option<Uptime>,
+    bytes: u64,
+    sentences_before: u64,
+    told: bool,
+}
+
+struct Agent {
+    device: DeviceId,
+    engine: Engine,
+    journal: Journal,
+    framer: Framer,
+    assembler: Assembler,
+    stopwatch: Stopwatch,
+    sync_ms: u64,
+    dirty_since: Option<Uptime>,
+    synced: watch::Sender<Synced>,
+    live: watch::Sender<Option<Live>>,
+    connected: bool,
+    line: Line,
+    write_fails: bool,
+}
+
+impl Agent {
+    /// Writes the record that says the agent is here again.
+    fn boot(&mut self) -> Result<(), AgentError> {
+        let boot = self.engine.boot(VERSION, self.stopwatch.now());
+        self.write_urgent(&boot)?.map_err(|error| AgentError::Internal(error.to_string()))
+    }
+
+    async fn work(
+        &mut self,
+        config: &Config,
+        patient: bool,
+        mut inputs: Inputs,
+    ) -> Result<(), AgentError> {
+        let internal = |error: std::io::Error| AgentError::Internal(error.to_string());
+        let mut terminate = signal(SignalKind::terminate()).map_err(internal)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(internal)?;
+        let mut tick = tokio::time::interval(Duration::from_secs(1));
+        info!(socket = %config.socket().display(), "ready");
+        loop {
+            tokio::select! {
+                biased;
+                // 1. The end.
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                // 2. The driver, who is waiting for an answer.
+                Some(asked) = inputs.asked.recv() => self.answer(asked)?,
+                // 3. The backend.
+                Some(message) = inputs.backend.recv() => self.take_in(message)?,
+                // 4. Fixes that have waited long enough for their sync.
+                () = self.sync_due() => self.sync()?,
+                // 5. The receiver.
+                Some(input) = inputs.receiver.recv() => self.hear(input),
+                // 6. Whether the line makes sense.
+                _ = tick.tick() => self.check_line(config, patient)?,
+            }
+        }
+        info!("stopping");
+        Ok(())
+    }
+
+    fn answer(&mut self, Asked { request, answer }: Asked) -> Result<(), AgentError> {
+        let now = self.stopwatch.now();
+        let error = match request.clone().action() {
+            None => None,
+            Some(action) => match self.engine.handle_driver(action, now) {
+                Err(error) => Some(error.to_string()),
+                Ok(record) => self.write_urgent(&record)?.err().map(|error| error.to_string()),
+            },
+        };
+        if request != Request::Show {
+            let verb = format!("{request:?}");
+            let verb = verb.split([' ', '{']).next().unwrap_or_default();
+            info!(verb, refused = error.as_deref(), "driver");
+        }
+        // Whoever asked may have gone; what was done stays done.
+        let _ = answer.send(Response { error, status: self.status() });
+        Ok(())
+    }
+
+    fn take_in(&mut self, message: FromBackend) -> Result<(), AgentError> {
+        match message {
+            FromBackend::Connected(connected) => self.connected = connected,
+            FromBackend::CommitAck(commit_ack) => {
+                // Advisory, so it waits for the next sync.
+                if let Some(record) = self.engine.handle_commit_ack(commit_ack) {
+                    self.write(&record);
+                }
+            }
+            FromBackend::Command(command) => {
+                let number = command.number;
+                let now = self.stopwatch.now();
+                if let Some(record) = self.engine.handle_command(*command, now) {
+                    match self.write_urgent(&record)? {
+                        Ok(()) => info!(%number, "command taken in"),
+                        Err(error) => error!(%number, %error, "command not taken in"),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn hear(&mut self, input: receiver::Input) {
+        match input {
+            receiver::Input::Opened => {
+                self.line = Line {
+                    opened: Some(self.stopwatch.now()),
+                    sentences_before: self.framer.sentences(),
+                    ..Line::default()
+                };
+            }
+            receiver::Input::Closed => self.line = Line::default(),
+            receiver::Input::Bytes(bytes) => {
+                self.line.bytes += bytes.len() as u64;
+                let mut fixes = Vec::new();
+                let assembler = &mut self.assembler;
+                self.framer.push(&bytes, |text| {
+                    fixes.extend(Sentence::parse(text).and_then(|s| assembler.push(s)));
+                });
+                for fix in fixes {
+                    self.take_fix(fix);
+                }
+            }
+        }
+    }
+
+    fn take_fix(&mut self, fix: Fix) {
+        let (record, live) = self.engine.handle_fix(fix, self.stopwatch.now());
+        self.write(&record);
+        if live.is_some() {
+            self.live.send_replace(live);
+        }
+    }
+
+    /// Appends a record that may wait for its sync. One that cannot be written has no effect.
+    fn write(&mut self, record: &Record) {
+        match self.journal.append(&[record]) {
+            Ok(()) => {
+                self.engine.apply(record);
+                self.dirty_since.get_or_insert(self.stopwatch.now());
+                self.write_fails = false;
+            }
+            Err(error) => {
+                if !self.write_fails {
+                    error!(%error, "fixes are being lost");
+                    self.write_fails = true;
+                }
+            }
+        }
+    }
+
+    /// Appends and syncs a record that somebody will be told of. The outer error ends the agent; the
+    /// inner one says why the record has no effect.
+    fn write_urgent(&mut self, record: &Record) -> Result<Result<(), AppendError>, AgentError> {
+        if let Err(error) = self.journal.append(&[record]) {
+            return Ok(Err(error));
+        }
+        self.engine.apply(record);
+        self.sync()?;
+        Ok(Ok(()))
+    }
+
+    async fn sync_due(&self) {
+        match self.dirty_since {
+            Some(since) => {
+                let at = self.stopwatch.instant(since.plus_ms(self.sync_ms));
+                tokio::time::sleep_until(at.into()).await;
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    fn sync(&mut self) -> Result<(), AgentError> {
+        let synced = block_in_place(|| self.journal.sync())?;
+        self.dirty_since = None;
+        self.synced.send_replace(synced);
+        Ok(())
+    }
+
+    /// Says so when the line is silent or sends garbage; ends the agent over garbage at its start,
+    /// when an installer is there to read it.
+    fn check_line(&mut self, config: &Config, patient: bool) -> Result<(), AgentError> {
+        let Some(opened) = self.line.opened else { return Ok(()) };
+        let heard = self.framer.sentences() > self.line.sentences_before;
+        let waited = self.stopwatch.now().since_ms(opened) >= GARBAGE_AFTER_MS;
+        if heard || self.line.told || !waited {
+            return Ok(());
+        }
+        self.line.told = true;
+        let path = config.receiver.port.clone();
+        let (bytes, baud) = (self.line.bytes, config.receiver.baud);
+        if bytes < GARBAGE_BYTES_MIN {
+            warn!(port = %path.display(), bytes, "the receiver is silent: check its power and wiring");
+            return Ok(());
+        }
+        let garbage = AgentError::Garbage { path, bytes, baud };
+        if patient || self.framer.sentences() > 0 || self.engine.memory().is_busy() {
+            warn!("{garbage}");
+            return Ok(());
+        }
+        Err(garbage)
+    }
+
+    fn status(&self) -> Status {
+        let memory = self.engine.memory();
+        let waiting = |stream| memory.written(stream).since(memory.committed(stream));
+        Status {
+            device: self.device.to_string(),
+            view: self.engine.view(self.stopwatch.now()),
+            connected: self.connected,
+            receiver_open: self.line.opened.is_some(),
+            backlog: Backlog { events: waiting(Stream::Event), fixes: waiting(Stream::Trail) },
+            sentences: Sentences {
+                valid: self.framer.sentences(),
+                lost: self.framer.faults().sentences(),
+            },
+        }
+    }
+}

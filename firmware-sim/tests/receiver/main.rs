@@ -1,0 +1,9 @@
+//! The real binary against a real pseudo-terminal: what a vehicle agent would meet.
+
+mod support;
+
+mod playing;
+
+mod levers;
+
+mod refusals;
