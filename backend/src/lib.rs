@@ -1,1 +1,28 @@
-//! Placeholder.
+//! The provider platform (BPP).
+//!
+//! [`domain`] decides and does no I/O. [`service`] loads, lets the domain decide, and stores the
+//! decision with everything it calls for in one transaction. Around it: [`beckn`] translates (one
+//! folder a version), [`http`] and [`device`] listen, [`callback`] delivers, [`network`] knows the
+//! subscribers, [`store`] keeps.
+
+pub mod domain;
+
+pub mod chance;
+pub mod time;
+
+pub mod beckn;
+pub mod network;
+pub mod store;
+
+pub mod service;
+
+pub mod device;
+
+pub mod callback;
+pub mod http;
+
+pub mod config;
+pub mod error;
+pub mod keys;
+
+pub mod cli;

@@ -1,0 +1,232 @@
+//! Beckn: what the BAP asks and what it is told, in terms of the domain; the dialects translate.
+//!
+//! One folder a version, each a pure translation between JSON and the types here. Nothing outside a
+//! dialect's folder knows a Beckn field name.
+
+pub mod v0_9;
+
+use tripline_protocol::id::OrderId;
+use tripline_protocol::unit::Timestamp;
+
+use crate::domain::catalog::{Item, Provider, Serviceable};
+use crate::domain::effect::Phase;
+use crate::domain::live::LivePosition;
+use crate::domain::order::{Conversation, Order, Rider, Route};
+
+/// A request, as far as its dialect could make sense of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    /// Who says it is asking; must be the signer.
+    pub bap_id: String,
+    /// Where it wants its answer; must be the signer's registered address.
+    pub bap_uri: String,
+    /// Whom it addresses, where it says so.
+    pub bpp_id: Option<String>,
+    /// At which address, where it says so.
+    pub bpp_uri: Option<String>,
+    /// The message's id.
+    pub message_id: String,
+    /// Digest of what is asked, whatever the frame around it.
+    pub digest: Vec<u8>,
+    /// Where and how to answer.
+    pub conversation: Conversation,
+    /// What is asked.
+    pub request: Request,
+}
+
+/// What a BAP asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// What do you offer on this route?
+    Search {
+        /// The route.
+        route: Route,
+    },
+    /// What would this item cost?
+    Select {
+        /// The item.
+        item_id: String,
+        /// The route, with its drop.
+        route: Route,
+    },
+    /// On which terms?
+    Init {
+        /// What was selected.
+        selection: Selection,
+        /// Who rides.
+        rider: Option<Rider>,
+    },
+    /// Book it.
+    Confirm {
+        /// What was initialized.
+        selection: Selection,
+        /// Who rides, if it was not said before.
+        rider: Option<Rider>,
+    },
+    /// Where does it stand?
+    Status {
+        /// The order.
+        order_id: OrderId,
+    },
+    /// Where is the vehicle?
+    Track {
+        /// The order.
+        order_id: OrderId,
+    },
+}
+
+/// How a request names the order it goes on with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selection {
+    /// By the order's id.
+    Order(OrderId),
+    /// By the fulfillment's id.
+    Fulfillment(String),
+    /// Not at all: item and route are said again.
+    Anew {
+        /// The item.
+        item_id: String,
+        /// The route, with its drop.
+        route: Route,
+    },
+}
+
+/// What a BAP is told, as a callback.
+#[derive(Debug, Clone, Copy)]
+pub enum Reply<'a> {
+    /// The answer to a search.
+    Catalog(&'a Serviceable),
+    /// The answer to a selection.
+    Quoted(&'a Order),
+    /// The answer to an initialization.
+    Initialized(&'a Order),
+    /// The answer to a confirmation.
+    Confirmed(&'a Order),
+    /// Where an order stands: asked for, or pushed.
+    Status(&'a Order, Option<Phase>),
+    /// Fare or payment changed.
+    Updated(&'a Order),
+    /// The ride was called off.
+    Cancelled(&'a Order),
+    /// Where the vehicle is.
+    Tracking {
+        /// The link for the rider.
+        url: &'a str,
+        /// The newest position; `None` outside a ride, or while none is known.
+        position: Option<&'a LivePosition>,
+        /// Whether a ride is under way.
+        active: bool,
+    },
+    /// A request cannot be carried out.
+    Failed(Action, &'a Failure),
+}
+
+/// The actions, for failures: which answer failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Search.
+    Search,
+    /// Select.
+    Select,
+    /// Init.
+    Init,
+    /// Confirm.
+    Confirm,
+    /// Status.
+    Status,
+    /// Track.
+    Track,
+}
+
+/// Why a well-formed request cannot be carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What kind.
+    pub kind: FailureKind,
+    /// In words.
+    pub message: String,
+}
+
+/// Kinds of failure; each dialect has its codes for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureKind {
+    /// No such item.
+    UnknownItem,
+    /// No such fulfillment.
+    UnknownFulfillment,
+    /// No such order.
+    UnknownOrder,
+    /// The quote does not hold any more.
+    QuoteGone,
+    /// No driver is free.
+    NoDriver,
+    /// Not possible where the order stands, or something is missing.
+    Impossible,
+}
+
+/// A request that is refused at once, with a NACK, and has no effect.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Fault {
+    /// What is wrong with it.
+    pub kind: FaultKind,
+    /// Path of the offending field, where there is one.
+    pub path: Option<String>,
+    /// In words.
+    pub message: String,
+}
+
+/// Kinds of fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaultKind {
+    /// Not JSON.
+    Json,
+    /// The frame around the request.
+    Context,
+    /// The request itself.
+    Schema,
+    /// An action not served here.
+    UnknownAction,
+    /// A search we do not serve.
+    NotServed,
+    /// A message id used again for something else.
+    MessageIdReused,
+    /// We cannot take it in now.
+    Overload,
+}
+
+/// What the operator is on the network, for what is written into every callback.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// Our subscriber id.
+    pub subscriber_id: String,
+    /// Our registered address.
+    pub uri: String,
+    /// The provider in catalogs and orders.
+    pub provider: Provider,
+    /// The item.
+    pub item: Item,
+}
+
+/// A callback ready to be stored: its bytes never change any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// Last part of the URL.
+    pub action: &'static str,
+    /// The whole URL.
+    pub url: String,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// Renders a reply in the dialect of its conversation. `message_id` is fresh for what the BAP did not
+/// ask for, and `None` for answers, which carry the request's.
+pub fn render(
+    identity: &Identity,
+    conversation: &Conversation,
+    reply: Reply<'_>,
+    message_id: Option<&str>,
+    at: Timestamp,
+) -> Result<Rendered, String> {
+    v0_9::render(identity, conversation, reply, message_id, at)
+}

@@ -1,0 +1,140 @@
+//! Every code string of this dialect, in one place.
+
+use tripline_protocol::order::OrderState;
+use tripline_protocol::tariff::FareLineKind;
+
+use crate::beckn::{Action, FailureKind, FaultKind};
+use crate::domain::effect::Phase;
+
+/// Versions of the core this dialect speaks.
+pub const CORE_VERSIONS: [&str; 2] = ["0.9.4", "0.9.1"];
+
+/// Currency of every price.
+pub const CURRENCY: &str = "INR";
+
+/// Code of an item that is a ride.
+pub const ITEM_CODE: &str = "RIDE";
+
+/// When the rider pays.
+pub const PAYMENT_TYPE: &str = "ON-FULFILLMENT";
+
+/// Who collects.
+pub const COLLECTED_BY: &str = "BPP";
+
+/// Id of the only way to pay.
+pub const PAYMENT_ID: &str = "cash";
+
+/// Kind of authorization at the pickup.
+pub const AUTHORIZATION_TYPE: &str = "OTP";
+
+/// Answer of a request that was stored.
+pub const ACK: &str = "ACK";
+
+/// Answer of a request that was refused.
+pub const NACK: &str = "NACK";
+
+/// What follows the address in a request's URL.
+pub const fn action(action: Action) -> &'static str {
+    match action {
+        Action::Search => "search",
+        Action::Select => "select",
+        Action::Init => "init",
+        Action::Confirm => "confirm",
+        Action::Status => "status",
+        Action::Track => "track",
+    }
+}
+
+/// What follows the address in the URL of an answer.
+pub const fn callback(action: Action) -> &'static str {
+    match action {
+        Action::Search => "on_search",
+        Action::Select => "on_select",
+        Action::Init => "on_init",
+        Action::Confirm => "on_confirm",
+        Action::Status => "on_status",
+        Action::Track => "on_track",
+    }
+}
+
+/// Every action served.
+pub const ACTIONS: [Action; 6] =
+    [Action::Search, Action::Select, Action::Init, Action::Confirm, Action::Status, Action::Track];
+
+/// Unsolicited: the fare or the payment changed.
+pub const ON_UPDATE: &str = "on_update";
+
+/// Unsolicited: the ride was called off.
+pub const ON_CANCEL: &str = "on_cancel";
+
+/// Code and name of a fulfillment state. `RIDE_PAUSED` and `RIDE_RESUMED` are ours: no Beckn
+/// vocabulary has a pause.
+pub const fn phase(phase: Phase) -> (&'static str, &'static str) {
+    match phase {
+        Phase::Assigned => ("DRIVER_EN_ROUTE", "A driver has accepted"),
+        Phase::EnRouteToPickup => {
+            ("DRIVER_EN_ROUTE_TO_PICKUP", "The driver is on the way to the pickup")
+        }
+        Phase::AtPickup => ("DRIVER_AT_PICKUP", "The driver is at the pickup"),
+        Phase::Started => ("RIDE_STARTED", "The ride has started"),
+        Phase::Paused => ("RIDE_PAUSED", "The ride is paused"),
+        Phase::Resumed => ("RIDE_RESUMED", "The ride goes on"),
+        Phase::Ended => ("RIDE_ENDED", "The ride has ended"),
+        Phase::Cancelled => ("RIDE_CANCELLED", "The ride was cancelled"),
+    }
+}
+
+/// Code and name of a fulfillment state before there is a trip.
+pub const AGENTS_FOUND: (&str, &str) = ("AGENTS_FOUND", "Drivers are near");
+
+/// Code and name of a fulfillment state after the driver was paid.
+pub const PAYMENT_COLLECTED: (&str, &str) = ("PAYMENT_COLLECTED", "The fare was paid");
+
+/// `order.state`, a free string in core 0.9.
+pub const fn order_state(state: OrderState) -> &'static str {
+    match state {
+        OrderState::Quoted => "QUOTED",
+        OrderState::Initialized => "INITIALIZED",
+        OrderState::Confirmed => "CONFIRMED",
+        OrderState::Active => "ACTIVE",
+        OrderState::Completed => "COMPLETED",
+        OrderState::Cancelled => "CANCELLED",
+        OrderState::Unserved => "UNSERVED",
+        OrderState::Expired => "EXPIRED",
+    }
+}
+
+/// Title of a line in a quote's breakup.
+pub const fn fare_line(kind: FareLineKind) -> &'static str {
+    match kind {
+        FareLineKind::Base => "Base fare",
+        FareLineKind::Distance => "Distance fare",
+        FareLineKind::Time => "Riding time",
+        FareLineKind::Waiting => "Waiting charges",
+        FareLineKind::Minimum => "Minimum fare",
+        FareLineKind::Rounding => "Rounding",
+    }
+}
+
+/// Type and code of a failure (BECKN-005).
+pub const fn failure(kind: FailureKind) -> (&'static str, &'static str) {
+    match kind {
+        FailureKind::UnknownItem => ("DOMAIN-ERROR", "30004"),
+        FailureKind::UnknownFulfillment => ("DOMAIN-ERROR", "30008"),
+        FailureKind::UnknownOrder => ("DOMAIN-ERROR", "30010"),
+        FailureKind::QuoteGone => ("DOMAIN-ERROR", "40003"),
+        FailureKind::NoDriver => ("DOMAIN-ERROR", "40006"),
+        FailureKind::Impossible => ("DOMAIN-ERROR", "40000"),
+    }
+}
+
+/// Type and code of a fault (BECKN-005; 30000 is its generic invalid request).
+pub const fn fault(kind: FaultKind) -> (&'static str, &'static str) {
+    match kind {
+        FaultKind::Json | FaultKind::Schema => ("JSON-SCHEMA-ERROR", "30000"),
+        FaultKind::Context | FaultKind::MessageIdReused => ("CONTEXT-ERROR", "30000"),
+        FaultKind::UnknownAction => ("CORE-ERROR", "40001"),
+        FaultKind::NotServed => ("DOMAIN-ERROR", "40006"),
+        FaultKind::Overload => ("CORE-ERROR", "40000"),
+    }
+}

@@ -1,0 +1,107 @@
+//! The context: who speaks to whom about what.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tripline_protocol::unit::Timestamp;
+
+use super::codes::CORE_VERSIONS;
+use super::fields::{required, text, time};
+use crate::beckn::{Fault, FaultKind, Identity};
+use crate::domain::order::Conversation;
+
+/// What an answer needs of a request's context. Kept with the order as its conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Context {
+    /// Core version, echoed.
+    pub core_version: String,
+    /// Network domain, echoed.
+    pub domain: String,
+    /// Country, echoed.
+    pub country: String,
+    /// City, echoed.
+    pub city: String,
+    /// Who asks.
+    pub bap_id: String,
+    /// Where it is told.
+    pub bap_uri: String,
+    /// The transaction, echoed.
+    pub transaction_id: String,
+    /// The request's message id.
+    pub message_id: String,
+}
+
+impl Context {
+    /// Reads the context of a request for `action`.
+    pub(super) fn parse(body: &Value, action: &str) -> Result<Self, Fault> {
+        let context = |error: Fault| Fault { kind: FaultKind::Context, ..error };
+        let field = |name: &str| {
+            required(body, &format!("/context/{name}")).map(str::to_owned).map_err(context)
+        };
+        let parsed = Self {
+            core_version: field("core_version")?,
+            domain: field("domain")?,
+            country: field("country")?,
+            city: field("city")?,
+            bap_id: field("bap_id")?,
+            bap_uri: field("bap_uri")?,
+            transaction_id: field("transaction_id")?,
+            message_id: field("message_id")?,
+        };
+        field("timestamp")?;
+        let refused = |path: &str, message: String| Fault {
+            kind: FaultKind::Context,
+            path: Some(path.into()),
+            message,
+        };
+        if !CORE_VERSIONS.contains(&parsed.core_version.as_str()) {
+            let message = format!("context.core_version must be one of {CORE_VERSIONS:?}");
+            return Err(refused("context.core_version", message));
+        }
+        let named = field("action")?;
+        if named != action {
+            let message = format!("context.action is {named}, but the request came to {action}");
+            return Err(refused("context.action", message));
+        }
+        Ok(parsed)
+    }
+
+    /// Whom a request addresses, where it says so: id and address.
+    pub(super) fn addressee(body: &Value) -> Result<(Option<String>, Option<String>), Fault> {
+        let id = text(body, "/context/bpp_id")?.map(str::to_owned);
+        let uri = text(body, "/context/bpp_uri")?.map(str::to_owned);
+        Ok((id, uri))
+    }
+
+    pub(super) fn to_conversation(&self) -> Conversation {
+        Conversation(serde_json::to_string(self).unwrap_or_default())
+    }
+
+    pub(super) fn from_conversation(conversation: &Conversation) -> Result<Self, String> {
+        serde_json::from_str(&conversation.0)
+            .map_err(|error| format!("the order's conversation cannot be read: {error}"))
+    }
+
+    /// The context of a callback.
+    pub(super) fn callback(
+        &self,
+        identity: &Identity,
+        action: &str,
+        message_id: &str,
+        at: Timestamp,
+    ) -> Value {
+        json!({
+            "domain": self.domain,
+            "country": self.country,
+            "city": self.city,
+            "action": action,
+            "core_version": self.core_version,
+            "bap_id": self.bap_id,
+            "bap_uri": self.bap_uri,
+            "bpp_id": identity.subscriber_id,
+            "bpp_uri": identity.uri,
+            "transaction_id": self.transaction_id,
+            "message_id": message_id,
+            "timestamp": time(at),
+        })
+    }
+}

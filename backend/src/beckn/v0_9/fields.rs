@@ -1,0 +1,159 @@
+//! Fields as this dialect writes them: positions, times, durations, money, addresses.
+
+use jiff::Timestamp as Instant;
+use serde_json::{Value, json};
+use tripline_protocol::assignment::Place;
+use tripline_protocol::unit::{Paise, Position, Timestamp};
+
+use super::codes::CURRENCY;
+use crate::beckn::{Fault, FaultKind};
+
+/// Longest text taken from a request's field, in bytes: names, phones, ids.
+const TEXT_LEN_MAX: usize = 256;
+
+/// Longest address line kept, in bytes.
+const ADDRESS_LEN_MAX: usize = 300;
+
+/// A schema fault at `path`.
+pub(super) fn fault(path: &str, message: &str) -> Fault {
+    Fault { kind: FaultKind::Schema, path: Some(path.into()), message: format!("{path} {message}") }
+}
+
+/// The text at `pointer`, if there is one: not empty, not longer than any sensible one.
+pub(super) fn text<'v>(value: &'v Value, pointer: &str) -> Result<Option<&'v str>, Fault> {
+    match value.pointer(pointer) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if text.is_empty() => Ok(None),
+        Some(Value::String(text)) if text.len() <= TEXT_LEN_MAX => Ok(Some(text)),
+        Some(Value::String(_)) => {
+            Err(fault(&dotted(pointer), &format!("is longer than {TEXT_LEN_MAX} bytes")))
+        }
+        Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+            Err(fault(&dotted(pointer), "must be a string"))
+        }
+    }
+}
+
+/// The text at `pointer`, which must be there.
+pub(super) fn required<'v>(value: &'v Value, pointer: &str) -> Result<&'v str, Fault> {
+    text(value, pointer)?.ok_or_else(|| fault(&dotted(pointer), "is missing"))
+}
+
+/// `/message/order/id` as `message.order.id`.
+pub(super) fn dotted(pointer: &str) -> String {
+    pointer.trim_start_matches('/').replace('/', ".")
+}
+
+/// The place of a fulfillment's `start` or `end`, if there is one.
+pub(super) fn place(value: &Value, pointer: &str) -> Result<Option<Place>, Fault> {
+    let gps = format!("{pointer}/location/gps");
+    let Some(text) = text(value, &gps)? else { return Ok(None) };
+    let position = position(text).ok_or_else(|| {
+        fault(&dotted(&gps), "must be \"latitude,longitude\" in degrees, 12.9,77.6 for instance")
+    })?;
+    let address =
+        value.pointer(&format!("{pointer}/location/address")).map(address_line).unwrap_or_default();
+    Ok(Some(Place { position, address }))
+}
+
+/// `lat,lon` in degrees with any number of decimals, blanks permitted, to 1e-7 degree.
+fn position(text: &str) -> Option<Position> {
+    let (lat, lon) = text.trim_matches(['(', ')']).split_once(',')?;
+    Position::new(degrees_e7(lat.trim())?, degrees_e7(lon.trim())?).ok()
+}
+
+fn degrees_e7(text: &str) -> Option<i32> {
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || whole.len() > 3 || !all_digits(whole) || !all_digits(fraction) {
+        return None;
+    }
+    // Eight digits, the last for rounding.
+    let eight: String = fraction.chars().chain("00000000".chars()).take(8).collect();
+    let e8 = whole.parse::<i64>().ok()? * 100_000_000 + eight.parse::<i64>().ok()?;
+    let e7 = i32::try_from((e8 + 5) / 10).ok()?;
+    Some(if negative { -e7 } else { e7 })
+}
+
+/// An address as one line, each part once, empty and null parts left out.
+fn address_line(value: &Value) -> String {
+    const PARTS: [&str; 8] =
+        ["name", "door", "building", "street", "locality", "ward", "city", "area_code"];
+    let mut parts: Vec<&str> = Vec::new();
+    match value {
+        Value::String(line) => parts.push(line),
+        Value::Object(fields) => {
+            for part in PARTS {
+                let text = fields.get(part).and_then(Value::as_str).unwrap_or("").trim();
+                if !text.is_empty() && !parts.contains(&text) {
+                    parts.push(text);
+                }
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => {}
+    }
+    let mut line = parts.join(", ");
+    while line.len() > ADDRESS_LEN_MAX {
+        line.pop();
+    }
+    line
+}
+
+/// A place as this dialect writes it.
+pub(super) fn location(place: &Place) -> Value {
+    let mut location = json!({ "gps": place.position.to_string() });
+    if !place.address.is_empty() {
+        location["address"] = json!({ "name": place.address });
+    }
+    location
+}
+
+/// RFC 3339, to the millisecond.
+pub(super) fn time(at: Timestamp) -> String {
+    Instant::from_millisecond(at.unix_ms).unwrap_or(Instant::UNIX_EPOCH).to_string()
+}
+
+/// An ISO 8601 duration of whole seconds.
+pub(super) fn duration(seconds: i64) -> String {
+    format!("PT{}S", seconds.max(0))
+}
+
+/// A price.
+pub(super) fn price(amount: Paise) -> Value {
+    json!({ "currency": CURRENCY, "value": amount.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_come_with_and_without_blanks_and_with_any_number_of_decimals() {
+        for (text, printed) in [
+            ("12.923608703179461, 77.61462964117527", "12.9236087,77.6146296"),
+            ("12.9,77.6", "12.9000000,77.6000000"),
+            ("-0.00000005,+180", "-0.0000001,180.0000000"),
+            ("(12.87,77.99)", "12.8700000,77.9900000"),
+        ] {
+            assert_eq!(position(text).map(|p| p.to_string()).as_deref(), Some(printed), "{text}");
+        }
+        for text in ["", "12.9", "12.9;77.6", "91,0", "0,181", "a,b", "1e1,2", "12.9,", "--1,2"] {
+            assert_eq!(position(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_becomes_one_line_without_nulls_and_repetitions() {
+        let value = json!({
+            "door": null, "building": "Main Rd", "street": "Ramanjaneyanagar",
+            "locality": "Uttarahalli", "ward": "Uttarahalli", "area_code": "", "city": "Bengaluru"
+        });
+        assert_eq!(address_line(&value), "Main Rd, Ramanjaneyanagar, Uttarahalli, Bengaluru");
+        assert_eq!(address_line(&json!("just a line")), "just a line");
+        assert_eq!(address_line(&json!(7)), "");
+    }
+}

@@ -1,0 +1,19 @@
+//! Beckn core 0.9.4 (and 0.9.1, echoed), mobility: a pure translation between JSON and the domain.
+//!
+//! Lenient in what it reads where published examples are, strict in what it writes: every callback is
+//! valid against the LTS schema of core 0.9.x. All code strings stand in [`codes`].
+
+pub mod codes;
+
+mod context;
+mod fields;
+
+mod request;
+
+mod catalog;
+mod order;
+mod reply;
+
+pub use context::Context;
+pub use reply::{ack, nack, render};
+pub use request::parse;

@@ -1,0 +1,132 @@
+//! The order object.
+
+use serde_json::{Value, json};
+use tripline_protocol::trip::TripState;
+use tripline_protocol::unit::Timestamp;
+
+use super::codes::{
+    AGENTS_FOUND, AUTHORIZATION_TYPE, COLLECTED_BY, CURRENCY, ITEM_CODE, PAYMENT_COLLECTED,
+    PAYMENT_ID, PAYMENT_TYPE, fare_line, order_state, phase,
+};
+use super::fields::{duration, location, price, time};
+use crate::beckn::Identity;
+use crate::domain::effect::Phase;
+use crate::domain::order::Order;
+
+/// What of an order is told, which grows with its state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// `on_select`: a price, and no id yet.
+    Quote,
+    /// `on_init`: the id and the terms.
+    Terms,
+    /// `on_confirm` and after: driver, vehicle, OTP, phase.
+    Ride(Option<Phase>),
+}
+
+pub(super) fn order(identity: &Identity, order: &Order, extent: Extent, at: Timestamp) -> Value {
+    let mut value = json!({
+        "provider": {
+            "id": identity.provider.id,
+            "descriptor": { "name": identity.provider.name },
+        },
+        "items": [{
+            "id": order.item_id,
+            "descriptor": { "name": identity.item.name, "code": ITEM_CODE },
+            "fulfillment_id": order.fulfillment_id,
+            "payment_id": PAYMENT_ID,
+        }],
+        "quote": quote(order, at),
+        "fulfillment": fulfillment(identity, order, extent),
+        "payment": payment(order),
+    });
+    if extent != Extent::Quote {
+        value["id"] = json!(order.id.to_string());
+        value["state"] = json!(order_state(order.state));
+        value["created_at"] = json!(time(order.created_at));
+        value["updated_at"] = json!(time(order.updated_at));
+    }
+    value
+}
+
+fn quote(order: &Order, at: Timestamp) -> Value {
+    let fare = order.fare();
+    let lines: Vec<_> = fare
+        .lines
+        .iter()
+        .map(|line| json!({ "title": fare_line(line.kind), "price": price(line.amount) }))
+        .collect();
+    let mut quote = json!({ "price": price(fare.total()), "breakup": lines });
+    if order.settlement.is_none() {
+        quote["ttl"] = json!(duration(order.quote_expires_at.since_ms(at) / 1000));
+    }
+    quote
+}
+
+fn payment(order: &Order) -> Value {
+    let status = if order.collected.is_some() { "PAID" } else { "NOT-PAID" };
+    json!({
+        "id": PAYMENT_ID,
+        "type": PAYMENT_TYPE,
+        "collected_by": COLLECTED_BY,
+        "status": status,
+        "params": {
+            "amount": order.fare().total().to_string(),
+            "currency": CURRENCY,
+            "transaction_status": status,
+        },
+    })
+}
+
+fn fulfillment(identity: &Identity, order: &Order, extent: Extent) -> Value {
+    let mut fulfillment = json!({
+        "id": order.fulfillment_id,
+        "tracking": true,
+        "start": { "location": location(&order.route.pickup) },
+        "vehicle": { "category": identity.item.vehicle_category },
+    });
+    if let Some(drop) = &order.route.drop {
+        fulfillment["end"] = json!({ "location": location(drop) });
+    }
+    if let Some(rider) = &order.rider {
+        fulfillment["customer"] = json!({
+            "person": { "name": rider.name },
+            "contact": { "phone": rider.phone },
+        });
+    }
+    let Extent::Ride(told) = extent else {
+        fulfillment["state"] = state(AGENTS_FOUND, order.updated_at);
+        return fulfillment;
+    };
+    let Some(trip) = &order.trip else {
+        return fulfillment;
+    };
+    let code = match told {
+        _ if order.collected.is_some() && trip.phase == Phase::Ended => PAYMENT_COLLECTED,
+        Some(told) => phase(told),
+        None => phase(trip.phase),
+    };
+    fulfillment["state"] = state(code, order.updated_at);
+    fulfillment["agent"] = json!({
+        "name": trip.vehicle.driver_name,
+        "phone": trip.vehicle.driver_phone,
+    });
+    fulfillment["vehicle"] = json!({
+        "category": trip.vehicle.category,
+        "registration": trip.vehicle.registration,
+    });
+    if let Some(otp) = &order.otp {
+        let claimed =
+            matches!(trip.state, TripState::Started | TripState::Paused | TripState::Ended);
+        fulfillment["start"]["authorization"] = json!({
+            "type": AUTHORIZATION_TYPE,
+            "token": otp,
+            "status": if claimed { "CLAIMED" } else { "UNCLAIMED" },
+        });
+    }
+    fulfillment
+}
+
+fn state((code, name): (&str, &str), at: Timestamp) -> Value {
+    json!({ "descriptor": { "code": code, "name": name }, "updated_at": time(at) })
+}

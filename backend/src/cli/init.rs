@@ -1,0 +1,77 @@
+//! `tripline-bpp init`: a folder from which `serve` runs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::json;
+
+use super::open_store;
+use crate::config::{Config, SAMPLE};
+use crate::error::BppError;
+use crate::keys;
+
+#[derive(Debug, Args)]
+pub(super) struct InitArgs {
+    /// The folder to make: bpp.toml goes into it, and its data folder
+    #[arg(long, default_value = ".")]
+    dir: PathBuf,
+    /// Print what was made as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(args: &InitArgs) -> Result<(), BppError> {
+    let config_file = args.dir.join("bpp.toml");
+    if config_file.exists() {
+        let message = format!("{} exists already; nothing was changed", config_file.display());
+        return Err(BppError::Refused { message });
+    }
+    make_dir(&args.dir)?;
+    write(&config_file, SAMPLE)?;
+    let config = Config::load(&config_file)?;
+    make_dir(&config.data_dir)?;
+    let key = keys::create(&config.signing_key_file())?;
+    let subscribers = config.subscribers_file();
+    if !subscribers.exists() {
+        write(&subscribers, "[]\n")?;
+    }
+    open_store(&config).await?.close().await;
+    if args.json {
+        let made = json!({
+            "config": config_file,
+            "subscriber_id": config.beckn.subscriber_id,
+            "unique_key_id": config.beckn.unique_key_id,
+            "uri": config.beckn.uri,
+            "signing_public_key": key.public().to_string(),
+            "subscribers_file": subscribers,
+        });
+        println!("{made}");
+        return Ok(());
+    }
+    println!("Made {}. Next:", config_file.display());
+    println!("  1. Set [beckn] uri and subscriber_id, [provider], [item] and [tariff] in it.");
+    println!(
+        "  2. Register this signing public key on the network, as key {}:",
+        config.beckn.unique_key_id
+    );
+    println!("       {}", key.public());
+    println!("  3. Put the subscribers to serve into {}.", subscribers.display());
+    println!("  4. tripline-bpp vehicle add --config {} ...", config_file.display());
+    println!("  5. tripline-bpp serve --config {}", config_file.display());
+    Ok(())
+}
+
+fn make_dir(path: &Path) -> Result<(), BppError> {
+    fs::create_dir_all(path).map_err(|error| BppError::File {
+        path: path.into(),
+        reason: format!("the folder cannot be made: {error}"),
+    })
+}
+
+fn write(path: &Path, text: &str) -> Result<(), BppError> {
+    fs::write(path, text).map_err(|error| BppError::File {
+        path: path.into(),
+        reason: format!("cannot be written: {error}"),
+    })
+}

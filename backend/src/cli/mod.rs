@@ -1,0 +1,121 @@
+//! The command line.
+
+mod init;
+mod serve;
+mod vehicle;
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::Config;
+use crate::error::BppError;
+use crate::store::Store;
+
+/// The provider platform: puts a fleet on a Beckn network.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tripline-bpp",
+    version,
+    after_help = "\
+Exit codes:
+  0  done                                6  the store cannot be used
+  1  something that should not happen    7  an address to listen on is taken
+  2  wrong use of the command line       9  refused, with the reason
+  3  the configuration is not usable
+  4  a file of ours cannot be used
+
+A first run:
+  tripline-bpp init --dir fleet
+  tripline-bpp vehicle add --config fleet/bpp.toml --registration KA01AB1234 --driver-name Asha \\
+      --driver-phone +91-9800000000
+  tripline-bpp serve --config fleet/bpp.toml"
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a folder with a configuration, a signing key, an empty store and no subscribers
+    Init(init::InitArgs),
+    /// Run the platform until SIGTERM or Ctrl-C
+    Serve(serve::ServeArgs),
+    /// The fleet's vehicles
+    #[command(subcommand)]
+    Vehicle(vehicle::VehicleCommand),
+}
+
+/// Where the configuration is.
+#[derive(Debug, Args)]
+struct ConfigPath {
+    /// The configuration file
+    #[arg(long, env = "TRIPLINE_CONFIG", default_value = "/etc/tripline/bpp.toml")]
+    config: PathBuf,
+}
+
+impl Cli {
+    /// Does what the command line asks.
+    pub fn execute(self) -> Result<(), BppError> {
+        // One crypto provider for everything in this process, before anything needs one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| BppError::Internal(error.to_string()))?;
+        match self.command {
+            Command::Init(args) => runtime.block_on(init::run(&args)),
+            Command::Serve(args) => runtime.block_on(serve::run(&args)),
+            Command::Vehicle(command) => runtime.block_on(vehicle::run(command)),
+        }
+    }
+}
+
+fn start_log(filter: &str) -> Result<(), BppError> {
+    let filter = EnvFilter::try_new(filter)
+        .map_err(|error| BppError::Config { reason: format!("--log {filter}: {error}") })?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+    Ok(())
+}
+
+async fn open_store(config: &Config) -> Result<Store, BppError> {
+    let url = config.store_url();
+    let shown = without_password(&url);
+    Store::open(&url).await.map_err(|source| BppError::Store { url: shown, source })
+}
+
+/// A store's URL as it may be shown.
+fn without_password(url: &str) -> String {
+    match url::Url::parse(url) {
+        Ok(mut parsed) if parsed.password().is_some() => {
+            let _ = parsed.set_password(Some("..."));
+            parsed.to_string()
+        }
+        Ok(_) | Err(_) => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        let shown = without_password("postgres://tripline:secret@db/tripline");
+        assert_eq!(shown, "postgres://tripline:...@db/tripline");
+        assert_eq!(without_password("sqlite:/a/b.db"), "sqlite:/a/b.db");
+    }
+}

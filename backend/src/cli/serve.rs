@@ -1,0 +1,125 @@
+//! `tripline-bpp serve`: everything, until told to stop.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tracing::{error, info};
+use tripline_protocol::signing::KeyId;
+
+use super::{ConfigPath, open_store, start_log};
+use crate::callback::{Poster, worker};
+use crate::config::Config;
+use crate::device::{ingest, listener};
+use crate::error::BppError;
+use crate::http::{self, App};
+use crate::keys;
+use crate::network::subscribers::Subscribers;
+use crate::service::Platform;
+use crate::time;
+
+/// How often orders that wait for a driver are looked at, in ms.
+const DISPATCH_TICK_MS: u64 = 250;
+
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    #[command(flatten)]
+    config: ConfigPath,
+    /// What to log on standard error: error, warn, info, debug or trace, also per module
+    #[arg(long, env = "TRIPLINE_LOG", default_value = "info")]
+    log: String,
+    /// Print one JSON line on standard output once everything listens, with the addresses
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(args: &ServeArgs) -> Result<(), BppError> {
+    start_log(&args.log)?;
+    let config = Config::load(&args.config.config)?;
+    let key = keys::load(&config.signing_key_file())?;
+    let subscribers_file = config.subscribers_file();
+    let subscribers = Subscribers::load(&subscribers_file)
+        .map_err(|reason| BppError::File { path: subscribers_file, reason })?;
+    let store = open_store(&config).await?;
+    let beckn = listen(config.beckn.listen, "Beckn requests", "[beckn] listen").await?;
+    let device = listen(config.device.listen, "devices", "[device] listen").await?;
+    let addresses = (local(&beckn)?, local(&device)?);
+
+    let platform = Arc::new(Platform::new(store, config.settings()));
+    let key_id = KeyId {
+        subscriber_id: platform.settings.identity.subscriber_id.clone(),
+        unique_key_id: Some(config.beckn.unique_key_id.clone()),
+    };
+    let poster =
+        Poster::new(key, key_id, config.callback.timeout_ms).map_err(BppError::Internal)?;
+    info!(subscribers = subscribers.len(), store = %super::without_password(&config.store_url()), "open");
+    let app = Arc::new(App { platform: Arc::clone(&platform), subscribers });
+    let router = http::router(app, &config.base_path());
+
+    let mut tasks = JoinSet::new();
+    let (ingest_tx, ingest_rx) = mpsc::channel(ingest::BATCHES_WAITING_MAX);
+    let committing = tokio::spawn(ingest::run(Arc::clone(&platform), ingest_rx));
+    tasks.spawn(worker::run(Arc::clone(&platform), poster, config.retry_rules()));
+    tasks.spawn(dispatch(Arc::clone(&platform)));
+    tasks.spawn(listener::run(device, Arc::clone(&platform), ingest_tx));
+    tasks.spawn(http::listener::run(beckn, router));
+    info!(beckn = %addresses.0, device = %addresses.1, uri = %config.beckn.uri, "ready");
+    if args.json {
+        println!("{}", json!({ "beckn": addresses.0, "device": addresses.1 }));
+    }
+
+    let stopped = stopped().await;
+    info!("stopping");
+    tasks.shutdown().await;
+    // Connections hold senders of the ingest task; what they wait for comes again from the device.
+    committing.abort();
+    let _ = committing.await;
+    platform.store.close().await;
+    stopped
+}
+
+async fn listen(
+    address: SocketAddr,
+    what: &'static str,
+    key: &'static str,
+) -> Result<TcpListener, BppError> {
+    TcpListener::bind(address).await.map_err(|source| BppError::Listen {
+        address: address.to_string(),
+        what,
+        key,
+        source,
+    })
+}
+
+fn local(listener: &TcpListener) -> Result<SocketAddr, BppError> {
+    listener.local_addr().map_err(|error| BppError::Internal(error.to_string()))
+}
+
+/// Looks after orders that wait for a driver.
+async fn dispatch(platform: Arc<Platform>) {
+    let mut tick = tokio::time::interval(Duration::from_millis(DISPATCH_TICK_MS));
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        if let Err(error) = platform.handle_due(time::now()).await {
+            error!(%error, "orders that wait for a driver could not be looked after");
+        }
+    }
+}
+
+async fn stopped() -> Result<(), BppError> {
+    let internal = |error: std::io::Error| BppError::Internal(error.to_string());
+    let mut terminate = signal(SignalKind::terminate()).map_err(internal)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(internal)?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,354 @@
+//! `bpp.toml`: commented TOML, every key overridable from the environment, unknown keys refused.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::providers::{Env, Format as _, Toml};
+use serde::Deserialize;
+use tripline_protocol::tariff::Tariff;
+
+use crate::beckn::Identity;
+use crate::callback::worker::RetryRules;
+use crate::domain::catalog;
+use crate::domain::dispatch::DispatchRules;
+use crate::domain::estimate::RoadModel;
+use crate::error::BppError;
+use crate::network::subscribers::{normalized_id, normalized_url};
+use crate::service::Settings;
+
+/// The configuration that `tripline-bpp init` writes.
+pub const SAMPLE: &str = include_str!("../bpp.sample.toml");
+
+/// Prefix of the environment variables; `__` stands between table and key.
+pub const ENV_PREFIX: &str = "TRIPLINE_BPP_";
+
+/// The platform's configuration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where keys and the SQLite store live; relative to the file.
+    pub data_dir: PathBuf,
+    /// The Beckn side.
+    pub beckn: Beckn,
+    /// The device endpoint.
+    #[serde(default)]
+    pub device: Device,
+    /// The store.
+    #[serde(default)]
+    pub store: Store,
+    /// The provider.
+    pub provider: Provider,
+    /// The item.
+    pub item: Item,
+    /// The tariff.
+    pub tariff: Tariff,
+    /// Estimates.
+    #[serde(default)]
+    pub estimate: Estimate,
+    /// Dispatch.
+    #[serde(default)]
+    pub dispatch: Dispatch,
+    /// Callbacks.
+    #[serde(default)]
+    pub callback: Callback,
+}
+
+/// `[beckn]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Beckn {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// Our registered address.
+    pub uri: String,
+    /// Our subscriber id.
+    pub subscriber_id: String,
+    /// Which of our keys signs.
+    pub unique_key_id: String,
+    /// The signing key's file; relative to the data folder.
+    pub signing_key_file: PathBuf,
+    /// The subscribers' file; relative to the data folder.
+    pub subscribers_file: PathBuf,
+}
+
+/// `[device]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Device {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+}
+
+impl Default for Device {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 1883)) }
+    }
+}
+
+/// `[store]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Store {
+    /// `sqlite:PATH` or `postgres://...`; SQLite in the data folder if not set.
+    pub url: Option<String>,
+}
+
+/// `[provider]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provider {
+    /// Stable id.
+    pub id: String,
+    /// Name.
+    pub name: String,
+}
+
+/// `[item]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Item {
+    /// Stable id.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Category of the vehicle that comes.
+    pub vehicle_category: String,
+}
+
+/// `[estimate]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Estimate {
+    /// Road metres for a hundred straight ones.
+    pub road_factor_percent: u32,
+    /// Speed in town, in km/h.
+    pub speed_kmph: u32,
+}
+
+impl Default for Estimate {
+    fn default() -> Self {
+        Self { road_factor_percent: 130, speed_kmph: 20 }
+    }
+}
+
+/// `[dispatch]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Dispatch {
+    /// How far a vehicle may be from the pickup, in metres.
+    pub radius_m: u32,
+    /// How long a driver has to answer, in s.
+    pub offer_s: u32,
+    /// How long a driver is looked for, in s.
+    pub search_s: u32,
+}
+
+impl Default for Dispatch {
+    fn default() -> Self {
+        Self { radius_m: 5_000, offer_s: 30, search_s: 120 }
+    }
+}
+
+/// `[callback]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Callback {
+    /// Longest wait between two attempts, in ms.
+    pub retry_ms_max: u64,
+    /// Longest wait for an answer, in ms.
+    pub timeout_ms: u64,
+}
+
+impl Default for Callback {
+    fn default() -> Self {
+        Self { retry_ms_max: 60_000, timeout_ms: 10_000 }
+    }
+}
+
+impl Config {
+    /// Reads the file and the environment over it. Relative paths become relative to the file.
+    pub fn load(path: &Path) -> Result<Self, BppError> {
+        let config = |reason| BppError::Config { reason };
+        if !path.is_file() {
+            return Err(config(format!(
+                "there is no file {}; `tripline-bpp init` makes one, with its data folder",
+                path.display()
+            )));
+        }
+        let mut loaded: Self = Figment::from(Toml::file_exact(path))
+            .merge(Env::prefixed(ENV_PREFIX).split("__"))
+            .extract()
+            .map_err(|error| config(error.to_string()))?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        loaded.data_dir = folder.join(&loaded.data_dir);
+        loaded.check().map_err(config)?;
+        Ok(loaded)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let uri = url::Url::parse(&self.beckn.uri)
+            .map_err(|error| format!("beckn.uri is no URL: {error}"))?;
+        if !matches!(uri.scheme(), "http" | "https") || uri.host().is_none() {
+            return Err("beckn.uri must begin with http:// or https:// and a host".into());
+        }
+        if !self.device.listen.ip().is_loopback() {
+            return Err(format!(
+                "device.listen is {}; until devices are enrolled with certificates the endpoint \
+                 speaks without TLS and listens on a loopback address only, 127.0.0.1:1883 for instance",
+                self.device.listen
+            ));
+        }
+        let ranges = [
+            ("dispatch.radius_m", u64::from(self.dispatch.radius_m), 1, 100_000),
+            ("dispatch.offer_s", u64::from(self.dispatch.offer_s), 1, 3_600),
+            ("dispatch.search_s", u64::from(self.dispatch.search_s), 1, 86_400),
+            ("estimate.speed_kmph", u64::from(self.estimate.speed_kmph), 1, 200),
+            (
+                "estimate.road_factor_percent",
+                u64::from(self.estimate.road_factor_percent),
+                100,
+                500,
+            ),
+            ("callback.retry_ms_max", self.callback.retry_ms_max, 10, 3_600_000),
+            ("callback.timeout_ms", self.callback.timeout_ms, 100, 120_000),
+        ];
+        for (key, value, min, max) in ranges {
+            if !(min..=max).contains(&value) {
+                return Err(format!("{key} is {value}; it must be between {min} and {max}"));
+            }
+        }
+        self.check_tariff()
+    }
+
+    fn check_tariff(&self) -> Result<(), String> {
+        const RATE_PAISE_MAX: i64 = 100_000_000;
+        let tariff = &self.tariff;
+        let rates = [
+            ("tariff.base_paise", tariff.base_paise),
+            ("tariff.per_km_paise", tariff.per_km_paise),
+            ("tariff.per_minute_paise", tariff.per_minute_paise),
+            ("tariff.waiting_per_minute_paise", tariff.waiting_per_minute_paise),
+            ("tariff.minimum_paise", tariff.minimum_paise),
+            ("tariff.rounding_paise", tariff.rounding_paise),
+        ];
+        for (key, rate) in rates {
+            if !(0..=RATE_PAISE_MAX).contains(&rate.0) {
+                return Err(format!(
+                    "{key} is {}; it must be between 0 and {RATE_PAISE_MAX}",
+                    rate.0
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The store's URL.
+    pub fn store_url(&self) -> String {
+        self.store
+            .url
+            .clone()
+            .unwrap_or_else(|| format!("sqlite:{}", self.data_dir.join("tripline.db").display()))
+    }
+
+    /// The file of our signing key.
+    pub fn signing_key_file(&self) -> PathBuf {
+        self.data_dir.join(&self.beckn.signing_key_file)
+    }
+
+    /// The file of subscribers.
+    pub fn subscribers_file(&self) -> PathBuf {
+        self.data_dir.join(&self.beckn.subscribers_file)
+    }
+
+    /// Path of our registered address, where requests come to.
+    pub fn base_path(&self) -> String {
+        let path = url::Url::parse(&self.beckn.uri).map(|uri| uri.path().to_owned());
+        path.unwrap_or_default().trim_end_matches('/').to_owned()
+    }
+
+    /// What the platform needs to know.
+    pub fn settings(&self) -> Settings {
+        let origin = url::Url::parse(&self.beckn.uri)
+            .map(|uri| uri.origin().ascii_serialization())
+            .unwrap_or_default();
+        Settings {
+            identity: Identity {
+                subscriber_id: normalized_id(&self.beckn.subscriber_id),
+                uri: normalized_url(&self.beckn.uri),
+                provider: catalog::Provider {
+                    id: self.provider.id.clone(),
+                    name: self.provider.name.clone(),
+                },
+                item: catalog::Item {
+                    id: self.item.id.clone(),
+                    name: self.item.name.clone(),
+                    vehicle_category: self.item.vehicle_category.clone(),
+                    tariff: self.tariff.clone(),
+                },
+            },
+            dispatch: DispatchRules {
+                radius_m: self.dispatch.radius_m,
+                offer_ms: i64::from(self.dispatch.offer_s) * 1000,
+                search_ms: i64::from(self.dispatch.search_s) * 1000,
+            },
+            road: RoadModel {
+                road_factor_percent: self.estimate.road_factor_percent,
+                speed_kmph: self.estimate.speed_kmph,
+            },
+            track_url: format!("{origin}/track"),
+        }
+    }
+
+    /// How callbacks are retried.
+    pub const fn retry_rules(&self) -> RetryRules {
+        RetryRules {
+            retry_ms_max: self.callback.retry_ms_max,
+            timeout_ms: self.callback.timeout_ms,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<Config, String> {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("bpp.toml");
+        std::fs::write(&path, text).expect("written");
+        Config::load(&path).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_sample_is_a_configuration() {
+        let config = load(SAMPLE).expect("the sample loads");
+        assert_eq!(config.base_path(), "/beckn");
+        assert_eq!(config.settings().track_url, "http://127.0.0.1:8080/track");
+        assert!(config.store_url().ends_with("/data/tripline.db"));
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_by_name_with_its_file() {
+        for (from, to) in [("radius_m =", "radius_km ="), ("base_paise", "bass_paise")] {
+            let error = load(&SAMPLE.replace(from, to)).expect_err("refused");
+            let wrong = to.trim_end_matches([' ', '=']);
+            assert!(error.contains(wrong) && error.contains("bpp.toml"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_device_endpoint_stays_on_loopback() {
+        let text = SAMPLE.replace("listen = \"127.0.0.1:1883\"", "listen = \"0.0.0.0:1883\"");
+        let error = load(&text).expect_err("refused");
+        assert!(error.contains("loopback"), "{error}");
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused_with_their_range() {
+        let error = load(&SAMPLE.replace("offer_s = 30", "offer_s = 0")).expect_err("refused");
+        assert!(error.contains("dispatch.offer_s is 0; it must be between 1 and 3600"), "{error}");
+        let text = SAMPLE.replace("per_km_paise = 1500", "per_km_paise = -1");
+        assert!(load(&text).expect_err("refused").contains("tariff.per_km_paise"));
+    }
+}

@@ -1,0 +1,14 @@
+//! The device endpoint: MQTT 3.1.1 to vehicles, spoken by the platform itself.
+//!
+//! A device may publish to its own up lanes and subscribe to its own down lanes and nothing else. A
+//! QoS 1 publish gets its PubAck after its commit. The endpoint keeps no session: what is not
+//! delivered is a row in the store and goes again on the next connect.
+
+pub mod sessions;
+
+mod codec;
+
+pub mod ingest;
+
+mod connection;
+pub mod listener;

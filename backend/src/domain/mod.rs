@@ -1,0 +1,14 @@
+//! What the platform decides, with no I/O: no runtime, no database, no HTTP, no clock, no random
+//! source. Times and fresh identifiers are arguments; what is to be done leaves as effects.
+//!
+//! Nothing here knows a field name of a Beckn version: those live in `beckn/`.
+
+pub mod live;
+
+pub mod catalog;
+pub mod dispatch;
+pub mod estimate;
+
+pub mod effect;
+pub mod order;
+pub mod ride;

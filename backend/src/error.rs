@@ -1,0 +1,68 @@
+//! What can go wrong, in one clear sentence each, with a way out and an exit code.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::store::StoreError;
+
+/// Why the platform or one of its commands gave up.
+#[derive(Debug, thiserror::Error)]
+pub enum BppError {
+    /// The configuration.
+    #[error("the configuration is not usable: {reason}")]
+    Config {
+        /// What is wrong, with file and key.
+        reason: String,
+    },
+    /// A file of ours.
+    #[error("{}: {reason}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// The store.
+    #[error("the store {url} cannot be used: {source}")]
+    Store {
+        /// Its URL, without a password.
+        url: String,
+        /// What is wrong.
+        source: StoreError,
+    },
+    /// An address to listen on.
+    #[error("cannot listen on {address} ({what}): {source}; stop what listens there or set {key}")]
+    Listen {
+        /// The address.
+        address: String,
+        /// What for.
+        what: &'static str,
+        /// The key that sets it.
+        key: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A command that cannot be carried out.
+    #[error("{message}")]
+    Refused {
+        /// Why, and what to do.
+        message: String,
+    },
+    /// Something that should not happen.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl BppError {
+    /// The exit code; `--help` lists them.
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Internal(_) => 1,
+            Self::Config { .. } => 3,
+            Self::File { .. } => 4,
+            Self::Store { .. } => 6,
+            Self::Listen { .. } => 7,
+            Self::Refused { .. } => 9,
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! `POST {base}/{action}`: who asks is verified over the bytes as received, then the dialect reads
+//! them, then the platform takes the request in. An ACK means that it is stored.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, State};
+use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use tracing::{error, info, warn};
+use tripline_protocol::signing::{SignatureHeader, challenge, verify};
+
+use super::App;
+use crate::beckn::v0_9::{ack, nack, parse};
+use crate::beckn::{Fault, FaultKind, Received};
+use crate::network::subscribers::{Subscriber, normalized_url};
+use crate::service::RequestError;
+use crate::time;
+
+pub(super) async fn handle(
+    State(app): State<Arc<App>>,
+    Path(action): Path<String>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) => {
+            let fault = Fault {
+                kind: FaultKind::Json,
+                path: None,
+                message: format!("the body cannot be read: {}", rejection.body_text()),
+            };
+            return (rejection.status(), Json(nack(&fault))).into_response();
+        }
+    };
+    let subscriber = match authenticate(&app, &headers, &body) {
+        Ok(subscriber) => subscriber,
+        Err(reason) => {
+            warn!(action, reason, "request not authenticated");
+            return unauthenticated(&app, reason);
+        }
+    };
+    match take_in(&app, subscriber, &action, &body).await {
+        Ok(()) => {
+            info!(action, subscriber = subscriber.id, "request acknowledged");
+            Json(ack()).into_response()
+        }
+        Err(RequestError::Fault(fault)) => {
+            info!(action, subscriber = subscriber.id, reason = fault.message, "request refused");
+            let status = match fault.kind {
+                FaultKind::Json => StatusCode::BAD_REQUEST,
+                FaultKind::UnknownAction => StatusCode::NOT_FOUND,
+                FaultKind::Overload => StatusCode::SERVICE_UNAVAILABLE,
+                FaultKind::Context
+                | FaultKind::Schema
+                | FaultKind::NotServed
+                | FaultKind::MessageIdReused => StatusCode::OK,
+            };
+            (status, Json(nack(&fault))).into_response()
+        }
+        Err(RequestError::Service(error)) => {
+            error!(action, subscriber = subscriber.id, %error, "request not stored");
+            let fault = Fault {
+                kind: FaultKind::Overload,
+                path: None,
+                message: "the request could not be stored; try again".into(),
+            };
+            (StatusCode::SERVICE_UNAVAILABLE, Json(nack(&fault))).into_response()
+        }
+    }
+}
+
+/// The subscriber whose signature the request bears.
+fn authenticate<'a>(
+    app: &'a App,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<&'a Subscriber, String> {
+    let header = headers.get(AUTHORIZATION).ok_or("the Authorization header is missing")?;
+    let text = header.to_str().map_err(|_| "the Authorization header is not ASCII")?;
+    let header = SignatureHeader::parse(text).map_err(|error| error.to_string())?;
+    let now = time::now();
+    let subscriber =
+        app.subscribers.signer(&header.key_id, now).map_err(|error| error.to_string())?;
+    verify(&header, body, &subscriber.key, now.unix_ms.div_euclid(1000))
+        .map_err(|error| error.to_string())?;
+    if subscriber.is_bap { Ok(subscriber) } else { Err("the signer is not a BAP".into()) }
+}
+
+fn unauthenticated(app: &App, reason: String) -> Response {
+    let fault = Fault { kind: FaultKind::Context, path: None, message: reason };
+    let realm = &app.platform.settings.identity.subscriber_id;
+    let mut response = (StatusCode::UNAUTHORIZED, Json(nack(&fault))).into_response();
+    if let Ok(value) = HeaderValue::from_str(&challenge(realm)) {
+        response.headers_mut().insert(WWW_AUTHENTICATE, value);
+    }
+    response
+}
+
+async fn take_in(
+    app: &App,
+    subscriber: &Subscriber,
+    action: &str,
+    body: &[u8],
+) -> Result<(), RequestError> {
+    let received = parse(action, body)?;
+    check_parties(app, subscriber, &received)?;
+    app.platform.handle_request(action, &subscriber.id, received).await
+}
+
+/// The context must name the signer, its registered address, and us.
+fn check_parties(app: &App, subscriber: &Subscriber, received: &Received) -> Result<(), Fault> {
+    let identity = &app.platform.settings.identity;
+    let refused = |field: &str, must: String| {
+        Err(Fault {
+            kind: FaultKind::Context,
+            path: Some(format!("context.{field}")),
+            message: format!("context.{field} {must}"),
+        })
+    };
+    if received.bap_id != subscriber.id {
+        return refused("bap_id", "is not the signer of the request".into());
+    }
+    // Callbacks go only where the registry says that this subscriber lives.
+    if normalized_url(&received.bap_uri) != subscriber.url {
+        return refused("bap_uri", format!("must be the registered address {}", subscriber.url));
+    }
+    if received.bpp_id.as_ref().is_some_and(|id| *id != identity.subscriber_id) {
+        return refused(
+            "bpp_id",
+            format!("names another platform; we are {}", identity.subscriber_id),
+        );
+    }
+    let named = received.bpp_uri.as_deref().map(normalized_url);
+    if named.is_some_and(|uri| uri != identity.uri) {
+        return refused("bpp_uri", format!("names another address; ours is {}", identity.uri));
+    }
+    Ok(())
+}

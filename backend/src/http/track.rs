@@ -1,0 +1,46 @@
+//! `GET /track/{token}`: the vehicle's position for whoever holds the ride's link, as JSON.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::http::header::CACHE_CONTROL;
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp as Instant;
+use serde_json::{Value, json};
+use tracing::error;
+
+use super::App;
+use crate::domain::live::LivePosition;
+use crate::service::Tracked;
+use crate::time;
+
+pub(super) async fn handle(State(app): State<Arc<App>>, Path(token): Path<String>) -> Response {
+    let (status, body) = match app.platform.tracked(&token).await {
+        Ok(Tracked::Active(position)) => (StatusCode::OK, active(position)),
+        Ok(Tracked::Over) => {
+            (StatusCode::GONE, json!({ "status": "inactive", "message": "no ride is under way" }))
+        }
+        Ok(Tracked::Unknown) => (StatusCode::NOT_FOUND, json!({ "message": "no such link" })),
+        Err(error) => {
+            error!(%error, "tracking link not served");
+            (StatusCode::SERVICE_UNAVAILABLE, json!({ "message": "try again" }))
+        }
+    };
+    (status, [(CACHE_CONTROL, "no-store")], Json(body)).into_response()
+}
+
+fn active(position: Option<LivePosition>) -> Value {
+    let location = position.map(|seen| {
+        let at = Instant::from_millisecond(seen.live.at.unix_ms).unwrap_or(Instant::UNIX_EPOCH);
+        json!({
+            "gps": seen.live.position.to_string(),
+            "at": at.to_string(),
+            "age_ms": seen.age_ms(time::now()),
+            "speed_mmps": seen.live.speed_mmps,
+            "course_cdeg": seen.live.course_cdeg,
+        })
+    });
+    json!({ "status": "active", "location": location })
+}

@@ -1,0 +1,41 @@
+//! The signing key's file.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use tripline_protocol::signing::SecretKey;
+
+use crate::chance;
+use crate::error::BppError;
+
+/// Makes a key in a new file of mode 0600; an existing file is an error.
+pub fn create(path: &Path) -> Result<SecretKey, BppError> {
+    let failed = |reason: String| BppError::File { path: path.into(), reason };
+    let seed = chance::bytes().map_err(|error| failed(error.to_string()))?;
+    let key = SecretKey::from_seed(&seed);
+    let mut file: File = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|error| failed(format!("the signing key cannot be written: {error}")))?;
+    writeln!(file, "{}", key.seed_base64())
+        .and_then(|()| file.sync_all())
+        .map_err(|error| failed(format!("the signing key cannot be written: {error}")))?;
+    Ok(key)
+}
+
+/// Reads a key; a file that others can read is an error.
+pub fn load(path: &Path) -> Result<SecretKey, BppError> {
+    let failed = |reason: String| BppError::File { path: path.into(), reason };
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        failed(format!("the signing key cannot be read: {error}; `tripline-bpp init` makes one"))
+    })?;
+    let mode = std::fs::metadata(path).map_err(|error| failed(error.to_string()))?.permissions();
+    if mode.mode() & 0o077 != 0 {
+        return Err(failed("the signing key can be read by others; chmod 600 it".into()));
+    }
+    text.parse().map_err(|error| failed(format!("{error}")))
+}

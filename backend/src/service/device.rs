@@ -1,0 +1,245 @@
+//! What devices report: committed in order, once each, with everything an event sets in motion.
+
+use tracing::{info, warn};
+use tripline_protocol::id::{AssignmentId, DeviceId, Sequence};
+use tripline_protocol::link::down::{Command, CommandBody, CommitAck};
+use tripline_protocol::link::envelope::{decode, encode};
+use tripline_protocol::link::up::{
+    Batch, CommandOutcome, Event, EventBatch, EventBody, Live, Stream, TrailBatch, TrailRecord,
+};
+use tripline_protocol::unit::Timestamp;
+
+use super::effects::Wake;
+use super::{Platform, ServiceError};
+use crate::domain::effect::Effect;
+use crate::store::Tx;
+use crate::store::lane::{EventRow, LaneKey, TrailRow};
+use crate::store::order::StoredOrder;
+use crate::time;
+
+/// A journalled lane's batch, with the bytes it came in.
+#[derive(Debug, Clone)]
+pub enum Lane {
+    /// Events.
+    Event(EventBatch),
+    /// Fixes, and the payload as it came over the wire.
+    Trail(TrailBatch, Vec<u8>),
+}
+
+/// A batch from a device, to be committed.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    /// Who reports.
+    pub device: DeviceId,
+    /// What.
+    pub lane: Lane,
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// The lane is committed up to here.
+    Committed(CommitAck),
+    /// Records before it are missing; it is dropped and will come again.
+    Early,
+}
+
+/// Why an event had no effect. It is kept all the same.
+pub type Refusal = Option<String>;
+
+impl Platform {
+    /// Commits batches in one transaction, so that many small ones cost few syncs. All or none.
+    pub async fn ingest(&self, batches: &[Submission]) -> Result<Vec<Applied>, ServiceError> {
+        let at = time::now();
+        let mut tx = self.store.write().await?;
+        let mut wake = Wake::default();
+        let mut applied = Vec::with_capacity(batches.len());
+        for Submission { device, lane } in batches {
+            applied.push(match lane {
+                Lane::Event(batch) => {
+                    self.ingest_events(&mut tx, device, batch, &mut wake, at).await?
+                }
+                Lane::Trail(batch, payload) => {
+                    ingest_trail(&mut tx, device, batch, payload, at).await?
+                }
+            });
+        }
+        tx.commit().await?;
+        for Submission { device, lane } in batches {
+            if let Lane::Trail(batch, _) = lane {
+                self.note_newest(device, batch, at);
+            }
+        }
+        self.wake(wake);
+        Ok(applied)
+    }
+
+    /// A trail that catches up moves the live fleet on, where nothing newer is known.
+    fn note_newest(&self, device: &DeviceId, batch: &TrailBatch, at: Timestamp) {
+        let counted = batch.records.iter().rev().find_map(|record| match record {
+            TrailRecord::Fix(fix) if fix.refused.is_none() => Some(Live::from(fix)),
+            TrailRecord::Fix(_) | TrailRecord::Lost => None,
+        });
+        if let Some(live) = counted {
+            // It may have waited in the vehicle: it is as old as its own clock says.
+            let received_at = live.at.min(at);
+            self.fleet_mut().update(device, live, received_at);
+        }
+    }
+
+    async fn ingest_events(
+        &self,
+        tx: &mut Tx,
+        device: &DeviceId,
+        batch: &EventBatch,
+        wake: &mut Wake,
+        at: Timestamp,
+    ) -> Result<Applied, ServiceError> {
+        let lane = LaneKey { device: device.clone(), epoch: batch.epoch, stream: Stream::Event };
+        let cursor = tx.lock_cursor(&lane).await?;
+        let Some(events) = batch.following(cursor) else { return Ok(Applied::Early) };
+        let mut sequence = cursor.max(batch.after);
+        for event in events {
+            let after = sequence;
+            sequence = sequence.next();
+            let (refused, more) = self.handle_event(tx, device, event, at).await?;
+            wake.merge(more);
+            if let Some(reason) = &refused {
+                warn!(%device, %sequence, reason, "event had no effect");
+            }
+            let alone = Batch { epoch: batch.epoch, after, records: vec![event.clone()] };
+            let row = EventRow { sequence, at: event.at, refused, payload: encode(&alone) };
+            tx.add_event(&lane, row, at).await?;
+        }
+        commit(tx, &lane, cursor, sequence).await
+    }
+
+    /// Lets one event have its effect; says why it had none.
+    async fn handle_event(
+        &self,
+        tx: &mut Tx,
+        device: &DeviceId,
+        event: &Event,
+        at: Timestamp,
+    ) -> Result<(Refusal, Wake), ServiceError> {
+        match &event.body {
+            EventBody::Booted { agent_version, .. } => {
+                info!(%device, agent_version, "agent started");
+                Ok((None, Wake::default()))
+            }
+            EventBody::Lost => Ok((Some("its record was damaged".into()), Wake::default())),
+            EventBody::CommandDone { number, outcome } => {
+                let payload = tx.finish_down_message(device, *number, *outcome).await?;
+                let wake = match (payload, outcome) {
+                    (_, CommandOutcome::Applied) | (None, _) => Wake::default(),
+                    (Some(payload), CommandOutcome::Expired | CommandOutcome::Refused) => {
+                        self.handle_undelivered(tx, &payload, at).await?
+                    }
+                };
+                Ok((None, wake))
+            }
+            EventBody::Answered { assignment, answer } => {
+                let id = *assignment;
+                let Some(mut stored) = self.own_assignment(tx, device, id).await? else {
+                    return Ok((Some("no such offer to this device".into()), Wake::default()));
+                };
+                let outcome = stored.order.handle_answer(id, answer, at);
+                self.store_outcome(tx, stored, outcome, at).await
+            }
+            EventBody::Trip { trip, step } => {
+                let stored = tx.order_of_trip(*trip).await?.filter(|stored| {
+                    stored.order.trip.as_ref().is_some_and(|trip| trip.vehicle.device == *device)
+                });
+                let Some(mut stored) = stored else {
+                    return Ok((Some("no such trip of this device".into()), Wake::default()));
+                };
+                let outcome = stored.order.handle_step(*trip, step, event, at);
+                self.store_outcome(tx, stored, outcome, at).await
+            }
+        }
+    }
+
+    /// Stores an order after an event. What the domain refused changed nothing but the order's cases.
+    async fn store_outcome<E: std::fmt::Display>(
+        &self,
+        tx: &mut Tx,
+        mut stored: StoredOrder,
+        outcome: Result<Vec<Effect>, E>,
+        at: Timestamp,
+    ) -> Result<(Refusal, Wake), ServiceError> {
+        let (refused, mut effects) = match outcome {
+            Ok(effects) => (None, effects),
+            Err(refused) => (Some(refused.to_string()), Vec::new()),
+        };
+        effects.extend(self.offer_next(tx, &mut stored.order, at).await?);
+        let wake = self.carry_out(tx, &mut stored, effects, at).await?;
+        Ok((refused, wake))
+    }
+
+    /// A command had no effect on the device: an offer goes to the next vehicle.
+    async fn handle_undelivered(
+        &self,
+        tx: &mut Tx,
+        payload: &[u8],
+        at: Timestamp,
+    ) -> Result<Wake, ServiceError> {
+        let Ok(Command { body: CommandBody::Offer(assignment), .. }) = decode(payload) else {
+            return Ok(Wake::default());
+        };
+        let Some(mut stored) = tx.order_of_assignment(assignment.id).await? else {
+            return Ok(Wake::default());
+        };
+        let mut effects = stored.order.handle_undelivered(assignment.id, at);
+        effects.extend(self.offer_next(tx, &mut stored.order, at).await?);
+        self.carry_out(tx, &mut stored, effects, at).await
+    }
+
+    async fn own_assignment(
+        &self,
+        tx: &mut Tx,
+        device: &DeviceId,
+        id: AssignmentId,
+    ) -> Result<Option<StoredOrder>, ServiceError> {
+        let stored = tx.order_of_assignment(id).await?;
+        Ok(stored.filter(|stored| {
+            let mut offers = stored.order.offers.iter();
+            offers.any(|offer| offer.id == id && offer.vehicle.device == *device)
+        }))
+    }
+}
+
+async fn ingest_trail(
+    tx: &mut Tx,
+    device: &DeviceId,
+    batch: &TrailBatch,
+    payload: &[u8],
+    at: Timestamp,
+) -> Result<Applied, ServiceError> {
+    let lane = LaneKey { device: device.clone(), epoch: batch.epoch, stream: Stream::Trail };
+    let cursor = tx.lock_cursor(&lane).await?;
+    let Some(fixes) = batch.following(cursor) else { return Ok(Applied::Early) };
+    if fixes.is_empty() {
+        return commit(tx, &lane, cursor, cursor).await;
+    }
+    let row = TrailRow {
+        through: batch.last(),
+        skip: (batch.records.len() - fixes.len()) as u64,
+        records: batch.records.len() as u64,
+        payload: payload.to_vec(),
+    };
+    tx.add_trail_batch(&lane, row, at).await?;
+    commit(tx, &lane, cursor, batch.last()).await
+}
+
+async fn commit(
+    tx: &mut Tx,
+    lane: &LaneKey,
+    cursor: Sequence,
+    through: Sequence,
+) -> Result<Applied, ServiceError> {
+    if through > cursor {
+        tx.move_cursor(lane, through).await?;
+    }
+    let through = through.max(cursor);
+    Ok(Applied::Committed(CommitAck { epoch: lane.epoch, stream: lane.stream, through }))
+}

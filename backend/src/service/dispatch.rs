@@ -1,0 +1,84 @@
+//! Dispatch: offering an order to the next vehicle, and what is due when nobody answers.
+
+use tracing::info;
+use tripline_protocol::id::{AssignmentId, OrderId, TripId};
+use tripline_protocol::order::OrderState;
+use tripline_protocol::unit::Timestamp;
+
+use super::effects::Wake;
+use super::{Platform, ServiceError};
+use crate::chance;
+use crate::domain::dispatch::candidates;
+use crate::domain::effect::Effect;
+use crate::domain::order::Order;
+use crate::domain::ride::Candidate;
+use crate::store::Tx;
+
+/// Orders looked at in one go.
+const DUE_ORDERS_MAX: u32 = 32;
+
+impl Platform {
+    /// Does what is due by `at` about orders that wait for a driver; gives how many there were.
+    pub async fn handle_due(&self, at: Timestamp) -> Result<usize, ServiceError> {
+        let mut tx = self.store.read().await?;
+        let due = tx.due_orders(at, DUE_ORDERS_MAX).await?;
+        drop(tx);
+        let count = due.len();
+        for id in due {
+            let mut tx = self.store.write().await?;
+            let wake = self.handle_due_order(&mut tx, id, at).await?;
+            tx.commit().await?;
+            self.wake(wake);
+        }
+        Ok(count)
+    }
+
+    async fn handle_due_order(
+        &self,
+        tx: &mut Tx,
+        id: OrderId,
+        at: Timestamp,
+    ) -> Result<Wake, ServiceError> {
+        let Some(mut stored) = tx.order(id).await? else { return Ok(Wake::default()) };
+        // Another backend may have been here since it was listed.
+        if stored.order.due_at().is_none_or(|due| due > at) {
+            return Ok(Wake::default());
+        }
+        let mut effects = stored.order.handle_timeout(at);
+        effects.extend(self.offer_next(tx, &mut stored.order, at).await?);
+        self.carry_out(tx, &mut stored, effects, at).await
+    }
+
+    /// Offers an order that waits for a driver to the next vehicle, which is held for it.
+    pub(super) async fn offer_next(
+        &self,
+        tx: &mut Tx,
+        order: &mut Order,
+        at: Timestamp,
+    ) -> Result<Vec<Effect>, ServiceError> {
+        if order.state != OrderState::Confirmed || order.open_offer().is_some() {
+            return Ok(Vec::new());
+        }
+        let rules = &self.settings.dispatch;
+        let near = self.fleet().near(order.route.pickup.position, rules.radius_m, at);
+        let held = tx.held().await?;
+        let asked = order.offers.iter().map(|offer| offer.vehicle.device.clone()).collect();
+        for device in candidates(near, &held, &asked) {
+            let Some(vehicle) = tx.vehicle(&device).await? else { continue };
+            if !tx.hold(&device, order.id).await? {
+                continue;
+            }
+            let candidate = Candidate {
+                vehicle,
+                assignment: AssignmentId::from(chance::uuid()?),
+                trip: TripId::from(chance::uuid()?),
+                otp_key: chance::bytes()?,
+            };
+            tx.add_assignment(candidate.assignment, order.id).await?;
+            info!(order = %order.id, %device, "offered");
+            return Ok(order.offer(candidate, rules, at));
+        }
+        order.find_nobody(at);
+        Ok(Vec::new())
+    }
+}

@@ -1,0 +1,95 @@
+//! The platform: loads what a decision needs, lets the domain decide, and stores the decision with
+//! everything it calls for (callbacks, commands, freed vehicles) in one transaction.
+
+mod device;
+mod dispatch;
+mod effects;
+mod request;
+mod track;
+
+use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use tokio::sync::Notify;
+use tripline_protocol::id::DeviceId;
+use tripline_protocol::link::up::Live;
+
+use crate::beckn::Identity;
+use crate::chance::NoChance;
+use crate::device::sessions::Sessions;
+use crate::domain::dispatch::DispatchRules;
+use crate::domain::estimate::RoadModel;
+use crate::domain::live::LiveFleet;
+use crate::store::{Store, StoreError};
+use crate::time;
+
+pub use device::{Applied, Lane, Refusal, Submission};
+pub use request::RequestError;
+pub use track::Tracked;
+
+/// Why a decision could not be stored. Nothing of it was.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No randomness.
+    #[error(transparent)]
+    NoChance(#[from] NoChance),
+    /// A callback could not be rendered.
+    #[error("{0}")]
+    Render(String),
+}
+
+/// How the platform works.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Who we are on the network.
+    pub identity: Identity,
+    /// How orders are offered.
+    pub dispatch: DispatchRules,
+    /// How straight lines become roads.
+    pub road: RoadModel,
+    /// Address under which tracking links are served, without a slash at the end.
+    pub track_url: String,
+}
+
+/// The platform.
+#[derive(Debug)]
+pub struct Platform {
+    /// The store.
+    pub store: Store,
+    /// The settings.
+    pub settings: Settings,
+    /// The connected devices.
+    pub sessions: Sessions,
+    /// Rung when callbacks were written.
+    pub outbox: Notify,
+    fleet: RwLock<LiveFleet>,
+}
+
+impl Platform {
+    /// A platform over a store.
+    pub fn new(store: Store, settings: Settings) -> Self {
+        Self {
+            store,
+            settings,
+            sessions: Sessions::default(),
+            outbox: Notify::new(),
+            fleet: RwLock::default(),
+        }
+    }
+
+    /// The live fleet, to look at.
+    pub fn fleet(&self) -> RwLockReadGuard<'_, LiveFleet> {
+        self.fleet.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn fleet_mut(&self) -> RwLockWriteGuard<'_, LiveFleet> {
+        self.fleet.write().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Takes in a live position.
+    pub fn handle_live(&self, device: &DeviceId, live: Live) {
+        self.fleet_mut().update(device, live, time::now());
+    }
+}

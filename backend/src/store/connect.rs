@@ -1,0 +1,114 @@
+//! Opening the store, and refusing one that would not keep what it commits.
+
+use std::path::PathBuf;
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{PgPool, SqlitePool};
+
+use super::{Pools, Store, StoreError, migrate};
+
+/// Connections that read, on SQLite.
+const READERS_MAX: u32 = 4;
+
+/// Connections, on PostgreSQL.
+const POSTGRES_CONNECTIONS_MAX: u32 = 16;
+
+/// Longest wait for a connection or for SQLite's writer lock, in s.
+const BUSY_S_MAX: u64 = 10;
+
+/// A URL that names no store.
+#[derive(Debug, thiserror::Error)]
+#[error("the store url must be sqlite:PATH or postgres://USER@HOST/DATABASE")]
+pub struct StoreUrlError;
+
+impl Store {
+    /// Opens the store that `url` names and brings its schema up to date.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let pools = if let Some(path) = url.strip_prefix("sqlite:") {
+            open_sqlite(path.trim_start_matches("//").into()).await?
+        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            Pools::Postgres(open_postgres(url).await?)
+        } else {
+            return Err(StoreUrlError.into());
+        };
+        let store = Self { pools };
+        match &store.pools {
+            Pools::Sqlite { writer, .. } => migrate::run(writer, "BLOB").await?,
+            Pools::Postgres(pool) => migrate::run(pool, "BYTEA").await?,
+        }
+        Ok(store)
+    }
+}
+
+async fn open_sqlite(path: PathBuf) -> Result<Pools, StoreError> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // WAL with NORMAL loses everything since the last checkpoint at a power cut.
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(BUSY_S_MAX));
+    let acquire = Duration::from_secs(BUSY_S_MAX);
+    let writer = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(acquire)
+        .connect_with(options.clone())
+        .await?;
+    check_sqlite(&writer).await?;
+    let readers = SqlitePoolOptions::new()
+        .max_connections(READERS_MAX)
+        .acquire_timeout(acquire)
+        .connect_with(options.read_only(true).create_if_missing(false))
+        .await?;
+    Ok(Pools::Sqlite { writer, readers })
+}
+
+async fn check_sqlite(pool: &SqlitePool) -> Result<(), StoreError> {
+    const WHY: &str = "a power cut would lose committed data (is the file system a network share?)";
+    let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(pool).await?;
+    if mode != "wal" {
+        return Err(StoreError::Unsafe {
+            setting: "journal_mode",
+            found: mode,
+            expected: "wal",
+            why: WHY,
+        });
+    }
+    let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(pool).await?;
+    if synchronous < 2 {
+        return Err(StoreError::Unsafe {
+            setting: "synchronous",
+            found: synchronous.to_string(),
+            expected: "2 (FULL) or 3 (EXTRA)",
+            why: WHY,
+        });
+    }
+    Ok(())
+}
+
+async fn open_postgres(url: &str) -> Result<PgPool, StoreError> {
+    let options = PgConnectOptions::from_str(url)?.application_name("tripline-bpp");
+    let pool = PgPoolOptions::new()
+        .max_connections(POSTGRES_CONNECTIONS_MAX)
+        .acquire_timeout(Duration::from_secs(BUSY_S_MAX))
+        .connect_with(options)
+        .await?;
+    for (setting, sql) in
+        [("fsync", "SHOW fsync"), ("synchronous_commit", "SHOW synchronous_commit")]
+    {
+        let found: String = sqlx::query_scalar(sql).fetch_one(&pool).await?;
+        if found == "off" {
+            return Err(StoreError::Unsafe {
+                setting,
+                found,
+                expected: "on",
+                why: "a crash of the server would lose committed data",
+            });
+        }
+    }
+    Ok(pool)
+}

@@ -1,0 +1,169 @@
+//! The store: SQLite or PostgreSQL behind one set of functions, with one SQL text for both.
+//!
+//! A function takes a transaction and does one thing to one table. [`Store::write`] begins a
+//! transaction that may write: on SQLite with `BEGIN IMMEDIATE` on the only writer connection, since a
+//! deferred transaction that upgrades fails at once.
+
+mod connect;
+mod migrate;
+
+pub mod callback;
+pub mod down;
+pub mod inbox;
+pub mod lane;
+pub mod order;
+pub mod vehicle;
+
+use sqlx::{PgPool, Postgres, Sqlite, SqlitePool};
+
+pub use connect::StoreUrlError;
+
+/// Why the store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database said no.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The schema could not be brought up to date.
+    #[error("database schema: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The database does not keep what it commits.
+    #[error("database setting {setting} is {found}, it must be {expected}: {why}")]
+    Unsafe {
+        /// Which setting.
+        setting: &'static str,
+        /// What it is.
+        found: String,
+        /// What it must be.
+        expected: &'static str,
+        /// Why.
+        why: &'static str,
+    },
+    /// The URL.
+    #[error(transparent)]
+    Url(#[from] StoreUrlError),
+    /// A row holds what no code of ours writes.
+    #[error("table {table}, row {row}: {reason}")]
+    BadRow {
+        /// The table.
+        table: &'static str,
+        /// Its key.
+        row: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Somebody else changed a row in between.
+    #[error("table {table}, row {row} was changed by another writer; try again")]
+    Conflict {
+        /// The table.
+        table: &'static str,
+        /// Its key.
+        row: String,
+    },
+}
+
+/// The store.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pools: Pools,
+}
+
+#[derive(Debug, Clone)]
+enum Pools {
+    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    Postgres(PgPool),
+}
+
+/// A transaction. Dropped without [`Tx::commit`], it never was.
+#[derive(Debug)]
+pub enum Tx {
+    /// On SQLite.
+    Sqlite(sqlx::Transaction<'static, Sqlite>),
+    /// On PostgreSQL.
+    Postgres(sqlx::Transaction<'static, Postgres>),
+}
+
+/// Runs one expression on either database: `$conn` is the connection in it.
+macro_rules! on_db {
+    ($tx:expr, $conn:ident => $body:expr) => {
+        match $tx {
+            $crate::store::Tx::Sqlite(tx) => {
+                let $conn = &mut **tx;
+                $body
+            }
+            $crate::store::Tx::Postgres(tx) => {
+                let $conn = &mut **tx;
+                $body
+            }
+        }
+    };
+}
+
+pub(crate) use on_db;
+
+impl Store {
+    /// Begins a transaction that may write.
+    pub async fn write(&self) -> Result<Tx, StoreError> {
+        Ok(match &self.pools {
+            Pools::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Pools::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// Begins a transaction that only reads.
+    pub async fn read(&self) -> Result<Tx, StoreError> {
+        Ok(match &self.pools {
+            Pools::Sqlite { readers, .. } => Tx::Sqlite(readers.begin().await?),
+            Pools::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// Closes every connection.
+    pub async fn close(&self) {
+        match &self.pools {
+            Pools::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Pools::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+impl Tx {
+    /// Makes everything done in it durable.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(tx) => tx.commit().await?,
+            Self::Postgres(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+}
+
+/// A number of ours as the database keeps it: the same 64 bits, signed.
+const fn to_db(number: u64) -> i64 {
+    number.cast_signed()
+}
+
+/// A number of ours back from the database.
+const fn from_db(number: i64) -> u64 {
+    number.cast_unsigned()
+}
+
+/// A column's text as one of our types, or the named error.
+fn parse<T: std::str::FromStr>(
+    table: &'static str,
+    row: &str,
+    column: &str,
+    text: &str,
+) -> Result<T, StoreError>
+where
+    T::Err: std::fmt::Display,
+{
+    text.parse().map_err(|error| StoreError::BadRow {
+        table,
+        row: row.into(),
+        reason: format!("column {column}: {error}"),
+    })
+}

@@ -1,0 +1,153 @@
+//! Table `ride_order`: orders, each with everything that hangs on it, changed by compare-and-set.
+
+use tripline_protocol::id::{AssignmentId, OrderId, TripId};
+use tripline_protocol::unit::Timestamp;
+
+use super::{StoreError, Tx, on_db};
+use crate::domain::order::Order;
+
+const TABLE: &str = "ride_order";
+
+/// An order as it was read, with the version that a change must find again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredOrder {
+    /// The order.
+    pub order: Order,
+    version: i64,
+}
+
+fn stored((id, version, body): (String, i64, String)) -> Result<StoredOrder, StoreError> {
+    let order = serde_json::from_str(&body).map_err(|error| StoreError::BadRow {
+        table: TABLE,
+        row: id,
+        reason: format!("column body: {error}"),
+    })?;
+    Ok(StoredOrder { order, version })
+}
+
+fn body(order: &Order) -> Result<String, StoreError> {
+    serde_json::to_string(order).map_err(|error| StoreError::BadRow {
+        table: TABLE,
+        row: order.id.to_string(),
+        reason: error.to_string(),
+    })
+}
+
+impl Tx {
+    /// Adds a new order.
+    pub async fn add_order(&mut self, order: &Order) -> Result<(), StoreError> {
+        const SQL: &str = "INSERT INTO ride_order (order_id, fulfillment_id, subscriber_id, \
+             track_token, trip_id, state, due_at, version, created_at, updated_at, body) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $10)";
+        let body = body(order)?;
+        on_db!(self, conn => sqlx::query(SQL)
+            .bind(order.id.to_string())
+            .bind(order.fulfillment_id.clone())
+            .bind(order.subscriber_id.clone())
+            .bind(order.track_token.clone())
+            .bind(order.trip.as_ref().map(|trip| trip.id.to_string()))
+            .bind(order.state.code())
+            .bind(order.due_at().map(|at| at.unix_ms))
+            .bind(order.created_at.unix_ms)
+            .bind(order.updated_at.unix_ms)
+            .bind(body)
+            .execute(conn).await?.rows_affected());
+        Ok(())
+    }
+
+    /// Writes a changed order. It must not have been changed by anybody else since it was read.
+    pub async fn save_order(&mut self, stored: &StoredOrder) -> Result<(), StoreError> {
+        const SQL: &str = "UPDATE ride_order SET trip_id = $3, state = $4, due_at = $5, \
+             version = version + 1, updated_at = $6, body = $7 WHERE order_id = $1 AND version = $2";
+        let StoredOrder { order, version } = stored;
+        let body = body(order)?;
+        let rows = on_db!(self, conn => sqlx::query(SQL)
+            .bind(order.id.to_string())
+            .bind(*version)
+            .bind(order.trip.as_ref().map(|trip| trip.id.to_string()))
+            .bind(order.state.code())
+            .bind(order.due_at().map(|at| at.unix_ms))
+            .bind(order.updated_at.unix_ms)
+            .bind(body)
+            .execute(conn).await?.rows_affected());
+        if rows == 1 {
+            return Ok(());
+        }
+        Err(StoreError::Conflict { table: TABLE, row: order.id.to_string() })
+    }
+
+    /// An order by its id.
+    pub async fn order(&mut self, id: OrderId) -> Result<Option<StoredOrder>, StoreError> {
+        const SQL: &str = "SELECT order_id, version, body FROM ride_order WHERE order_id = $1";
+        self.find_order(SQL, id.to_string()).await
+    }
+
+    /// An order by its fulfillment's id.
+    pub async fn order_of_fulfillment(
+        &mut self,
+        id: &str,
+    ) -> Result<Option<StoredOrder>, StoreError> {
+        const SQL: &str =
+            "SELECT order_id, version, body FROM ride_order WHERE fulfillment_id = $1";
+        self.find_order(SQL, id.into()).await
+    }
+
+    /// An order by its trip.
+    pub async fn order_of_trip(&mut self, id: TripId) -> Result<Option<StoredOrder>, StoreError> {
+        const SQL: &str = "SELECT order_id, version, body FROM ride_order WHERE trip_id = $1";
+        self.find_order(SQL, id.to_string()).await
+    }
+
+    /// An order by the capability of its tracking link.
+    pub async fn order_of_track_token(
+        &mut self,
+        token: &str,
+    ) -> Result<Option<StoredOrder>, StoreError> {
+        const SQL: &str = "SELECT order_id, version, body FROM ride_order WHERE track_token = $1";
+        self.find_order(SQL, token.into()).await
+    }
+
+    /// An order by one of its offers.
+    pub async fn order_of_assignment(
+        &mut self,
+        id: AssignmentId,
+    ) -> Result<Option<StoredOrder>, StoreError> {
+        const SQL: &str = "SELECT o.order_id, o.version, o.body FROM ride_order o \
+             JOIN assignment a ON a.order_id = o.order_id WHERE a.assignment_id = $1";
+        self.find_order(SQL, id.to_string()).await
+    }
+
+    async fn find_order(
+        &mut self,
+        sql: &'static str,
+        key: String,
+    ) -> Result<Option<StoredOrder>, StoreError> {
+        let row = on_db!(self, conn => sqlx::query_as(sql).bind(key).fetch_optional(conn).await?);
+        row.map(stored).transpose()
+    }
+
+    /// Notes which order an offer belongs to.
+    pub async fn add_assignment(
+        &mut self,
+        id: AssignmentId,
+        order: OrderId,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "INSERT INTO assignment (assignment_id, order_id) VALUES ($1, $2)";
+        on_db!(self, conn => sqlx::query(SQL)
+            .bind(id.to_string()).bind(order.to_string()).execute(conn).await?.rows_affected());
+        Ok(())
+    }
+
+    /// Ids of at most `limit` orders about which something is to be done by `at`, longest due first.
+    pub async fn due_orders(
+        &mut self,
+        at: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<OrderId>, StoreError> {
+        const SQL: &str =
+            "SELECT order_id FROM ride_order WHERE due_at <= $1 ORDER BY due_at LIMIT $2";
+        let rows: Vec<String> = on_db!(self, conn => sqlx::query_scalar(SQL)
+            .bind(at.unix_ms).bind(i64::from(limit)).fetch_all(conn).await?);
+        rows.iter().map(|id| super::parse(TABLE, id, "order_id", id)).collect()
+    }
+}
