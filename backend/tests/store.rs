@@ -1,0 +1,360 @@
+//! One conformance suite for both databases. Each test runs on SQLite and, where a server is provided
+//! (`scripts/with-postgres`), on a fresh PostgreSQL database.
+
+use std::future::Future;
+
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use tripline_backend::domain::order::{Conversation, NewOrder, Order, Route, Vehicle};
+use tripline_backend::store::callback::{Delivery, NewCallback};
+use tripline_backend::store::inbox::{RequestKey, Seen};
+use tripline_backend::store::lane::{EventRow, LaneKey, TrailRow};
+use tripline_backend::store::vehicle::NewVehicle;
+use tripline_backend::store::{Store, StoreError};
+use tripline_protocol::assignment::Place;
+use tripline_protocol::id::{
+    AssignmentId, CommandNumber, DeviceId, JournalEpoch, OrderId, Sequence,
+};
+use tripline_protocol::link::up::{CommandOutcome, Stream};
+use tripline_protocol::tariff::{FareReason, Tariff, Usage};
+use tripline_protocol::unit::{Paise, Position, Timestamp};
+
+const NOW: Timestamp = Timestamp::from_unix_ms(1_800_000_000_000);
+
+/// Runs a test on both databases.
+async fn on_both<F, T>(test: F)
+where
+    F: Fn(Store) -> T,
+    T: Future<Output = ()>,
+{
+    let dir = tempfile::tempdir().expect("a folder");
+    let url = format!("sqlite:{}", dir.path().join("test.db").display());
+    test(Store::open(&url).await.expect("SQLite opens")).await;
+    if let Some(url) = postgres().await {
+        test(Store::open(&url).await.expect("PostgreSQL opens")).await;
+    }
+}
+
+async fn postgres() -> Option<String> {
+    let Ok(server) = std::env::var("TRIPLINE_TEST_POSTGRES_URL") else {
+        eprintln!("\n*** PostgreSQL SKIPPED: TRIPLINE_TEST_POSTGRES_URL is not set ***\n");
+        return None;
+    };
+    let name = format!("store_{}", uuid::Uuid::new_v4().simple());
+    let mut connection = PgConnection::connect(&server).await.expect("the server");
+    let sql = AssertSqlSafe(format!("CREATE DATABASE {name}"));
+    sqlx::query(sql).execute(&mut connection).await.expect("a database");
+    let (base, _) = server.rsplit_once('/').expect("a database in the URL");
+    Some(format!("{base}/{name}"))
+}
+
+fn device(name: &str) -> DeviceId {
+    name.parse().expect("valid")
+}
+
+fn vehicle(name: &str) -> NewVehicle {
+    NewVehicle {
+        vehicle: Vehicle {
+            device: device(name),
+            registration: format!("KA {name}"),
+            category: "TAXI".into(),
+            driver_name: "Raghav".into(),
+            driver_phone: "+91-98".into(),
+        },
+        token_hash: vec![1, 2, 3],
+    }
+}
+
+async fn add_vehicle(store: &Store, name: &str) {
+    let mut tx = store.write().await.expect("begins");
+    assert!(tx.add_vehicle(vehicle(name), NOW).await.expect("added"));
+    tx.commit().await.expect("commits");
+}
+
+fn order(n: u8) -> Order {
+    let place = Place {
+        position: Position::new(129_000_000, 776_000_000).expect("on the globe"),
+        address: "somewhere".into(),
+    };
+    let tariff = Tariff {
+        code: "auto".into(),
+        version: 1,
+        base_paise: Paise(3000),
+        base_distance_m: 0,
+        per_km_paise: Paise(1500),
+        per_minute_paise: Paise(0),
+        waiting_per_minute_paise: Paise(0),
+        waiting_free_s: 0,
+        minimum_paise: Paise(0),
+        rounding_paise: Paise(1),
+    };
+    let new = NewOrder {
+        id: OrderId::from_bytes([n; 16]),
+        fulfillment_id: format!("f{n}"),
+        track_token: format!("t{n}"),
+        subscriber_id: "bap.example".into(),
+        item_id: "auto".into(),
+        route: Route { pickup: place.clone(), drop: Some(place) },
+        estimated_distance_m: 3000,
+        quote: tariff.fare(Usage::default(), FareReason::Estimate),
+        tariff,
+        conversation: Conversation("{}".into()),
+    };
+    Order::quote(new, NOW)
+}
+
+async fn add_order(store: &Store, n: u8) {
+    let mut tx = store.write().await.expect("begins");
+    tx.add_order(&order(n)).await.expect("added");
+    tx.commit().await.expect("commits");
+}
+
+fn callback(key: &str, sequence: u64) -> NewCallback {
+    NewCallback {
+        order_key: key.into(),
+        sequence,
+        subscriber_id: "bap.example".into(),
+        action: "on_status".into(),
+        url: "http://bap.example/on_status".into(),
+        body: vec![0, 255, b'{'],
+        expires_at: NOW.plus_ms(1_000_000),
+    }
+}
+
+#[tokio::test]
+async fn a_vehicle_is_added_once_and_found_with_its_token() {
+    on_both(|store| async move {
+        add_vehicle(&store, "a").await;
+        let mut tx = store.write().await.expect("begins");
+        assert!(!tx.add_vehicle(vehicle("a"), NOW).await.expect("answers"), "its device is taken");
+        let mut other = vehicle("b");
+        other.vehicle.registration = "KA a".into();
+        assert!(!tx.add_vehicle(other, NOW).await.expect("answers"), "its plate is taken");
+        drop(tx);
+        let mut tx = store.read().await.expect("begins");
+        let found = tx.vehicle(&device("a")).await.expect("answers");
+        assert_eq!(found, Some(vehicle("a").vehicle));
+        assert_eq!(tx.token_hash(&device("a")).await.expect("answers"), Some(vec![1, 2, 3]));
+        assert_eq!(tx.vehicle(&device("x")).await.expect("answers"), None);
+        assert_eq!(tx.vehicles().await.expect("answers").len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_not_committed_never_was() {
+    on_both(|store| async move {
+        let mut tx = store.write().await.expect("begins");
+        assert!(tx.add_vehicle(vehicle("a"), NOW).await.expect("added"));
+        drop(tx);
+        let mut tx = store.read().await.expect("begins");
+        assert_eq!(tx.vehicle(&device("a")).await.expect("answers"), None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_device_is_held_for_one_order_at_a_time() {
+    on_both(|store| async move {
+        add_vehicle(&store, "a").await;
+        add_order(&store, 1).await;
+        add_order(&store, 2).await;
+        let (first, second) = (order(1).id, order(2).id);
+        let mut tx = store.write().await.expect("begins");
+        assert!(tx.hold(&device("a"), first).await.expect("answers"));
+        assert!(!tx.hold(&device("a"), second).await.expect("answers"));
+        tx.release(&device("a"), second).await.expect("answers");
+        assert!(
+            tx.held().await.expect("answers").contains(&device("a")),
+            "not the holder's release"
+        );
+        tx.release(&device("a"), first).await.expect("answers");
+        assert!(tx.hold(&device("a"), second).await.expect("answers"));
+        tx.commit().await.expect("commits");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_order_comes_back_as_it_was_by_each_of_its_names() {
+    on_both(|store| async move {
+        add_order(&store, 1).await;
+        let assignment = AssignmentId::from_bytes([9; 16]);
+        let mut tx = store.write().await.expect("begins");
+        tx.add_assignment(assignment, order(1).id).await.expect("added");
+        let by_names = [
+            tx.order(order(1).id).await,
+            tx.order_of_fulfillment("f1").await,
+            tx.order_of_track_token("t1").await,
+            tx.order_of_assignment(assignment).await,
+        ];
+        for found in by_names {
+            assert_eq!(found.expect("answers").map(|stored| stored.order), Some(order(1)));
+        }
+        assert!(tx.order_of_fulfillment("f2").await.expect("answers").is_none());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_order_changed_in_between_is_a_conflict_and_keeps_the_first_change() {
+    on_both(|store| async move {
+        add_order(&store, 1).await;
+        let mut tx = store.write().await.expect("begins");
+        let mut first = tx.order(order(1).id).await.expect("answers").expect("there");
+        let mut second = first.clone();
+        first.order.callbacks = 1;
+        second.order.callbacks = 2;
+        tx.save_order(&first).await.expect("saved");
+        let error = tx.save_order(&second).await.expect_err("a conflict");
+        assert!(matches!(error, StoreError::Conflict { table: "ride_order", .. }), "{error}");
+        let kept = tx.order(order(1).id).await.expect("answers").expect("there");
+        assert_eq!(kept.order.callbacks, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_same_request_is_seen_again_and_another_under_its_id_is_told_apart() {
+    on_both(|store| async move {
+        let key = |action: &str| RequestKey {
+            subscriber_id: "bap.example".into(),
+            action: action.into(),
+            message_id: "m1".into(),
+        };
+        let mut tx = store.write().await.expect("begins");
+        for (action, digest, seen) in [
+            ("search", b"a", Seen::New),
+            ("search", b"a", Seen::Same),
+            ("search", b"b", Seen::Other),
+            ("select", b"b", Seen::New),
+        ] {
+            let found = tx.note_request(&key(action), digest, NOW).await.expect("answers");
+            assert_eq!(found, seen, "{action} {digest:?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn callbacks_of_one_order_come_up_one_after_another_and_others_do_not_wait() {
+    on_both(|store| async move {
+        let mut tx = store.write().await.expect("begins");
+        for (key, sequence) in [("a", 1), ("a", 2), ("b", 1)] {
+            tx.add_callback(callback(key, sequence), NOW).await.expect("added");
+        }
+        let names = |due: &[tripline_backend::store::callback::DueCallback]| -> Vec<_> {
+            let mut names: Vec<_> =
+                due.iter().map(|due| (due.order_key.clone(), due.sequence)).collect();
+            names.sort();
+            names
+        };
+        let due = tx.due_callbacks(NOW, 10).await.expect("answers");
+        assert_eq!(names(&due), [("a".into(), 1), ("b".into(), 1)]);
+        assert_eq!(due[0].body, [0, 255, b'{']);
+        let first = due.into_iter().find(|due| due.order_key == "a").expect("there");
+
+        let lease = NOW.plus_ms(500);
+        assert!(tx.claim_callback(&first, lease).await.expect("answers"));
+        assert!(!tx.claim_callback(&first, lease).await.expect("answers"), "taken by another");
+        let due = tx.due_callbacks(NOW, 10).await.expect("answers");
+        assert_eq!(names(&due), [("b".into(), 1)], "the second waits for the first");
+
+        tx.retry_callback(&first, NOW.plus_ms(100), "busy").await.expect("noted");
+        let due = tx.due_callbacks(NOW.plus_ms(100), 10).await.expect("answers");
+        let again = due.iter().find(|due| due.order_key == "a").expect("due again");
+        assert_eq!((again.sequence, again.attempts), (1, 1));
+        tx.finish_callback(again, Delivery::Dead, Some("refused")).await.expect("noted");
+        let due = tx.due_callbacks(NOW.plus_ms(100), 10).await.expect("answers");
+        assert_eq!(
+            names(&due),
+            [("a".into(), 2), ("b".into(), 1)],
+            "the next goes after a dead one"
+        );
+        let counts = tx.callback_counts().await.expect("answers");
+        assert_eq!(counts, [("dead".into(), 1), ("pending".into(), 2)]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn commands_are_numbered_and_open_until_their_device_reports() {
+    on_both(|store| async move {
+        add_vehicle(&store, "a").await;
+        let mut tx = store.write().await.expect("begins");
+        for expected in 1..=3 {
+            let number = tx.next_command_number(&device("a")).await.expect("answers");
+            assert_eq!(number, CommandNumber(expected));
+            let payload = vec![u8::try_from(expected).expect("small")];
+            tx.add_down_message(&device("a"), number, payload, NOW).await.expect("added");
+        }
+        let done = CommandOutcome::Applied;
+        let second = CommandNumber(2);
+        let payload = tx.finish_down_message(&device("a"), second, done).await.expect("answers");
+        assert_eq!(payload, Some(vec![2]));
+        let again = tx.finish_down_message(&device("a"), second, done).await.expect("answers");
+        assert_eq!(again, None, "once");
+        let none_yet = CommandNumber::default();
+        let open = tx.open_down_messages(&device("a"), none_yet, 10).await.expect("answers");
+        assert_eq!(open, [(CommandNumber(1), vec![1]), (CommandNumber(3), vec![3])]);
+        let open = tx.open_down_messages(&device("a"), second, 10).await.expect("answers");
+        assert_eq!(open, [(CommandNumber(3), vec![3])]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn cursors_are_kept_per_journal_and_epochs_use_all_their_bits() {
+    on_both(|store| async move {
+        add_vehicle(&store, "a").await;
+        let lane =
+            |epoch, stream| LaneKey { device: device("a"), epoch: JournalEpoch(epoch), stream };
+        let mut tx = store.write().await.expect("begins");
+        let trail = lane(u64::MAX, Stream::Trail);
+        assert_eq!(tx.lock_cursor(&trail).await.expect("answers"), Sequence(0));
+        tx.move_cursor(&trail, Sequence(60)).await.expect("moved");
+        assert_eq!(tx.lock_cursor(&trail).await.expect("answers"), Sequence(60));
+        let other = lane(1, Stream::Trail);
+        assert_eq!(tx.lock_cursor(&other).await.expect("answers"), Sequence(0));
+        let events = lane(u64::MAX, Stream::Event);
+        assert_eq!(tx.lock_cursor(&events).await.expect("answers"), Sequence(0));
+        let cursors = tx.cursors(&device("a"), Stream::Trail).await.expect("answers");
+        assert_eq!(
+            cursors,
+            [(JournalEpoch(u64::MAX), Sequence(60)), (JournalEpoch(1), Sequence(0))]
+        );
+
+        let row = TrailRow { through: Sequence(60), skip: 0, records: 60, payload: vec![7; 99] };
+        tx.add_trail_batch(&trail, row.clone(), NOW).await.expect("added");
+        let kept = tx.trail_batches(&device("a"), trail.epoch).await.expect("answers");
+        assert_eq!(kept, [row]);
+        for (sequence, refused) in [(1, None), (2, Some("late".to_owned()))] {
+            let row = EventRow { sequence: Sequence(sequence), at: NOW, refused, payload: vec![1] };
+            tx.add_event(&events, row, NOW).await.expect("added");
+        }
+        assert_eq!(tx.event_counts(&device("a")).await.expect("answers"), (2, 1));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn opening_twice_keeps_everything() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let url = format!("sqlite:{}", dir.path().join("test.db").display());
+    let store = Store::open(&url).await.expect("opens");
+    add_vehicle(&store, "a").await;
+    store.close().await;
+    let store = Store::open(&url).await.expect("opens again");
+    let mut tx = store.read().await.expect("begins");
+    assert_eq!(tx.vehicles().await.expect("answers").len(), 1);
+}
+
+#[tokio::test]
+async fn a_url_of_neither_kind_and_a_file_that_is_no_database_are_refused() {
+    let error = Store::open("mysql://x/y").await.expect_err("refused");
+    assert!(error.to_string().contains("sqlite:PATH"), "{error}");
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("text");
+    std::fs::write(&file, "this is not a database, and longer than a page header ".repeat(30))
+        .expect("written");
+    assert!(Store::open(&format!("sqlite:{}", file.display())).await.is_err());
+}
