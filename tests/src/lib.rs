@@ -1,1 +1,10 @@
-//! Placeholder.
+//! Whole rides, end to end: the other platforms in software, and what a recorded drive truly was.
+//!
+//! The real programs run against what stands here. Nothing here is part of the product.
+
+pub mod bap;
+pub mod truth;
+
+pub mod world;
+
+pub mod demo;

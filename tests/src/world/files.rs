@@ -1,0 +1,111 @@
+//! The configurations of a world.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use super::Plan;
+
+/// The platform's, over the one that `init` made.
+pub(super) fn write_bpp(
+    dir: &Path,
+    plan: &Plan,
+    beckn: SocketAddr,
+    device: SocketAddr,
+    store_url: &str,
+    subscriber: &Value,
+) -> Result<()> {
+    let text = format!(
+        r#"data_dir = "data"
+
+[beckn]
+listen = "{beckn}"
+uri = "http://{beckn}/beckn"
+subscriber_id = "{id}"
+unique_key_id = "k1"
+signing_key_file = "signing.key"
+subscribers_file = "subscribers.json"
+
+[device]
+listen = "{device}"
+
+[store]
+url = "{store_url}"
+
+[provider]
+id = "city-cabs"
+name = "City Cabs"
+
+[item]
+id = "auto"
+name = "Auto ride"
+vehicle_category = "AUTO_RICKSHAW"
+
+[tariff]
+code = "auto"
+version = 1
+base_paise = 3000
+base_distance_m = 100
+per_km_paise = 1500
+per_minute_paise = 100
+waiting_per_minute_paise = 200
+waiting_free_s = 3
+minimum_paise = 3000
+rounding_paise = 1
+
+[dispatch]
+radius_m = 5000
+offer_s = {offer_s}
+search_s = {search_s}
+
+[callback]
+retry_ms_max = 500
+timeout_ms = 2000
+"#,
+        id = super::BPP_ID,
+        offer_s = plan.offer_s,
+        search_s = plan.search_s,
+    );
+    fs::write(dir.join("bpp/bpp.toml"), text)?;
+    fs::write(dir.join("bpp/data/subscribers.json"), json!([subscriber]).to_string())?;
+    Ok(())
+}
+
+/// The agent's.
+pub(super) fn write_agent(
+    dir: &Path,
+    device: &str,
+    token: &str,
+    backend: SocketAddr,
+) -> Result<()> {
+    let text = format!(
+        r#"device = "{device}"
+data_dir = "{dir}/agent"
+
+[receiver]
+port = "{dir}/gnss"
+baud = 115200
+
+[backend]
+host = "{host}"
+port = {port}
+token = "{token}"
+reconnect_ms_max = 500
+
+[journal]
+sync_ms = 1000
+
+[live]
+on_trip_ms = 1000
+idle_ms = 1000
+"#,
+        dir = dir.display(),
+        host = backend.ip(),
+        port = backend.port(),
+    );
+    fs::write(dir.join("agent.toml"), text)?;
+    Ok(())
+}

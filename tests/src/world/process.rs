@@ -1,0 +1,75 @@
+//! A running process of ours.
+
+use std::fs::OpenOptions;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+use super::PATIENCE;
+
+/// Longest wait for a process to end when told to.
+const GOODBYE: Duration = Duration::from_secs(10);
+
+/// A running process. Dropped, it is killed.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    name: String,
+    log: std::path::PathBuf,
+}
+
+impl Process {
+    pub(super) fn spawn(program: &Path, arguments: &[&str], log: &Path) -> Result<Self> {
+        let errors = OpenOptions::new().create(true).append(true).open(log)?;
+        let mut child = Command::new(program)
+            .args(arguments)
+            .env("TRIPLINE_LOG", "info")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(errors)
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("{} cannot be started", program.display()))?;
+        let stdout = child.stdout.take().context("standard output")?;
+        let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Self { child, lines: BufReader::new(stdout).lines(), name, log: log.into() })
+    }
+
+    /// The next line on its standard output.
+    pub async fn line(&mut self) -> Result<String> {
+        let line = tokio::time::timeout(PATIENCE, self.lines.next_line()).await;
+        if let Some(line) = line.context("it says nothing")?? {
+            return Ok(line);
+        }
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        bail!("{} ended: {}", self.name, log.lines().last().unwrap_or("without a word"))
+    }
+
+    /// Ends it with SIGKILL: it has no chance to tidy up.
+    pub async fn kill(mut self) -> Result<()> {
+        self.child.kill().await.context("kill")
+    }
+
+    /// Ends it with SIGTERM, and insists that it ends well.
+    pub async fn terminate(mut self) -> Result<()> {
+        let pid = self.child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
+        let pid = pid.with_context(|| format!("{} ended before it was told to", self.name))?;
+        kill_process(pid, Signal::TERM)?;
+        match tokio::time::timeout(GOODBYE, self.child.wait()).await {
+            Ok(status) => {
+                let status = status?;
+                if !status.success() {
+                    bail!("{} ended with {status}", self.name);
+                }
+                Ok(())
+            }
+            Err(_) => bail!("{} does not end when told to", self.name),
+        }
+    }
+}
