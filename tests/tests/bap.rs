@@ -278,7 +278,7 @@ async fn silence_lasts_until_the_behavior_changes_and_is_no_answer() {
     let (bpp, bap) = pair().await;
     bap.set_behavior(Behavior::Silent);
     let uri = bap.uri();
-    let posting =
+    let mut posting =
         tokio::spawn(
             async move { bpp.post(&uri, "on_status", &on_status("m1", "RIDE_STARTED")).await },
         );

@@ -139,12 +139,15 @@ pub struct World {
     bpp: Option<Process>,
     agent: Option<Process>,
     receiver: Option<Process>,
+    ended_well: bool,
     dir: TempDir,
 }
 
 impl World {
     /// Makes the folder, adds the vehicle, starts everything.
     pub async fn start(plan: Plan) -> Result<Self> {
+        // The stub BAP's HTTP client needs one; a second install is refused and changes nothing.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let binaries = Binaries::find()?;
         let dir = tempfile::Builder::new().prefix("tripline-").tempdir()?;
         let beckn = free_address()?;
@@ -187,6 +190,7 @@ impl World {
             bpp: None,
             agent: None,
             receiver: None,
+            ended_well: false,
             dir,
         };
         world.start_bpp().await?;
@@ -344,6 +348,7 @@ impl World {
                 process.terminate().await?;
             }
         }
+        self.ended_well = true;
         Ok(())
     }
 
@@ -360,7 +365,7 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if !self.ended_well {
             for log in ["bpp.log", "agent.log", "sim.log"] {
                 let text = std::fs::read_to_string(self.dir.path().join(log)).unwrap_or_default();
                 let lines: Vec<_> = text.lines().collect();
