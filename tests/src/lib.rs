@@ -3,7 +3,10 @@
 //! The real programs run against what stands here. Nothing here is part of the product.
 
 pub mod bap;
+pub mod spec;
 pub mod truth;
+
+pub mod fuzz;
 
 pub mod world;
 

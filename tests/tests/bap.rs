@@ -50,7 +50,7 @@ impl FakeBpp {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let uri = format!("http://{}/bpp", listener.local_addr().expect("bound"));
-        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let http = reqwest::Client::builder().no_proxy().timeout(SOON).build().expect("a client");
         let bpp = Arc::new(Self { key: SecretKey::from_seed(&[2; 32]), uri, http });
         let router = Router::new().route("/bpp/{action}", post(take)).with_state(Arc::clone(&bpp));
         tokio::spawn(axum::serve(listener, router).into_future());
@@ -278,10 +278,8 @@ async fn silence_lasts_until_the_behavior_changes_and_is_no_answer() {
     let (bpp, bap) = pair().await;
     bap.set_behavior(Behavior::Silent);
     let uri = bap.uri();
-    let mut posting =
-        tokio::spawn(
-            async move { bpp.post(&uri, "on_status", &on_status("m1", "RIDE_STARTED")).await },
-        );
+    let body = on_status("m1", "RIDE_STARTED");
+    let mut posting = tokio::spawn(async move { bpp.post(&uri, "on_status", &body).await });
     wait_for_message(&bap, "m1").await;
     bap.set_behavior(Behavior::Silent);
     tokio::time::timeout(A_MOMENT, &mut posting).await.expect_err("it is kept waiting");
@@ -358,9 +356,11 @@ async fn a_booking_goes_from_search_to_confirmation() -> anyhow::Result<()> {
     let message_id = bap.confirm(&on_init).await?;
     let on_confirm = bap.on_confirm(&message_id).await?;
     assert_eq!(on_confirm["message"], on_init["message"]);
-    assert_eq!(bap.status("o1").await?["message"]["order_id"], "o1");
+    for order_id in ["o1", "o2"] {
+        assert_eq!(bap.status(order_id).await?["message"]["order_id"], order_id);
+    }
     assert_eq!(bap.track("o1").await?["context"]["action"], "on_track");
-    assert_eq!(bap.accepted().len(), 6);
+    assert_eq!(bap.accepted().len(), 7);
     Ok(())
 }
 

@@ -164,6 +164,9 @@ fn run_agent(args: &RunArgs) -> Result<(), AgentError> {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
+        // A log that cannot be written (a full disk) would otherwise be reported on standard error,
+        // which is that log, with a panic.
+        .log_internal_errors(false)
         .init();
     let config = Config::load(&args.config.config)?;
     // Two threads: one may wait for the disk while the other serves the line.

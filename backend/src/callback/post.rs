@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Client, StatusCode, redirect};
-use serde_json::Value;
 use tripline_protocol::signing::{KeyId, SecretKey, sign};
 
+use crate::beckn::v0_9::is_nack;
 use crate::store::callback::DueCallback;
 use crate::time;
 
@@ -101,13 +101,6 @@ async fn read(mut response: reqwest::Response) -> Result<Vec<u8>, String> {
         }
     }
     Ok(body)
-}
-
-/// Whether a 2xx says NACK. An empty answer, or one that says nothing, is an ACK.
-fn is_nack(body: &[u8]) -> bool {
-    let body: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
-    let status = body.pointer("/message/ack/status").and_then(Value::as_str);
-    status.is_some_and(|status| status.eq_ignore_ascii_case("NACK"))
 }
 
 /// An error's words with its causes, and without the URL, which the log has already.

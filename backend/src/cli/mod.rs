@@ -81,6 +81,9 @@ fn start_log(filter: &str) -> Result<(), BppError> {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
+        // A log that cannot be written (a full disk) would otherwise be reported on standard error,
+        // which is that log, with a panic.
+        .log_internal_errors(false)
         .init();
     Ok(())
 }

@@ -14,9 +14,9 @@ use tracing::{error, info, warn};
 use tripline_protocol::signing::{SignatureHeader, challenge, verify};
 
 use super::App;
-use crate::beckn::v0_9::{ack, nack, parse};
-use crate::beckn::{Fault, FaultKind, Received};
-use crate::network::subscribers::{Subscriber, normalized_url};
+use crate::beckn::v0_9::{ack, check_parties, nack, parse};
+use crate::beckn::{Fault, FaultKind};
+use crate::network::subscribers::Subscriber;
 use crate::service::RequestError;
 use crate::time;
 
@@ -108,36 +108,6 @@ async fn take_in(
     body: &[u8],
 ) -> Result<(), RequestError> {
     let received = parse(action, body)?;
-    check_parties(app, subscriber, &received)?;
+    check_parties(&app.platform.settings.identity, subscriber, &received)?;
     app.platform.handle_request(action, &subscriber.id, received).await
-}
-
-/// The context must name the signer, its registered address, and us.
-fn check_parties(app: &App, subscriber: &Subscriber, received: &Received) -> Result<(), Fault> {
-    let identity = &app.platform.settings.identity;
-    let refused = |field: &str, must: String| {
-        Err(Fault {
-            kind: FaultKind::Context,
-            path: Some(format!("context.{field}")),
-            message: format!("context.{field} {must}"),
-        })
-    };
-    if received.bap_id != subscriber.id {
-        return refused("bap_id", "is not the signer of the request".into());
-    }
-    // Callbacks go only where the registry says that this subscriber lives.
-    if normalized_url(&received.bap_uri) != subscriber.url {
-        return refused("bap_uri", format!("must be the registered address {}", subscriber.url));
-    }
-    if received.bpp_id.as_ref().is_some_and(|id| *id != identity.subscriber_id) {
-        return refused(
-            "bpp_id",
-            format!("names another platform; we are {}", identity.subscriber_id),
-        );
-    }
-    let named = received.bpp_uri.as_deref().map(normalized_url);
-    if named.is_some_and(|uri| uri != identity.uri) {
-        return refused("bpp_uri", format!("names another address; ours is {}", identity.uri));
-    }
-    Ok(())
 }

@@ -71,8 +71,8 @@ impl Platform {
             Seen::Other => {
                 return Err(RequestError::Fault(Fault {
                     kind: FaultKind::MessageIdReused,
-                    path: Some("context.message_id".into()),
-                    message: "context.message_id was used before for another request".into(),
+                    path: None,
+                    message: "the message id was used before for another request".into(),
                 }));
             }
         }
@@ -126,7 +126,7 @@ impl Platform {
         let Some(nearest_m) = self.nearest_free_m(tx, &route, at).await? else {
             return Err(RequestError::Fault(Fault {
                 kind: FaultKind::NotServed,
-                path: Some("message.intent.fulfillment.start.location.gps".into()),
+                path: None,
                 message: "no free vehicle is near this pickup".into(),
             }));
         };
@@ -247,7 +247,7 @@ impl Platform {
         at: Timestamp,
     ) -> Result<Outcome, ServiceError> {
         if matches!(selection, Selection::Anew { .. }) {
-            let message = "confirm names no order; give message.order.id as on_init told it".into();
+            let message = "no order is named; give the id that the answer to init told".into();
             return Ok(failed(Action::Confirm, FailureKind::UnknownOrder, message));
         }
         let mut stored = match self.selected(tx, asker, Action::Confirm, selection, at).await? {

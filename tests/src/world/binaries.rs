@@ -29,6 +29,11 @@ impl Binaries {
         Ok(Self { dir: dir.into() })
     }
 
+    /// Where one of them is.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
     /// Starts one, its standard error going to the end of `log`.
     pub fn spawn(&self, name: &str, arguments: &[&str], log: &Path) -> Result<Process> {
         Process::spawn(&self.dir.join(name), arguments, log)

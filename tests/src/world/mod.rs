@@ -247,6 +247,32 @@ impl World {
         Ok(())
     }
 
+    /// Starts the agent so that [`World::fill_disk`] can be used on it.
+    pub async fn start_agent_with_full_disk_to_come(&mut self) -> Result<()> {
+        let config = self.dir.path().join("agent.toml");
+        let agent = self.binaries.path("tripline-agent");
+        // Beyond a file size limit the kernel sends SIGXFSZ; ignored, the write fails instead, as it
+        // does on a full disk.
+        let arguments =
+            ["-c", "trap '' XFSZ; exec \"$0\" run --config \"$1\"", path(&agent)?, path(&config)?];
+        let log = self.dir.path().join("agent.log");
+        self.agent = Some(Process::spawn(Path::new("/bin/sh"), &arguments, &log)?);
+        self.wait_for_trip("the agent to answer", |answer| answer.code == 0).await?;
+        Ok(())
+    }
+
+    /// Lets the agent's journal grow no further, or lets it grow again.
+    pub fn fill_disk(&self, full: bool) -> Result<()> {
+        let journal = self.dir.path().join("agent/journal");
+        let limit = if full { Some(std::fs::metadata(journal)?.len()) } else { None };
+        self.agent.as_ref().context("the agent is not running")?.limit_files(limit)
+    }
+
+    /// The binaries, for commands that a test gives itself.
+    pub const fn binaries(&self) -> &Binaries {
+        &self.binaries
+    }
+
     /// Kills the agent, as a power cut would.
     pub async fn kill_agent(&mut self) -> Result<()> {
         kill(&mut self.agent, "the agent").await

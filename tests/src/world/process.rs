@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
@@ -51,6 +51,18 @@ impl Process {
         bail!("{} ended: {}", self.name, log.lines().last().unwrap_or("without a word"))
     }
 
+    fn pid(&self) -> Result<Pid> {
+        let pid = self.child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
+        pid.with_context(|| format!("{} ended before it was told to", self.name))
+    }
+
+    /// Lets it write no file beyond so many bytes.
+    pub(super) fn limit_files(&self, bytes_max: Option<u64>) -> Result<()> {
+        let limit = Rlimit { current: bytes_max, maximum: None };
+        prlimit(Some(self.pid()?), Resource::Fsize, limit)?;
+        Ok(())
+    }
+
     /// Ends it with SIGKILL: it has no chance to tidy up.
     pub async fn kill(mut self) -> Result<()> {
         self.child.kill().await.context("kill")
@@ -58,9 +70,7 @@ impl Process {
 
     /// Ends it with SIGTERM, and insists that it ends well.
     pub async fn terminate(mut self) -> Result<()> {
-        let pid = self.child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
-        let pid = pid.with_context(|| format!("{} ended before it was told to", self.name))?;
-        kill_process(pid, Signal::TERM)?;
+        kill_process(self.pid()?, Signal::TERM)?;
         match tokio::time::timeout(GOODBYE, self.child.wait()).await {
             Ok(status) => {
                 let status = status?;

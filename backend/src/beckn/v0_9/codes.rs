@@ -128,6 +128,19 @@ pub const fn failure(kind: FailureKind) -> (&'static str, &'static str) {
     }
 }
 
+/// The field a fault is about, where its kind says so.
+pub const fn fault_path(kind: FaultKind) -> Option<&'static str> {
+    match kind {
+        FaultKind::MessageIdReused => Some("context.message_id"),
+        FaultKind::NotServed => Some("message.intent.fulfillment.start.location.gps"),
+        FaultKind::Json
+        | FaultKind::Context
+        | FaultKind::Schema
+        | FaultKind::UnknownAction
+        | FaultKind::Overload => None,
+    }
+}
+
 /// Type and code of a fault (BECKN-005; 30000 is its generic invalid request).
 pub const fn fault(kind: FaultKind) -> (&'static str, &'static str) {
     match kind {

@@ -8,6 +8,7 @@ pub mod codes;
 mod context;
 mod fields;
 
+mod parties;
 mod request;
 
 mod catalog;
@@ -15,5 +16,6 @@ mod order;
 mod reply;
 
 pub use context::Context;
-pub use reply::{ack, nack, render};
+pub use parties::check_parties;
+pub use reply::{ack, is_nack, nack, render};
 pub use request::parse;

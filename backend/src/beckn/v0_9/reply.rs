@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 use tripline_protocol::unit::Timestamp;
 
 use super::catalog::catalog;
-use super::codes::{ACK, NACK, ON_CANCEL, ON_UPDATE, callback, failure, fault as fault_code};
+use super::codes::{
+    ACK, NACK, ON_CANCEL, ON_UPDATE, callback, failure, fault as fault_code, fault_path,
+};
 use super::context::Context;
 use super::fields::time;
 use super::order::{Extent, order};
@@ -23,10 +25,17 @@ pub fn ack() -> Value {
 pub fn nack(fault: &Fault) -> Value {
     let (kind, code) = fault_code(fault.kind);
     let mut error = json!({ "type": kind, "code": code, "message": fault.message });
-    if let Some(path) = &fault.path {
+    if let Some(path) = fault.path.as_deref().or(fault_path(fault.kind)) {
         error["path"] = json!(path);
     }
     json!({ "message": { "ack": { "status": NACK } }, "error": error })
+}
+
+/// Whether the answer to a callback says NACK. An empty one, or one that says nothing, is an ACK.
+pub fn is_nack(body: &[u8]) -> bool {
+    let body: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
+    let status = body.pointer("/message/ack/status").and_then(Value::as_str);
+    status.is_some_and(|status| status.eq_ignore_ascii_case(NACK))
 }
 
 /// Renders a callback.

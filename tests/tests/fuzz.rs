@@ -1,0 +1,103 @@
+//! Runs each fuzz body over seeds and seeded mutations of them, on the stable toolchain.
+
+use tripline_protocol::id::{JournalEpoch, Sequence};
+use tripline_protocol::link::down::CommitAck;
+use tripline_protocol::link::envelope::encode;
+use tripline_protocol::link::up::{Presence, Stream};
+use tripline_tests::fuzz::BODIES;
+use tripline_tests::world::committed_trace;
+
+/// Mutated inputs a body, and the seed they follow from: the same in every run.
+const MUTATIONS: u32 = 20_000;
+const SEED: u64 = 0x5eed_0000_0000_0001;
+
+/// Splitmix64.
+struct Chance(u64);
+
+impl Chance {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        usize::try_from(self.next() % (bound.max(1) as u64)).expect("below a usize")
+    }
+
+    fn byte(&mut self) -> u8 {
+        self.next().to_le_bytes()[0]
+    }
+
+    /// Flips, cuts, repeats or inserts, a few times.
+    fn mutate(&mut self, seed: &[u8]) -> Vec<u8> {
+        let mut bytes = seed.to_vec();
+        for _ in 0..=self.below(6) {
+            let at = self.below(bytes.len());
+            match self.below(5) {
+                0 if !bytes.is_empty() => bytes[at] ^= 1 << self.below(8),
+                1 if !bytes.is_empty() => bytes[at] = self.byte(),
+                2 => bytes.truncate(at),
+                3 => bytes.insert(at, self.byte()),
+                _ => {
+                    let end = (at + self.below(16)).min(bytes.len());
+                    let piece = bytes[at.min(end)..end].to_vec();
+                    bytes.extend(piece);
+                }
+            }
+        }
+        bytes
+    }
+}
+
+fn seeds() -> Vec<Vec<u8>> {
+    let trace = std::fs::read(committed_trace()).expect("the trace is committed");
+    let commit_ack =
+        CommitAck { epoch: JournalEpoch(1), stream: Stream::Event, through: Sequence(9) };
+    let mut journal = Vec::new();
+    for sequence in 1..5 {
+        let record = tripline_agent_core::record::Record::Committed {
+            stream: Stream::Trail,
+            through: Sequence(sequence),
+        };
+        tripline_agent_core::record::write_frame(&record, &mut journal).expect("fits");
+    }
+    let request = r#"{"context":{"domain":"d","country":"IND","city":"std:080","action":"select",
+        "core_version":"0.9.4","bap_id":"b","bap_uri":"http://b/","transaction_id":"t",
+        "message_id":"m","timestamp":"2026-01-01T00:00:00Z"},"message":{"order":{"items":[{"id":
+        "auto"}],"fulfillment":{"start":{"location":{"gps":"12.9, 77.6"}},"end":{"location":
+        {"gps":"12.8,77.5","address":{"door":null}}}}}}}"#;
+    let header = "Signature keyId=\"b|k|ed25519\",algorithm=\"ed25519\",created=\"1\",\
+        expires=\"2\",headers=\"(created) (expires) digest\",signature=\"AAAA\"";
+    vec![
+        Vec::new(),
+        trace[..3_000].to_vec(),
+        journal,
+        encode(&commit_ack),
+        encode(&Presence::Here { agent_version: "0.1.0".into() }),
+        request.into(),
+        header.into(),
+    ]
+}
+
+#[test]
+fn no_body_panics_on_its_seeds_or_their_mutations() {
+    let seeds = seeds();
+    for (name, body) in BODIES {
+        let mut chance = Chance(SEED);
+        for seed in &seeds {
+            body(seed);
+        }
+        for _ in 0..MUTATIONS {
+            let seed = &seeds[chance.below(seeds.len())];
+            // Long seeds are cut, so that the mutations fall where they matter.
+            let from = chance.below(seed.len());
+            let piece =
+                if seed.len() > 1_000 { &seed[from..(from + 600).min(seed.len())] } else { seed };
+            body(&chance.mutate(piece));
+        }
+        println!("{name}: {} seeds, {MUTATIONS} mutations", seeds.len());
+    }
+}
