@@ -5,7 +5,7 @@ use tripline_protocol::id::{AssignmentId, DeviceId, Sequence};
 use tripline_protocol::link::down::{Command, CommandBody, CommitAck};
 use tripline_protocol::link::envelope::{decode, encode};
 use tripline_protocol::link::up::{
-    Batch, CommandOutcome, Event, EventBatch, EventBody, Live, Stream, TrailBatch, TrailRecord,
+    Batch, CommandOutcome, Event, EventBatch, EventBody, Stream, TrailBatch,
 };
 use tripline_protocol::unit::Timestamp;
 
@@ -65,26 +65,8 @@ impl Platform {
             });
         }
         tx.commit().await?;
-        for Submission { device, lane } in batches {
-            if let Lane::Trail(batch, _) = lane {
-                self.note_newest(device, batch, at);
-            }
-        }
         self.wake(wake);
         Ok(applied)
-    }
-
-    /// A trail that catches up moves the live fleet on, where nothing newer is known.
-    fn note_newest(&self, device: &DeviceId, batch: &TrailBatch, at: Timestamp) {
-        let counted = batch.records.iter().rev().find_map(|record| match record {
-            TrailRecord::Fix(fix) if fix.refused.is_none() => Some(Live::from(fix)),
-            TrailRecord::Fix(_) | TrailRecord::Lost => None,
-        });
-        if let Some(live) = counted {
-            // It may have waited in the vehicle: it is as old as its own clock says.
-            let received_at = live.at.min(at);
-            self.fleet_mut().update(device, live, received_at);
-        }
     }
 
     async fn ingest_events(

@@ -6,7 +6,7 @@ mod summary;
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use clap::{Parser, ValueEnum};
 use tripline_firmware_sim::trace::Trace;
 
@@ -78,7 +78,7 @@ impl Arguments {
 pub async fn run(arguments: Arguments) -> Result<()> {
     let plan = arguments.plan()?;
     // A trace that cannot be played is told before anything is built.
-    Trace::load(&plan.trace).with_context(|| format!("--trace {}", plan.trace.display()))?;
+    Trace::load(&plan.trace).map_err(|error| anyhow::anyhow!("--trace: {error}"))?;
     let narrator = Narrator::start();
     narrator.say("demo", "building the three binaries (a few minutes the first time)");
     tokio::task::spawn_blocking(build_binaries).await??;
