@@ -252,6 +252,11 @@ fn a_quote_runs_out_and_a_missing_rider_is_named() {
         Err(RideError::QuoteExpired)
     );
     let mut order = quoted();
+    assert_eq!(order.due_at(), Some(late));
+    assert_eq!((order.handle_timeout(late), order.state), (Vec::new(), OrderState::Expired));
+    let again = order.initialize(Some(rider()), conversation(), late);
+    assert_eq!(again, Err(RideError::QuoteExpired));
+    let mut order = quoted();
     order.initialize(None, conversation(), NOW).expect("quoted");
     let error = order.confirm(None, "1".into(), conversation(), &RULES, NOW).expect_err("refused");
     assert_eq!(error.to_string(), "the order lacks the rider's name and phone");

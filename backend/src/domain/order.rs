@@ -239,8 +239,14 @@ impl Order {
 
     /// When something is to be done about the order if nothing happens.
     pub fn due_at(&self) -> Option<Timestamp> {
-        if self.state != OrderState::Confirmed {
-            return None;
+        match self.state {
+            OrderState::Quoted | OrderState::Initialized => return Some(self.quote_expires_at),
+            OrderState::Confirmed => {}
+            OrderState::Active
+            | OrderState::Completed
+            | OrderState::Cancelled
+            | OrderState::Unserved
+            | OrderState::Expired => return None,
         }
         let offer = self.open_offer().map(|offer| offer.expires_at);
         match (offer, self.search_until) {

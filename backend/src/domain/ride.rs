@@ -92,7 +92,8 @@ impl Order {
 
     fn check_quote(&self, at: Timestamp) -> Result<(), RideError> {
         let open = matches!(self.state, OrderState::Quoted | OrderState::Initialized);
-        if open && self.quote_expires_at <= at { Err(RideError::QuoteExpired) } else { Ok(()) }
+        let expired = self.state == OrderState::Expired || open && self.quote_expires_at <= at;
+        if expired { Err(RideError::QuoteExpired) } else { Ok(()) }
     }
 
     /// Offers the order to the next vehicle.
@@ -207,9 +208,12 @@ impl Order {
         vec![Effect::Release(device)]
     }
 
-    /// Time passed: offers expire, and with the search's end the order is given up.
+    /// Time passed: quotes and offers expire, and with the search's end the order is given up.
     pub fn handle_timeout(&mut self, at: Timestamp) -> Vec<Effect> {
         let mut effects = Vec::new();
+        if self.quote_expires_at <= at && self.advance(OrderEvent::Expire).is_ok() {
+            self.touch(at);
+        }
         if self.state != OrderState::Confirmed {
             return effects;
         }

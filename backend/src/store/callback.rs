@@ -105,9 +105,12 @@ impl Tx {
         Ok(rows.into_iter().map(due).collect())
     }
 
-    /// When the next callback is due, if any is pending.
+    /// When the next callback is due whose turn it is, if there is one.
     pub async fn next_callback_at(&mut self) -> Result<Option<Timestamp>, StoreError> {
-        const SQL: &str = "SELECT MIN(next_attempt_at) FROM callback WHERE state = 'pending'";
+        const SQL: &str = "SELECT MIN(next_attempt_at) FROM callback c \
+             WHERE state = 'pending' AND NOT EXISTS ( \
+                 SELECT 1 FROM callback e WHERE e.order_key = c.order_key \
+                 AND e.sequence < c.sequence AND e.state = 'pending')";
         let at: Option<i64> = on_db!(self, conn => sqlx::query_scalar(SQL).fetch_one(conn).await?);
         Ok(at.map(Timestamp::from_unix_ms))
     }

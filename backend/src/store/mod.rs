@@ -79,8 +79,11 @@ enum Pools {
 pub enum Tx {
     /// On SQLite.
     Sqlite(sqlx::Transaction<'static, Sqlite>),
-    /// On PostgreSQL.
+    /// On PostgreSQL, to read.
     Postgres(sqlx::Transaction<'static, Postgres>),
+    /// On PostgreSQL, to write: orders are locked as they are read, so that two writers of one take
+    /// turns. SQLite has one writer anyway.
+    PostgresWriting(sqlx::Transaction<'static, Postgres>),
 }
 
 /// Runs one expression on either database: `$conn` is the connection in it.
@@ -91,7 +94,7 @@ macro_rules! on_db {
                 let $conn = &mut **tx;
                 $body
             }
-            $crate::store::Tx::Postgres(tx) => {
+            $crate::store::Tx::Postgres(tx) | $crate::store::Tx::PostgresWriting(tx) => {
                 let $conn = &mut **tx;
                 $body
             }
@@ -106,7 +109,7 @@ impl Store {
     pub async fn write(&self) -> Result<Tx, StoreError> {
         Ok(match &self.pools {
             Pools::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
-            Pools::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+            Pools::Postgres(pool) => Tx::PostgresWriting(pool.begin().await?),
         })
     }
 
@@ -135,7 +138,7 @@ impl Tx {
     pub async fn commit(self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(tx) => tx.commit().await?,
-            Self::Postgres(tx) => tx.commit().await?,
+            Self::Postgres(tx) | Self::PostgresWriting(tx) => tx.commit().await?,
         }
         Ok(())
     }

@@ -16,6 +16,25 @@ pub struct StoredOrder {
     version: i64,
 }
 
+/// One way to find an order, without and with PostgreSQL's lock on its row.
+struct By {
+    plain: &'static str,
+    locking: &'static str,
+}
+
+macro_rules! by {
+    ($condition:literal) => {
+        By {
+            plain: concat!("SELECT o.order_id, o.version, o.body FROM ride_order o ", $condition),
+            locking: concat!(
+                "SELECT o.order_id, o.version, o.body FROM ride_order o ",
+                $condition,
+                " FOR UPDATE OF o"
+            ),
+        }
+    };
+}
+
 fn stored((id, version, body): (String, i64, String)) -> Result<StoredOrder, StoreError> {
     let order = serde_json::from_str(&body).map_err(|error| StoreError::BadRow {
         table: TABLE,
@@ -78,8 +97,8 @@ impl Tx {
 
     /// An order by its id.
     pub async fn order(&mut self, id: OrderId) -> Result<Option<StoredOrder>, StoreError> {
-        const SQL: &str = "SELECT order_id, version, body FROM ride_order WHERE order_id = $1";
-        self.find_order(SQL, id.to_string()).await
+        const BY: By = by!("WHERE o.order_id = $1");
+        self.find_order(BY, id.to_string()).await
     }
 
     /// An order by its fulfillment's id.
@@ -87,15 +106,14 @@ impl Tx {
         &mut self,
         id: &str,
     ) -> Result<Option<StoredOrder>, StoreError> {
-        const SQL: &str =
-            "SELECT order_id, version, body FROM ride_order WHERE fulfillment_id = $1";
-        self.find_order(SQL, id.into()).await
+        const BY: By = by!("WHERE o.fulfillment_id = $1");
+        self.find_order(BY, id.into()).await
     }
 
     /// An order by its trip.
     pub async fn order_of_trip(&mut self, id: TripId) -> Result<Option<StoredOrder>, StoreError> {
-        const SQL: &str = "SELECT order_id, version, body FROM ride_order WHERE trip_id = $1";
-        self.find_order(SQL, id.to_string()).await
+        const BY: By = by!("WHERE o.trip_id = $1");
+        self.find_order(BY, id.to_string()).await
     }
 
     /// An order by the capability of its tracking link.
@@ -103,8 +121,8 @@ impl Tx {
         &mut self,
         token: &str,
     ) -> Result<Option<StoredOrder>, StoreError> {
-        const SQL: &str = "SELECT order_id, version, body FROM ride_order WHERE track_token = $1";
-        self.find_order(SQL, token.into()).await
+        const BY: By = by!("WHERE o.track_token = $1");
+        self.find_order(BY, token.into()).await
     }
 
     /// An order by one of its offers.
@@ -112,16 +130,16 @@ impl Tx {
         &mut self,
         id: AssignmentId,
     ) -> Result<Option<StoredOrder>, StoreError> {
-        const SQL: &str = "SELECT o.order_id, o.version, o.body FROM ride_order o \
-             JOIN assignment a ON a.order_id = o.order_id WHERE a.assignment_id = $1";
-        self.find_order(SQL, id.to_string()).await
+        const BY: By =
+            by!("JOIN assignment a ON a.order_id = o.order_id WHERE a.assignment_id = $1");
+        self.find_order(BY, id.to_string()).await
     }
 
-    async fn find_order(
-        &mut self,
-        sql: &'static str,
-        key: String,
-    ) -> Result<Option<StoredOrder>, StoreError> {
+    async fn find_order(&mut self, by: By, key: String) -> Result<Option<StoredOrder>, StoreError> {
+        let sql = match self {
+            Self::Sqlite(_) | Self::Postgres(_) => by.plain,
+            Self::PostgresWriting(_) => by.locking,
+        };
         let row = on_db!(self, conn => sqlx::query_as(sql).bind(key).fetch_optional(conn).await?);
         row.map(stored).transpose()
     }
