@@ -30,6 +30,8 @@ coded_enum! {
         Jump => "jump",
         /// Not later than the fix before it.
         OutOfOrder => "out-of-order",
+        /// Its time does not go on from the fixes before it; trusted once others confirm it.
+        TimeJump => "time-jump",
     }
 }
 

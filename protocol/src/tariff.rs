@@ -127,10 +127,12 @@ impl Tariff {
         if missing > Paise::ZERO {
             fare.push(FareLineKind::Minimum, missing);
         }
-        fare.push(
-            FareLineKind::Rounding,
-            rounded(fare.total(), self.rounding_paise) - fare.total(),
-        );
+        let total = fare.total();
+        let mut payable = rounded(total, self.rounding_paise);
+        if payable < self.minimum_paise {
+            payable += self.rounding_paise; // down would be below the minimum
+        }
+        fare.push(FareLineKind::Rounding, payable - total);
         fare
     }
 }
@@ -219,6 +221,12 @@ mod tests {
         use FareLineKind::{Base, Minimum};
         let fare = auto().fare(Usage { distance_m: 300, ..Usage::default() }, FareReason::Metered);
         assert_eq!(lines(&fare), [(Base, 3000), (Minimum, 1000)]);
+    }
+
+    #[test]
+    fn rounding_never_takes_a_fare_below_the_minimum() {
+        let tariff = Tariff { minimum_paise: Paise(4040), ..auto() };
+        assert_eq!(tariff.fare(Usage::default(), FareReason::Metered).total(), Paise(4100));
     }
 
     #[test]

@@ -6,6 +6,10 @@
 
 use tripline_protocol::unit::{Steady, Timestamp, Uptime};
 
+/// Longest absence that is taken for one, in ms: six hours. Beyond it a clock is wrong or nobody rode,
+/// and it counts as zero.
+pub const ABSENCE_MS_MAX: u64 = 6 * 3_600_000;
+
 /// The last moment the journal knows of, with both clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LastKnown {
@@ -74,6 +78,7 @@ impl Clock {
             let running = self.steady(now).since_ms(before.steady);
             let passed = u64::try_from(gnss.since_ms(before.at)).unwrap_or(0);
             let absent_ms = passed.saturating_sub(running);
+            let absent_ms = if absent_ms > ABSENCE_MS_MAX { 0 } else { absent_ms };
             self.steady_at_start.ms = self.steady_at_start.ms.saturating_add(absent_ms);
         }
         self.anchor_uptime = now;
@@ -122,6 +127,9 @@ mod tests {
         let mut clock = Clock::new(at(9_000), at(0), Some(before(2_000, 50, false)), up(0));
         clock.discipline(at(9_000), up(1));
         assert_eq!(clock.steady(up(1)), Steady { ms: 51_000 });
+        let mut clock = Clock::new(at(9_000), at(0), Some(before(2_000, 50, true)), up(0));
+        clock.discipline(at(2_000 + 7 * 3_600), up(1));
+        assert_eq!(clock.steady(up(1)), Steady { ms: 51_000 }, "more than six hours");
         let mut clock = Clock::new(at(9_000), at(0), Some(before(2_000, 50, true)), up(0));
         clock.discipline(at(1_000), up(1));
         assert_eq!(clock.steady(up(1)), Steady { ms: 51_000 });

@@ -19,6 +19,7 @@ use crate::clock::{Clock, LastKnown};
 use crate::desk::{Desk, DriverAction, DriverError};
 use crate::odometer::OdometerGate;
 use crate::record::Record;
+use crate::timebase::TimeBase;
 use crate::view::View;
 
 /// How often things are sent, by what the vehicle does.
@@ -42,6 +43,7 @@ pub struct Memory {
     desk: Desk,
     last_event: Option<(Timestamp, Steady)>,
     last_fix: Option<(Timestamp, Steady)>,
+    last_steady: Steady,
 }
 
 impl Memory {
@@ -51,17 +53,28 @@ impl Memory {
             Record::Opened { device, epoch, .. } => self.identity = Some((device.clone(), *epoch)),
             Record::Fix { sequence, fix, reading } => {
                 self.trail = self.trail.max(*sequence);
+                self.last_steady = self.last_steady.max(reading.steady);
                 self.gate.apply(fix, reading.odometer);
-                self.last_fix = Some((fix.at, reading.steady));
+                if fix.refused.is_none() {
+                    self.last_fix = Some((fix.at, reading.steady));
+                }
             }
             Record::Event { sequence, event, command } => {
                 self.event = self.event.max(*sequence);
                 self.desk.apply(event, command.as_deref());
                 self.last_event = Some((event.at, event.reading.steady));
+                self.last_steady = self.last_steady.max(event.reading.steady);
             }
             Record::Committed { stream, through } => {
                 let cursor = self.committed_mut(*stream);
                 *cursor = (*cursor).max(*through);
+                // What the backend has was written once, even if the disk has lost it since: its
+                // sequences are not given again.
+                let written = match stream {
+                    Stream::Event => &mut self.event,
+                    Stream::Trail => &mut self.trail,
+                };
+                *written = (*written).max(*through);
             }
         }
     }
@@ -99,17 +112,15 @@ impl Memory {
         self.desk.is_busy()
     }
 
+    /// Where both clocks stood at the last record: GNSS time went on as the steady clock did.
     fn last_known(&self) -> Option<LastKnown> {
-        let fix = self.last_fix.map(|(at, steady)| LastKnown { at, steady, from_gnss: true });
-        let event = self.last_event.map(|(at, steady)| LastKnown { at, steady, from_gnss: false });
-        match (fix, event) {
-            // An event after the last fix moved the steady clock on; GNSS time moved as far with it.
-            (Some(fix), Some(event)) if event.steady > fix.steady => {
-                let since_ms = i64::try_from(event.steady.since_ms(fix.steady)).unwrap_or(0);
-                Some(LastKnown { at: fix.at.plus_ms(since_ms), steady: event.steady, ..fix })
-            }
-            (fix, event) => fix.or(event),
-        }
+        let (known, from_gnss) = match self.last_fix {
+            Some(fix) => (fix, true),
+            None => (self.last_event?, false),
+        };
+        let (at, steady) = known;
+        let since_ms = i64::try_from(self.last_steady.since_ms(steady)).unwrap_or(0);
+        Some(LastKnown { at: at.plus_ms(since_ms), steady: self.last_steady, from_gnss })
     }
 }
 
@@ -119,6 +130,7 @@ pub struct Engine {
     memory: Memory,
     clock: Clock,
     cadence: Cadence,
+    time_base: TimeBase,
     live_sent: Option<Uptime>,
 }
 
@@ -133,7 +145,7 @@ impl Engine {
         now: Uptime,
     ) -> Self {
         let clock = Clock::new(system, floor, memory.last_known(), now);
-        Self { memory, clock, cadence, live_sent: None }
+        Self { memory, clock, cadence, time_base: TimeBase::default(), live_sent: None }
     }
 
     /// What the journal remembers.
@@ -155,7 +167,8 @@ impl Engine {
 
     /// Judges a fix from the receiver: its record, and the live position if one is due.
     pub fn handle_fix(&mut self, fix: Fix, now: Uptime) -> (Record, Option<Live>) {
-        let (fix, odometer) = self.memory.gate.judge(fix);
+        let time = self.time_base.judge(fix.at, now);
+        let (fix, odometer) = self.memory.gate.judge(fix, time);
         if fix.refused.is_none() {
             self.clock.discipline(fix.at, now);
         }

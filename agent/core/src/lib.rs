@@ -16,6 +16,8 @@ pub mod epoch;
 pub mod nmea;
 
 pub mod clock;
+pub mod timebase;
+
 pub mod geodesy;
 pub mod odometer;
 

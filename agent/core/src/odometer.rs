@@ -4,6 +4,7 @@ use tripline_protocol::fix::{Fix, FixQuality, FixStamp, Refusal};
 use tripline_protocol::unit::Odometer;
 
 use crate::geodesy::distance_mm;
+use crate::timebase::Verdict;
 
 /// HDOP times 100 above which a fix does not count.
 pub const HDOP_C_MAX: u16 = 1_000;
@@ -45,9 +46,14 @@ impl OdometerGate {
     /// Judges a fix: marks it if it is refused, and says what the odometer shows after it.
     ///
     /// Changes nothing: the outcome is journalled first and comes back through [`Self::apply`].
-    pub fn judge(&self, mut fix: Fix) -> (Fix, Odometer) {
-        fix.refused = self.refusal(&fix);
+    pub fn judge(&self, mut fix: Fix, time: Verdict) -> (Fix, Odometer) {
+        fix.refused = match time {
+            Verdict::Alone => Some(Refusal::TimeJump),
+            Verdict::Trusted | Verdict::Rebased => self.refusal(&fix, time),
+        };
         let step_mm = match (fix.refused, self.anchor) {
+            // Times before and after cannot be compared, so no speed vouches for the way between.
+            (None, Some(anchor)) if fix.at <= anchor.at => 0,
             (None, Some(anchor)) => {
                 let mm = distance_mm(anchor.position, fix.position);
                 if is_standing(&fix, mm) { 0 } else { mm }
@@ -62,14 +68,15 @@ impl OdometerGate {
         if fix.refused.is_some() {
             return;
         }
-        if total > self.total || self.anchor.is_none() {
+        let time_went_back = self.last.is_some_and(|last| fix.at <= last.at);
+        if total > self.total || self.anchor.is_none() || time_went_back {
             self.anchor = Some(fix.into());
         }
         self.total = self.total.max(total);
         self.last = Some(fix.into());
     }
 
-    fn refusal(&self, fix: &Fix) -> Option<Refusal> {
+    fn refusal(&self, fix: &Fix, time: Verdict) -> Option<Refusal> {
         if fix.quality == FixQuality::Estimated {
             return Some(Refusal::Estimated);
         }
@@ -79,7 +86,8 @@ impl OdometerGate {
         let last = self.last?;
         let elapsed_ms = fix.at.since_ms(last.at);
         let Some(elapsed_ms) = u64::try_from(elapsed_ms).ok().filter(|ms| *ms > 0) else {
-            return Some(Refusal::OutOfOrder);
+            // A time base that was confirmed anew may lie before the old one.
+            return (time == Verdict::Trusted).then_some(Refusal::OutOfOrder);
         };
         // Written as a product, since the quotient would round a short step's speed to nothing.
         let reach_mm = SPEED_MMPS_MAX.saturating_mul(elapsed_ms) / 1000;
@@ -121,7 +129,7 @@ mod tests {
         let refusals = fixes
             .iter()
             .map(|fix| {
-                let (judged, total) = gate.judge(*fix);
+                let (judged, total) = gate.judge(*fix, Verdict::Trusted);
                 gate.apply(&judged, total);
                 judged.refused
             })
@@ -140,6 +148,25 @@ mod tests {
         let (gate, refusals) = drive(&fixes);
         assert_eq!(refusals, [None, None, Some(Refusal::Jump), None]);
         assert!((29_900..30_100).contains(&gate.total().mm), "{:?}", gate.total());
+    }
+
+    #[test]
+    fn a_time_that_stands_alone_is_refused_and_one_confirmed_before_the_last_begins_anew() {
+        let (mut gate, _) = drive(&[fix(1_000, 0, Some(10_000)), fix(1_001, 10, Some(10_000))]);
+        let before = gate.total();
+        let (judged, total) = gate.judge(fix(90_000, 20, Some(10_000)), Verdict::Alone);
+        gate.apply(&judged, total);
+        assert_eq!((judged.refused, gate.total()), (Some(Refusal::TimeJump), before));
+        for (second, metres, verdict) in [(5, 500, Verdict::Rebased), (6, 510, Verdict::Trusted)] {
+            let (judged, total) = gate.judge(fix(second, metres, Some(10_000)), verdict);
+            assert_eq!(judged.refused, None);
+            gate.apply(&judged, total);
+        }
+        let counted_mm = gate.total().mm - before.mm;
+        assert!(
+            (9_900..10_100).contains(&counted_mm),
+            "the way between is not counted: {counted_mm}"
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@ use tripline_agent_core::desk::{DriverAction, DriverError};
 use tripline_agent_core::engine::{Cadence, Engine, Memory};
 use tripline_agent_core::record::Record;
 use tripline_protocol::assignment::{Assignment, Place, RiderContact};
-use tripline_protocol::fix::{Fix, FixQuality};
+use tripline_protocol::fix::{Fix, FixQuality, Refusal};
 use tripline_protocol::id::{
     AssignmentId, CommandNumber, DeviceId, JournalEpoch, OrderId, Sequence, TripId,
 };
@@ -76,7 +76,14 @@ impl Vehicle {
         Some(outcome)
     }
 
+    /// A fix, repeated until its time is trusted.
     fn fix(&mut self, east_m: i32) {
+        while self.raw_fix(east_m) == Some(Refusal::TimeJump) {
+            self.pass(100);
+        }
+    }
+
+    fn raw_fix(&mut self, east_m: i32) -> Option<Refusal> {
         let fix = Fix {
             at: START.plus_ms(self.lived_ms),
             position: Position::new(0, east_m * 90).expect("on the globe"),
@@ -89,7 +96,10 @@ impl Vehicle {
             refused: None,
         };
         let (record, _) = self.engine.handle_fix(fix, self.now);
+        let Record::Fix { fix, .. } = &record else { panic!("{record:?}") };
+        let refused = fix.refused;
         self.write(record);
+        refused
     }
 
     fn state(&self) -> Option<TripState> {
@@ -280,16 +290,17 @@ fn the_stop_carries_the_fare_and_it_is_collected_once() {
 fn a_commit_ack_of_another_journal_or_beyond_this_one_is_ignored() {
     let mut vehicle = Vehicle::new();
     vehicle.fix(0);
+    let last = vehicle.engine.memory().written(Stream::Trail).0;
     let commit_ack = |epoch, through| CommitAck {
         epoch: JournalEpoch(epoch),
         stream: Stream::Trail,
         through: Sequence(through),
     };
-    assert_eq!(vehicle.engine.handle_commit_ack(commit_ack(8, 1)), None);
-    assert_eq!(vehicle.engine.handle_commit_ack(commit_ack(7, 2)), None);
-    let record = vehicle.engine.handle_commit_ack(commit_ack(7, 1)).expect("news");
+    assert_eq!(vehicle.engine.handle_commit_ack(commit_ack(8, last)), None);
+    assert_eq!(vehicle.engine.handle_commit_ack(commit_ack(7, last + 1)), None);
+    let record = vehicle.engine.handle_commit_ack(commit_ack(7, last)).expect("news");
     vehicle.write(record);
-    assert_eq!(vehicle.engine.handle_commit_ack(commit_ack(7, 1)), None, "no news");
+    assert_eq!(vehicle.engine.handle_commit_ack(commit_ack(7, last)), None, "no news");
 }
 
 #[derive(Debug, Clone)]
@@ -384,7 +395,7 @@ proptest! {
                     let trip = assignment(n).trip;
                     vehicle.command(number, CommandBody::CancelTrip { trip, reason: "no".into() });
                 }
-                Input::Fix(east_m) => vehicle.fix(east_m),
+                Input::Fix(east_m) => drop(vehicle.raw_fix(east_m)),
                 Input::Pass(ms) => vehicle.pass(ms),
                 Input::Restart => vehicle.restart(),
             }

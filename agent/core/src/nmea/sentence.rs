@@ -126,12 +126,19 @@ fn course_from_cdeg(cdeg: i64) -> Option<u16> {
     (0..=36_000).contains(&cdeg).then(|| u16::try_from(cdeg % 36_000).ok()).flatten()
 }
 
+/// Seconds or minutes: exactly two digits before the point. Two equal characters lost on the line
+/// leave the checksum as it was; only the field's width tells.
+fn two_digits_and_fraction(text: &str, scale: u32) -> Option<i64> {
+    let (_, rest) = fixed(text, 2)?;
+    if rest.is_empty() || rest.starts_with('.') { decimal(text, scale) } else { None }
+}
+
 /// `hhmmss` with any number of decimals; a leap second is permitted.
 fn parse_time(text: &str) -> Option<TimeOfDay> {
     let (hours, rest) = fixed(text, 2)?;
     let (minutes, rest) = fixed(rest, 2)?;
-    let seconds_ms = u32::try_from(decimal(rest, 3)?).ok()?;
-    if hours > 23 || minutes > 59 || seconds_ms > 60_999 || rest.starts_with('-') {
+    let seconds_ms = u32::try_from(two_digits_and_fraction(rest, 3)?).ok()?;
+    if hours > 23 || minutes > 59 || seconds_ms > 60_999 {
         return None;
     }
     Some(TimeOfDay { ms: (hours * 60 + minutes) * 60_000 + seconds_ms })
@@ -179,8 +186,8 @@ fn parse_position(lat: &str, north: &str, lon: &str, east: &str) -> Option<Posit
 /// `ddmm.mmmm` or `dddmm.mmmm` as degrees times 1e7, to the nearest.
 fn parse_angle(text: &str, degree_digits: usize) -> Option<i32> {
     let (degrees, rest) = fixed(text, degree_digits)?;
-    let minutes_e9 = decimal(rest, 9)?;
-    if !(0..60_000_000_000).contains(&minutes_e9) || rest.starts_with('-') {
+    let minutes_e9 = two_digits_and_fraction(rest, 9)?;
+    if minutes_e9 >= 60_000_000_000 {
         return None;
     }
     // One degree is 60 minutes: minutes e9 / 60 / 100 are degrees e7.
@@ -242,6 +249,14 @@ mod tests {
         {
             assert_eq!(parse_position(lat, "N", lon, "E"), None, "{lat} {lon}");
         }
+    }
+
+    #[test]
+    fn a_time_or_angle_that_lost_two_equal_digits_is_no_sentence_or_no_position() {
+        assert_eq!(Sentence::parse(&RMC.replace("021417.00", "21417.0")), None);
+        assert_eq!(Sentence::parse(&RMC.replace("021417.00", "0214.00")), None);
+        assert_eq!(parse_position("3725.58362", "N", "1220.61915", "W"), None);
+        assert_eq!(parse_position("375.58362", "N", "12205.61915", "W"), None);
     }
 
     #[test]
