@@ -3,10 +3,12 @@
 //! Whatever comes in becomes records, the records go to the journal, and only then does anything
 //! change or anybody hear of it.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::block_in_place;
 use tracing::{error, info, warn};
 use tripline_agent_core::engine::{Cadence, Engine};
@@ -88,7 +90,9 @@ pub async fn run(config: Config, wait_for_receiver: bool) -> Result<(), AgentErr
         path: config.data_dir.clone(),
         reason: error.to_string(),
     })?;
+    let reconnect = Arc::new(Notify::new());
     let uplink = Uplink {
+        reconnect: Arc::clone(&reconnect),
         config: config.backend.clone(),
         device: config.device.clone(),
         agent_version: VERSION,
@@ -114,15 +118,18 @@ pub async fn run(config: Config, wait_for_receiver: bool) -> Result<(), AgentErr
         connected: false,
         line: Line::default(),
         write_fails: false,
+        commands_wait: false,
+        reconnect,
     };
-    agent.boot()?;
+    agent.boot(&config.data_dir)?;
     let control = tokio::spawn(control.run(asked_tx));
     let receiver_task = tokio::spawn(receiver::run(config.receiver.clone(), port, receiver_tx));
     let uplink = tokio::spawn(uplink.run());
 
     let result = agent.work(&config, patient, Inputs { asked, backend, receiver }).await;
 
-    let _ = agent.sync();
+    // After a failed sync nothing is known of the file, so nothing more is said of it.
+    let result = result.and_then(|()| agent.sync());
     stop_tx.send_replace(true);
     let _ = uplink.await;
     control.abort();
@@ -161,13 +168,16 @@ struct Agent {
     connected: bool,
     line: Line,
     write_fails: bool,
+    commands_wait: bool,
+    reconnect: Arc<Notify>,
 }
 
 impl Agent {
     /// Writes the record that says the agent is here again.
-    fn boot(&mut self) -> Result<(), AgentError> {
+    fn boot(&mut self, dir: &Path) -> Result<(), AgentError> {
         let boot = self.engine.boot(VERSION, self.stopwatch.now());
-        self.write_urgent(&boot)?.map_err(|error| AgentError::Internal(error.to_string()))
+        self.write_urgent(&boot)?
+            .map_err(|error| AgentError::Storage { path: dir.into(), reason: error.to_string() })
     }
 
     async fn work(
@@ -224,7 +234,10 @@ impl Agent {
 
     fn take_in(&mut self, message: FromBackend) -> Result<(), AgentError> {
         match message {
-            FromBackend::Connected(connected) => self.connected = connected,
+            FromBackend::Connected(connected) => {
+                self.connected = connected;
+                self.commands_wait = false;
+            }
             FromBackend::CommitAck(commit_ack) => {
                 // Advisory, so it waits for the next sync.
                 if let Some(record) = self.engine.handle_commit_ack(commit_ack) {
@@ -234,10 +247,19 @@ impl Agent {
             FromBackend::Command(command) => {
                 let number = command.number;
                 let now = self.stopwatch.now();
+                if self.commands_wait {
+                    return Ok(());
+                }
                 if let Some(record) = self.engine.handle_command(*command, now) {
                     match self.write_urgent(&record)? {
                         Ok(()) => info!(%number, "command taken in"),
-                        Err(error) => error!(%number, %error, "command not taken in"),
+                        Err(error) => {
+                            // A later one must not overtake it, or it would count as taken in: none is
+                            // until a new connection brings all of them again.
+                            error!(%number, %error, "command not taken in; connecting anew for it");
+                            self.commands_wait = true;
+                            self.reconnect.notify_one();
+                        }
                     }
                 }
             }

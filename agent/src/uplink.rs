@@ -6,13 +6,14 @@
 //! one.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rumqttc::{
     AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, LastWill, MqttOptions,
     NetworkOptions, Outgoing, Packet, Publish, QoS,
 };
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tracing::{debug, info, warn};
 use tripline_agent_core::lanes::Lanes;
 use tripline_protocol::id::{DeviceId, Sequence};
@@ -45,6 +46,9 @@ const PACKET_LEN_MAX: usize = PAYLOAD_LEN_MAX + 256;
 
 /// Shortest bound of the wait between two attempts to connect, in ms. It doubles.
 const RECONNECT_MS_MIN: u64 = 500;
+
+/// A connection that lasted so long was a good one, in ms.
+const STABLE_MS: u64 = 5_000;
 
 /// Longest goodbye, in ms.
 const GOODBYE_MS_MAX: u64 = 2_000;
@@ -82,6 +86,8 @@ pub struct Uplink {
     pub live: watch::Receiver<Option<Live>>,
     /// Where the backend's words go.
     pub engine: mpsc::Sender<FromBackend>,
+    /// Rung when the connection is to be made anew.
+    pub reconnect: Arc<Notify>,
     /// The agent's uptime.
     pub stopwatch: Stopwatch,
     /// True when the agent ends.
@@ -101,13 +107,16 @@ impl Uplink {
     pub async fn run(mut self) {
         let mut attempt = 0;
         loop {
-            let mut served = false;
+            let (mut served, started) = (false, self.stopwatch.now());
             match self.connect_and_serve(&mut served).await {
                 Ended::Stopped => return,
                 Ended::Lost(reason) => {
                     self.lanes.handle_disconnected();
                     if served {
-                        attempt = 0;
+                        // One that ends at once is no success: waits go on growing.
+                        if self.stopwatch.now().since_ms(started) >= STABLE_MS {
+                            attempt = 0;
+                        }
                         warn!(%reason, "backend connection lost; trying again");
                         let _ = self.engine.send(FromBackend::Connected(false)).await;
                     } else if attempt == 0 {
@@ -166,6 +175,9 @@ impl Uplink {
                 biased;
                 // 1. The agent ends.
                 () = stopped(&mut self.stop) => return Ended::Stopped,
+                () = self.reconnect.notified() => {
+                    return Ended::Lost("a command has to be sent again".into());
+                }
                 // 2. What the backend says, and what went out.
                 event = events.recv() => match event {
                     None => return Ended::Lost("the MQTT client ended".into()),
@@ -220,6 +232,8 @@ impl Uplink {
             .try_publish(self.topic(Lane::Presence), QoS::AtLeastOnce, false, here)
             .map_err(|error| error.to_string())?;
         self.lanes.handle_connected(self.stopwatch.now());
+        // A position from before is old, however new the connection.
+        self.live.mark_unchanged();
         let _ = self.engine.send(FromBackend::Connected(true)).await;
         Ok(())
     }

@@ -22,6 +22,9 @@ pub fn uuid() -> Result<Uuid, NoChance> {
     bytes().map(|bytes| uuid::Builder::from_random_bytes(bytes).into_uuid())
 }
 
+/// Characters of a [`token`].
+pub const TOKEN_LEN: usize = 64;
+
 /// A capability or token: 256 random bits in hexadecimal.
 pub fn token() -> Result<String, NoChance> {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";

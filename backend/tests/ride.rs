@@ -206,8 +206,8 @@ fn a_start_with_a_wrong_otp_has_no_effect_and_becomes_a_case() {
     for otp in [None, Some(TypedOtp("0000".into()))] {
         let mut order = accepted();
         step(&mut order, &TripStep::Arrive, 0).expect("possible");
-        let effects = step(&mut order, &TripStep::Start { otp }, 0).expect("taken in");
-        assert_eq!(effects, []);
+        let error = step(&mut order, &TripStep::Start { otp }, 0).expect_err("refused");
+        assert!(error.contains("OTP"), "{error}");
         assert_eq!(order.trip.as_ref().map(|trip| trip.state), Some(TripState::AtPickup));
         assert_eq!(order.cases.len(), 1);
     }

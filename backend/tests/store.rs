@@ -281,23 +281,27 @@ async fn commands_are_numbered_and_open_until_their_device_reports() {
     on_both(|store| async move {
         add_vehicle(&store, "a").await;
         let mut tx = store.write().await.expect("begins");
-        for expected in 1..=3 {
+        let added = NOW.unix_ms.cast_unsigned();
+        for expected in 1..=3_u8 {
             let number = tx.next_command_number(&device("a")).await.expect("answers");
-            assert_eq!(number, CommandNumber(expected));
-            let payload = vec![u8::try_from(expected).expect("small")];
+            assert_eq!(number, CommandNumber(added + u64::from(expected)));
+            let payload = vec![expected];
             tx.add_down_message(&device("a"), number, payload, NOW).await.expect("added");
         }
         let done = CommandOutcome::Applied;
-        let second = CommandNumber(2);
+        let second = CommandNumber(added + 2);
         let payload = tx.finish_down_message(&device("a"), second, done).await.expect("answers");
         assert_eq!(payload, Some(vec![2]));
         let again = tx.finish_down_message(&device("a"), second, done).await.expect("answers");
         assert_eq!(again, None, "once");
         let none_yet = CommandNumber::default();
         let open = tx.open_down_messages(&device("a"), none_yet, 10).await.expect("answers");
-        assert_eq!(open, [(CommandNumber(1), vec![1]), (CommandNumber(3), vec![3])]);
+        assert_eq!(
+            open,
+            [(CommandNumber(added + 1), vec![1]), (CommandNumber(added + 3), vec![3])]
+        );
         let open = tx.open_down_messages(&device("a"), second, 10).await.expect("answers");
-        assert_eq!(open, [(CommandNumber(3), vec![3])]);
+        assert_eq!(open, [(CommandNumber(added + 3), vec![3])]);
     })
     .await;
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
-use tripline_tests::world::{Plan, World, drop_near};
+use tripline_tests::world::{PATIENCE, Plan, World, drop_near};
 
 /// Runs a command that must fail with `code` and say everything in `words` in one line.
 async fn fails(
@@ -223,6 +223,12 @@ async fn the_same_request_twice_has_one_effect_also_after_a_restart() -> Result<
     ensure!(error.contains("40000"), "{error}");
     let order = world.evidence().order(&booking.order_id).await?;
     ensure!(order.offers.len() == 1, "{} offers", order.offers.len());
+    world
+        .bap
+        .wait_for("the answer to status", PATIENCE, |entries| {
+            entries.iter().find(|entry| entry.message_id == "again").map(|_| ())
+        })
+        .await?;
     let answers = world.bap.ledger();
     let answers = answers.iter().filter(|entry| entry.message_id == "again").count();
     ensure!(answers == 1, "status was answered {answers} times");

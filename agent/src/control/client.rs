@@ -1,6 +1,6 @@
 //! The client side of local control, for the command line. Blocking: it asks one thing.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -17,7 +17,14 @@ pub fn ask(socket: &Path, request: &Request) -> Result<Response, AgentError> {
     let broken = |error: std::io::Error| {
         AgentError::Internal(format!("the agent at {} did not answer: {error}", socket.display()))
     };
-    let mut stream = UnixStream::connect(socket).map_err(|_| not_running())?;
+    let mut stream = UnixStream::connect(socket).map_err(|error| {
+        if error.kind() == ErrorKind::PermissionDenied {
+            let message = format!("{} may be used by the agent's own user only", socket.display());
+            AgentError::Refused { message }
+        } else {
+            not_running()
+        }
+    })?;
     stream.set_read_timeout(Some(Duration::from_millis(ANSWER_MS_MAX))).map_err(broken)?;
     let mut line = serde_json::to_string(request)
         .map_err(|error| AgentError::Internal(format!("the request cannot be written: {error}")))?;

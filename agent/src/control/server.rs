@@ -1,6 +1,7 @@
 //! The server side of local control: accepts, reads one line, asks the engine, answers.
 
 use std::io;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,7 +46,11 @@ impl ControlSocket {
         match std::os::unix::net::UnixStream::connect(path) {
             Ok(_) => return Err(AgentError::Busy { path: path.into() }),
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                std::fs::remove_file(path).map_err(failed)?;
+                // Connecting to an ordinary file is refused too; that one is not ours to remove.
+                let kind = std::fs::symlink_metadata(path).map_err(failed)?.file_type();
+                if kind.is_socket() {
+                    std::fs::remove_file(path).map_err(failed)?;
+                }
             }
             // No such file, or something `bind` will complain about in its own words.
             Err(_) => {}

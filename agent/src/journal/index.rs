@@ -4,8 +4,9 @@ use tripline_agent_core::record::Record;
 use tripline_protocol::id::Sequence;
 use tripline_protocol::link::up::Stream;
 
-/// One entry for so many records of a stream: reading begins at most that many too early.
-const RECORDS_PER_ENTRY: u64 = 32;
+/// One entry for so many fixes: reading begins at most that many too early. Every event has its own,
+/// since days of fixes may lie between two.
+const FIXES_PER_ENTRY: u64 = 32;
 
 #[derive(Debug, Default)]
 pub(super) struct Index {
@@ -17,11 +18,11 @@ impl Index {
     /// Notes that `record` stands at `offset`.
     pub(super) fn add(&mut self, offset: u64, record: &Record) {
         let Some((stream, sequence)) = record.position() else { return };
-        let entries = match stream {
-            Stream::Event => &mut self.event,
-            Stream::Trail => &mut self.trail,
+        let (entries, every) = match stream {
+            Stream::Event => (&mut self.event, 1),
+            Stream::Trail => (&mut self.trail, FIXES_PER_ENTRY),
         };
-        let due = entries.last().is_none_or(|(last, _)| sequence.since(*last) >= RECORDS_PER_ENTRY);
+        let due = entries.last().is_none_or(|(last, _)| sequence.since(*last) >= every);
         if due {
             entries.push((sequence, offset));
         }

@@ -1,5 +1,6 @@
 //! One delivery attempt.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -7,6 +8,7 @@ use reqwest::{Client, StatusCode, redirect};
 use tripline_protocol::signing::{KeyId, SecretKey, sign};
 
 use crate::beckn::v0_9::is_nack;
+use crate::network::subscribers::Subscribers;
 use crate::store::callback::DueCallback;
 use crate::time;
 
@@ -33,11 +35,17 @@ pub struct Poster {
     client: Client,
     key: SecretKey,
     key_id: KeyId,
+    subscribers: Arc<Subscribers>,
 }
 
 impl Poster {
     /// A poster that signs as `key_id` with `key` and waits `timeout_ms` for an answer.
-    pub fn new(key: SecretKey, key_id: KeyId, timeout_ms: u64) -> Result<Self, String> {
+    pub fn new(
+        key: SecretKey,
+        key_id: KeyId,
+        subscribers: Arc<Subscribers>,
+        timeout_ms: u64,
+    ) -> Result<Self, String> {
         let timeout = Duration::from_millis(timeout_ms);
         let client = Client::builder()
             .redirect(redirect::Policy::none())
@@ -47,11 +55,15 @@ impl Poster {
             .user_agent(concat!("tripline-bpp/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| format!("the HTTP client cannot be made: {error}"))?;
-        Ok(Self { client, key, key_id })
+        Ok(Self { client, key, key_id, subscribers })
     }
 
     pub(super) async fn post(&self, due: &DueCallback) -> Attempt {
-        let created_s = time::now().unix_ms.div_euclid(1000);
+        let now = time::now();
+        if !self.subscribers.vouch_for(&due.subscriber_id, &due.url, now) {
+            return Attempt::Refused("the subscriber is not registered at this address now".into());
+        }
+        let created_s = now.unix_ms.div_euclid(1000);
         let expires_s = created_s + SIGNATURE_S;
         let authorization = sign(&due.body, &self.key, &self.key_id, created_s, expires_s);
         let sent = self

@@ -27,6 +27,9 @@ const LOOK_MS_MAX: i64 = 1_000;
 /// First bound of the wait between attempts, in ms. It doubles.
 const RETRY_MS_MIN: u64 = 500;
 
+/// What a lease has beyond twice an attempt's time, in ms.
+const LEASE_GRACE_MS: u64 = 10_000;
+
 /// How callbacks are retried.
 #[derive(Debug, Clone, Copy)]
 pub struct RetryRules {
@@ -38,6 +41,9 @@ pub struct RetryRules {
 
 /// Delivers until the task is dropped.
 pub async fn run(platform: Arc<Platform>, poster: Poster, rules: RetryRules) {
+    if let Err(error) = platform.store.forget_claims(time::now()).await {
+        error!(%error, "callbacks that were under way wait for their leases to run out");
+    }
     let deliveries = Arc::new(Semaphore::new(DELIVERIES_MAX));
     let mut running = JoinSet::new();
     loop {
@@ -80,8 +86,10 @@ async fn start_due(
     let mut started = 0;
     for due in due {
         let Ok(permit) = Arc::clone(deliveries).acquire_owned().await else { break };
-        // Twice the time an attempt may take: another backend takes over only what nobody finishes.
-        let lease_ms = i64::try_from(rules.timeout_ms.saturating_mul(2)).unwrap_or(i64::MAX);
+        // Well beyond the time an attempt and its note may take: another backend takes over only what
+        // nobody finishes.
+        let lease_ms = rules.timeout_ms.saturating_mul(2).saturating_add(LEASE_GRACE_MS);
+        let lease_ms = i64::try_from(lease_ms).unwrap_or(i64::MAX);
         let mut tx = platform.store.write().await?;
         let claimed = tx.claim_callback(&due, time::now().plus_ms(lease_ms)).await?;
         tx.commit().await?;

@@ -1,6 +1,7 @@
 //! `tripline-bpp init`: a folder from which `serve` runs.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -31,6 +32,10 @@ pub(super) async fn run(args: &InitArgs) -> Result<(), BppError> {
     write(&config_file, SAMPLE)?;
     let config = Config::load(&config_file)?;
     make_dir(&config.data_dir)?;
+    // It will hold the signing key, and riders' names, phones and routes.
+    fs::set_permissions(&config.data_dir, fs::Permissions::from_mode(0o700)).map_err(|error| {
+        BppError::File { path: config.data_dir.clone(), reason: error.to_string() }
+    })?;
     let key = keys::create(&config.signing_key_file())?;
     let subscribers = config.subscribers_file();
     if !subscribers.exists() {

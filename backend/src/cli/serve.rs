@@ -56,15 +56,16 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), BppError> {
         subscriber_id: platform.settings.identity.subscriber_id.clone(),
         unique_key_id: Some(config.beckn.unique_key_id.clone()),
     };
-    let poster =
-        Poster::new(key, key_id, config.callback.timeout_ms).map_err(BppError::Internal)?;
+    let subscribers = Arc::new(subscribers);
+    let poster = Poster::new(key, key_id, Arc::clone(&subscribers), config.callback.timeout_ms)
+        .map_err(BppError::Internal)?;
     info!(subscribers = subscribers.len(), store = %super::without_password(&config.store_url()), "open");
     let app = Arc::new(App { platform: Arc::clone(&platform), subscribers });
     let router = http::router(app, &config.base_path());
 
     let mut tasks = JoinSet::new();
     let (ingest_tx, ingest_rx) = mpsc::channel(ingest::BATCHES_WAITING_MAX);
-    let committing = tokio::spawn(ingest::run(Arc::clone(&platform), ingest_rx));
+    tasks.spawn(ingest::run(Arc::clone(&platform), ingest_rx));
     tasks.spawn(worker::run(Arc::clone(&platform), poster, config.retry_rules()));
     tasks.spawn(dispatch(Arc::clone(&platform)));
     tasks.spawn(listener::run(device, Arc::clone(&platform), ingest_tx));
@@ -74,12 +75,16 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), BppError> {
         println!("{}", json!({ "beckn": addresses.0, "device": addresses.1 }));
     }
 
-    let stopped = stopped().await;
+    let stopped = tokio::select! {
+        stopped = stopped() => stopped,
+        // None of them ends by itself: a platform without one of them only looks alive.
+        _ = tasks.join_next() => {
+            Err(BppError::Internal("a task of the platform ended; its log says why".into()))
+        }
+    };
     info!("stopping");
+    // What devices wait for comes again from them.
     tasks.shutdown().await;
-    // Connections hold senders of the ingest task; what they wait for comes again from the device.
-    committing.abort();
-    let _ = committing.await;
     platform.store.close().await;
     stopped
 }

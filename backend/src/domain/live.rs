@@ -10,6 +10,9 @@ use tripline_protocol::unit::{Position, Timestamp};
 /// A position older than this is not "live": its vehicle is not offered rides, in ms.
 pub const LIVE_AGE_MS_MAX: i64 = 60_000;
 
+/// A position dated later than its followers (a clock gone wrong) is held for so long only, in ms.
+const SUPERSEDED_AFTER_MS: i64 = 10_000;
+
 /// Where a device was last seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LivePosition {
@@ -20,6 +23,11 @@ pub struct LivePosition {
 }
 
 impl LivePosition {
+    /// Whether something as new should have come since: what comes then is taken, whatever its date.
+    fn is_stale(&self, now: Timestamp) -> bool {
+        self.age_ms(now) > SUPERSEDED_AFTER_MS
+    }
+
     /// Milliseconds since it was received.
     pub fn age_ms(&self, now: Timestamp) -> i64 {
         now.since_ms(self.received_at).max(0)
@@ -46,7 +54,7 @@ impl LiveFleet {
     pub fn update(&mut self, device: &DeviceId, live: Live, received_at: Timestamp) {
         let seen = LivePosition { live, received_at };
         match self.positions.get_mut(device) {
-            Some(known) if known.live.at >= live.at => {}
+            Some(known) if known.live.at >= live.at && !known.is_stale(received_at) => {}
             Some(known) => *known = seen,
             None => {
                 self.positions.insert(device.clone(), seen);

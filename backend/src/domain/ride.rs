@@ -50,6 +50,17 @@ pub enum RideError {
     },
 }
 
+/// Why a step of a trip had no effect. It is kept, and a case for the operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum StepError {
+    /// Not at this point.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The device let a start pass that the backend does not.
+    #[error("the trip was started with an OTP that is not the rider's")]
+    Otp,
+}
+
 impl Order {
     /// `init`: the rider's details. May be repeated until `confirm`.
     pub fn initialize(
@@ -237,7 +248,7 @@ impl Order {
         step: &TripStep,
         event: &Event,
         at: Timestamp,
-    ) -> Result<Vec<Effect>, Refused> {
+    ) -> Result<Vec<Effect>, StepError> {
         let Some(trip) = self.trip.as_mut().filter(|trip| trip.id == id) else {
             return Ok(Vec::new());
         };
@@ -255,14 +266,14 @@ impl Order {
             Ok(state) => state,
             Err(refused) => {
                 self.open_case(format!("an event of the trip was refused: {refused}"), at);
-                return Err(refused);
+                return Err(refused.into());
             }
         };
         if let TripStep::Start { otp } = step
             && !otp_matches(self.otp.as_deref(), otp.as_ref())
         {
-            self.open_case("the trip was started with an OTP that is not the rider's".into(), at);
-            return Ok(Vec::new());
+            self.open_case(StepError::Otp.to_string(), at);
+            return Err(StepError::Otp);
         }
         trip.state = state;
         trip.meter = trip.meter.after(what, event.reading);
@@ -288,8 +299,8 @@ impl Order {
                     Effect::Release(device),
                 ])
             }
-            TripStep::Cancel { reason } => self.call_off(reason.clone(), device),
-            TripStep::NoShow => self.call_off("the rider did not come".into(), device),
+            TripStep::Cancel { reason } => Ok(self.call_off(reason.clone(), device)?),
+            TripStep::NoShow => Ok(self.call_off("the rider did not come".into(), device)?),
             TripStep::Depart
             | TripStep::Arrive
             | TripStep::Start { .. }

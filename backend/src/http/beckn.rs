@@ -17,7 +17,7 @@ use super::App;
 use crate::beckn::v0_9::{ack, check_parties, nack, parse};
 use crate::beckn::{Fault, FaultKind};
 use crate::network::subscribers::Subscriber;
-use crate::service::RequestError;
+use crate::service::{RequestError, ServiceError};
 use crate::time;
 
 pub(super) async fn handle(
@@ -88,7 +88,7 @@ fn authenticate<'a>(
         app.subscribers.signer(&header.key_id, now).map_err(|error| error.to_string())?;
     verify(&header, body, &subscriber.key, now.unix_ms.div_euclid(1000))
         .map_err(|error| error.to_string())?;
-    if subscriber.is_bap { Ok(subscriber) } else { Err("the signer is not a BAP".into()) }
+    Ok(subscriber)
 }
 
 fn unauthenticated(app: &App, reason: String) -> Response {
@@ -109,5 +109,11 @@ async fn take_in(
 ) -> Result<(), RequestError> {
     let received = parse(action, body)?;
     check_parties(&app.platform.settings.identity, subscriber, &received)?;
-    app.platform.handle_request(action, &subscriber.id, received).await
+    // In a task of its own: a BAP that hangs up drops this handler, and what is half done must be
+    // finished, down to telling the device.
+    let (platform, action, id) =
+        (Arc::clone(&app.platform), action.to_owned(), subscriber.id.clone());
+    tokio::spawn(async move { platform.handle_request(&action, &id, received).await })
+        .await
+        .unwrap_or_else(|error| Err(ServiceError::Render(error.to_string()).into()))
 }

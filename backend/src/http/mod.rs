@@ -23,7 +23,7 @@ pub struct App {
     /// The platform.
     pub platform: Arc<Platform>,
     /// Who may ask.
-    pub subscribers: Subscribers,
+    pub subscribers: Arc<Subscribers>,
 }
 
 /// The routes. `base` is the path of our registered address, without a slash at its end.

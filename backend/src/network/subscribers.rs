@@ -48,6 +48,9 @@ pub enum UnknownSubscriber {
     /// An entry, but not for this key.
     #[error("the signer has no such key")]
     Key,
+    /// An entry, but of a platform that does not ask.
+    #[error("the signer is not a BAP")]
+    Role,
     /// An entry that does not hold at this time.
     #[error("the signer's subscription is not active")]
     Inactive,
@@ -81,21 +84,32 @@ impl Subscribers {
         Ok(Self { entries })
     }
 
-    /// The subscriber that signs with this key, if its entry holds now.
+    /// The BAP that signs with this key, if an entry of it holds now. A lookup answer may have several
+    /// entries of one subscriber: other roles, renewed keys.
     pub fn signer(&self, key_id: &KeyId, now: Timestamp) -> Result<&Subscriber, UnknownSubscriber> {
         let id = normalized_id(&key_id.subscriber_id);
-        let mut of_id = self.entries.iter().filter(|entry| entry.id == id).peekable();
-        if of_id.peek().is_none() {
-            return Err(UnknownSubscriber::Stranger);
-        }
-        let entry = of_id
-            .find(|entry| match (&entry.unique_key_id, &key_id.unique_key_id) {
-                (Some(ours), Some(theirs)) => ours == theirs,
-                // Either side knows one key only.
-                (None, _) | (_, None) => true,
-            })
-            .ok_or(UnknownSubscriber::Key)?;
-        if entry.is_active(now) { Ok(entry) } else { Err(UnknownSubscriber::Inactive) }
+        let named = |entry: &&Subscriber| entry.id == id;
+        let with_key = |entry: &&Subscriber| match (&entry.unique_key_id, &key_id.unique_key_id) {
+            (Some(ours), Some(theirs)) => ours == theirs,
+            // Either side knows one key only.
+            (None, _) | (_, None) => true,
+        };
+        let entries = || self.entries.iter().filter(named);
+        let found = entries().filter(with_key).find(|entry| entry.is_bap && entry.is_active(now));
+        found.ok_or_else(|| match (entries().next(), entries().find(with_key)) {
+            (None, _) => UnknownSubscriber::Stranger,
+            (Some(_), None) => UnknownSubscriber::Key,
+            (Some(_), Some(entry)) if !entry.is_bap => UnknownSubscriber::Role,
+            (Some(_), Some(_)) => UnknownSubscriber::Inactive,
+        })
+    }
+
+    /// Whether a subscriber lives at this URL now: nothing is sent anywhere else.
+    pub fn vouch_for(&self, subscriber_id: &str, url: &str, now: Timestamp) -> bool {
+        self.entries.iter().any(|entry| {
+            let below = url.strip_prefix(&entry.url).is_some_and(|rest| rest.starts_with('/'));
+            entry.id == subscriber_id && below && entry.is_active(now)
+        })
     }
 
     /// How many there are.
@@ -180,6 +194,25 @@ mod tests {
         assert_eq!(find(expired, Some("k1")), Err(UnknownSubscriber::Inactive));
         let left = r#","status":"UNSUBSCRIBED""#;
         assert_eq!(find(left, Some("k1")), Err(UnknownSubscriber::Inactive));
+    }
+
+    #[test]
+    fn an_entry_that_does_not_hold_does_not_hide_one_that_does() {
+        let first = entry(r#","status":"EXPIRED""#);
+        let second = entry("").replace("\"BAP\"", "\"BPP\"");
+        let all =
+            [&first[1..first.len() - 1], &second[1..second.len() - 1], &entry("")[1..]].join(",");
+        let subscribers = Subscribers::parse(&format!("[{all}")).expect("parses");
+        let key_id =
+            KeyId { subscriber_id: "bap.example".into(), unique_key_id: Some("k1".into()) };
+        let now = Timestamp::from_unix_ms(1_800_000_000_000);
+        assert!(subscribers.signer(&key_id, now).is_ok());
+        assert!(subscribers.vouch_for("bap.example", "https://bap.example/v1/on_status", now));
+        for url in
+            ["https://bap.example/v1", "https://bap.example/v10/x", "https://other/on_status"]
+        {
+            assert!(!subscribers.vouch_for("bap.example", url, now), "{url}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Dispatch: offering an order to the next vehicle, and what is due when nobody answers.
 
-use tracing::info;
+use tracing::{error, info};
 use tripline_protocol::id::{AssignmentId, OrderId, TripId};
 use tripline_protocol::order::OrderState;
 use tripline_protocol::unit::Timestamp;
@@ -25,12 +25,20 @@ impl Platform {
         drop(tx);
         let count = due.len();
         for id in due {
-            let mut tx = self.store.write().await?;
-            let wake = self.handle_due_order(&mut tx, id, at).await?;
-            tx.commit().await?;
-            self.wake(wake);
+            // One order that cannot be handled must not keep the others waiting.
+            if let Err(error) = self.handle_one_due(id, at).await {
+                error!(order = %id, %error, "order not looked after");
+            }
         }
         Ok(count)
+    }
+
+    async fn handle_one_due(&self, id: OrderId, at: Timestamp) -> Result<(), ServiceError> {
+        let mut tx = self.store.write().await?;
+        let wake = self.handle_due_order(&mut tx, id, at).await?;
+        tx.commit().await?;
+        self.wake(wake);
+        Ok(())
     }
 
     async fn handle_due_order(

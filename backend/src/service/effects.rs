@@ -9,7 +9,7 @@ use super::{Platform, ServiceError};
 use crate::beckn::{Action, Failure, FailureKind, Reply, render};
 use crate::chance;
 use crate::domain::effect::{Effect, Notice};
-use crate::domain::order::Order;
+use crate::domain::order::{Conversation, Order};
 use crate::store::Tx;
 use crate::store::callback::NewCallback;
 use crate::store::order::StoredOrder;
@@ -104,10 +104,25 @@ impl Platform {
         at: Timestamp,
     ) -> Result<(), ServiceError> {
         let fresh = if answers { None } else { Some(chance::uuid()?.to_string()) };
+        let conversation = order.conversation.clone();
+        let letter = (&conversation, fresh, at.plus_ms(BOOKING_TRIED_MS));
+        self.enqueue_in_sequence(tx, order, reply, letter, at).await
+    }
+
+    /// Writes a callback in an order's sequence: in which conversation, under which message id if not
+    /// the request's, and until when it is tried.
+    pub(super) async fn enqueue_in_sequence(
+        &self,
+        tx: &mut Tx,
+        order: &mut Order,
+        reply: Reply<'_>,
+        (conversation, message_id, expires_at): (&Conversation, Option<String>, Timestamp),
+        at: Timestamp,
+    ) -> Result<(), ServiceError> {
         // Times in callbacks of one order never go back, whatever the system clock does.
         let told_at = at.max(order.updated_at);
         let identity = &self.settings.identity;
-        let rendered = render(identity, &order.conversation, reply, fresh.as_deref(), told_at)
+        let rendered = render(identity, conversation, reply, message_id.as_deref(), told_at)
             .map_err(ServiceError::Render)?;
         order.callbacks += 1;
         let new = NewCallback {
@@ -117,7 +132,7 @@ impl Platform {
             action: rendered.action.into(),
             url: rendered.url,
             body: rendered.body,
-            expires_at: at.plus_ms(BOOKING_TRIED_MS),
+            expires_at,
         };
         Ok(tx.add_callback(new, at).await?)
     }

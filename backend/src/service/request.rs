@@ -270,10 +270,15 @@ impl Platform {
         id: OrderId,
         at: Timestamp,
     ) -> Result<Outcome, ServiceError> {
-        let Some(stored) = own(tx.order(id).await?, asker) else {
+        let Some(mut stored) = own(tx.order(id).await?, asker) else {
             return Ok(unknown_order(Action::Status));
         };
-        self.enqueue_answer(tx, asker, Reply::Status(&stored.order, None), at).await?;
+        // In the order's sequence, so that no answer comes after news of a later state.
+        let view = stored.order.clone();
+        let answer = (&asker.conversation, None, at.plus_ms(ANSWER_TRIED_MS));
+        let reply = Reply::Status(&view, None);
+        self.enqueue_in_sequence(tx, &mut stored.order, reply, answer, at).await?;
+        tx.save_order(&stored).await?;
         Ok(Outcome::Done(Wake::default()))
     }
 

@@ -2,7 +2,7 @@
 
 use tripline_protocol::unit::Timestamp;
 
-use super::{StoreError, Tx, from_db, on_db, to_db};
+use super::{Store, StoreError, Tx, from_db, on_db, to_db};
 
 /// A callback to be delivered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +64,22 @@ impl Delivery {
 }
 
 type Row = (String, i64, String, String, String, Vec<u8>, i64, i64, i64);
+
+impl Store {
+    /// Makes callbacks due that a backend was delivering when it was killed. On SQLite there is one
+    /// backend, and it starts now; on PostgreSQL another may be delivering them, so their leases run.
+    pub async fn forget_claims(&self, at: Timestamp) -> Result<(), StoreError> {
+        const SQL: &str = "UPDATE callback SET next_attempt_at = $1 \
+             WHERE state = 'pending' AND attempts > 0 AND next_attempt_at > $1";
+        if !self.has_one_backend() {
+            return Ok(());
+        }
+        let mut tx = self.write().await?;
+        on_db!(&mut tx, conn => sqlx::query(SQL)
+            .bind(at.unix_ms).execute(conn).await?.rows_affected());
+        tx.commit().await
+    }
+}
 
 impl Tx {
     /// Writes a callback.

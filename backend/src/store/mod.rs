@@ -121,6 +121,11 @@ impl Store {
         })
     }
 
+    /// Whether this kind of store serves one backend only.
+    pub const fn has_one_backend(&self) -> bool {
+        matches!(self.pools, Pools::Sqlite { .. })
+    }
+
     /// Closes every connection.
     pub async fn close(&self) {
         match &self.pools {

@@ -32,6 +32,9 @@ fn vehicle(row: Row) -> Result<Vehicle, StoreError> {
 
 impl Tx {
     /// Adds a vehicle; `false` if its device id or registration is taken.
+    ///
+    /// Its commands are numbered from the time it is added: a device that kept its journal while its
+    /// backend was set up anew would take lower numbers for old ones.
     pub async fn add_vehicle(
         &mut self,
         new: NewVehicle,
@@ -39,7 +42,7 @@ impl Tx {
     ) -> Result<bool, StoreError> {
         const SQL: &str = "INSERT INTO vehicle (device_id, registration, category, driver_name, \
              driver_phone, token_hash, command_number, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, 0, $7) ON CONFLICT DO NOTHING";
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT DO NOTHING";
         let NewVehicle { vehicle, token_hash } = new;
         let rows = on_db!(self, conn => sqlx::query(SQL)
             .bind(vehicle.device.as_str().to_owned())

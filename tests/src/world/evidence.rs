@@ -133,6 +133,8 @@ impl<'w> Evidence<'w> {
             }
             ensure!(row.through == next, "a batch ends at {}, its records at {next}", row.through);
         }
+        let through = cursors.first().map(|(_, sequence)| *sequence);
+        ensure!(through == Some(next), "the cursor is at {through:?}, the batches end at {next}");
         let (events, refused) = tx.event_counts(&self.device).await?;
         ensure!(refused == 0, "{refused} events had no effect");
         ensure!(

@@ -24,6 +24,9 @@ pub(super) fn text<'v>(value: &'v Value, pointer: &str) -> Result<Option<&'v str
     match value.pointer(pointer) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if text.is_empty() => Ok(None),
+        Some(Value::String(text)) if text.contains(char::is_control) => {
+            Err(fault(&dotted(pointer), "has a control character"))
+        }
         Some(Value::String(text)) if text.len() <= TEXT_LEN_MAX => Ok(Some(text)),
         Some(Value::String(_)) => {
             Err(fault(&dotted(pointer), &format!("is longer than {TEXT_LEN_MAX} bytes")))
