@@ -6,18 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use tripline_tests::bap::Behavior;
 use tripline_tests::truth::Truth;
-use tripline_tests::world::{Booking, Plan, TestDatabase, World, committed_truth};
-
-/// What a rider's platform hears of a ride with one pause, in order.
-const STATES: [&str; 7] = [
-    "DRIVER_EN_ROUTE",
-    "DRIVER_EN_ROUTE_TO_PICKUP",
-    "DRIVER_AT_PICKUP",
-    "RIDE_STARTED",
-    "RIDE_PAUSED",
-    "RIDE_RESUMED",
-    "RIDE_ENDED",
-];
+use tripline_tests::world::{Booking, Plan, TestDatabase, WHOLE_RIDE, World, committed_truth};
 
 const MIDNIGHT_UNIX_MS: i64 = 1_581_033_600_000;
 
@@ -40,7 +29,7 @@ async fn ride_on_to_the_end(world: &World) -> Result<()> {
 async fn nothing_is_amiss(world: &World, booking: &Booking) -> Result<()> {
     let told = world.wait_for_final_fare(booking).await?;
     let states = world.bap.fulfillment_states(&booking.order_id);
-    ensure!(states == STATES, "the rider's platform was told {states:?}");
+    ensure!(states == WHOLE_RIDE, "the rider's platform was told {states:?}");
     let invalid = world.bap.ledger().iter().filter(|entry| !entry.signature_valid).count();
     ensure!(invalid == 0, "{invalid} callbacks with a bad signature");
 
@@ -264,7 +253,7 @@ async fn garbage_on_the_serial_line_and_an_unplugged_receiver_cost_only_fixes() 
     world.drive(&["stop"]).await?;
     world.wait_for_final_fare(&booking).await?;
     let states = world.bap.fulfillment_states(&booking.order_id);
-    ensure!(states == STATES, "the rider's platform was told {states:?}");
+    ensure!(states == WHOLE_RIDE, "the rider's platform was told {states:?}");
     world.evidence().everything_is_committed_once().await?;
     no_errors_were_logged(&world)?;
     world.stop().await

@@ -9,18 +9,7 @@ use tripline_protocol::tariff::FareLine;
 use tripline_protocol::unit::Paise;
 
 use crate::truth::Truth;
-use crate::world::{JournalEvidence, World};
-
-/// What a rider's app hears of a whole ride with one pause, in order.
-pub(super) const STATES: [&str; 7] = [
-    "DRIVER_EN_ROUTE",
-    "DRIVER_EN_ROUTE_TO_PICKUP",
-    "DRIVER_AT_PICKUP",
-    "RIDE_STARTED",
-    "RIDE_PAUSED",
-    "RIDE_RESUMED",
-    "RIDE_ENDED",
-];
+use crate::world::{JournalEvidence, WHOLE_RIDE, World};
 
 /// Largest error of the distance against the ground truth, in percent.
 const DISTANCE_ERROR_PERCENT_MAX: f64 = 1.0;
@@ -58,7 +47,7 @@ pub(super) async fn make(world: &World, order_id: &str, truth: Option<&Path>) ->
     let truth_m = truth.map(|truth| truth_m(world, &journal, truth)).transpose()?;
     Ok(Summary {
         order_id: order_id.into(),
-        states_in_order: states == STATES,
+        states_in_order: states == WHOLE_RIDE,
         states,
         fixes_taken_in: journal.fixes.len(),
         fixes_committed,
@@ -151,7 +140,7 @@ impl Summary {
     /// Whether it was a good ride.
     pub(super) fn check(&self) -> Result<()> {
         if !self.states_in_order {
-            bail!("the states were told as {:?}, not as {STATES:?}", self.states);
+            bail!("the states were told as {:?}, not as {WHOLE_RIDE:?}", self.states);
         }
         if !self.fares_agree {
             bail!("vehicle and platform computed different fares");

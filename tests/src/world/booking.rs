@@ -10,6 +10,17 @@ use super::{PATIENCE, TripAnswer, World};
 /// Between two searches while the platform does not know of the vehicle.
 const SEARCH_AGAIN: Duration = Duration::from_millis(200);
 
+/// What a rider's platform hears of a whole ride with one pause, in order.
+pub const WHOLE_RIDE: [&str; 7] = [
+    "DRIVER_EN_ROUTE",
+    "DRIVER_EN_ROUTE_TO_PICKUP",
+    "DRIVER_AT_PICKUP",
+    "RIDE_STARTED",
+    "RIDE_PAUSED",
+    "RIDE_RESUMED",
+    "RIDE_ENDED",
+];
+
 /// A booked order.
 #[derive(Debug, Clone)]
 pub struct Booking {

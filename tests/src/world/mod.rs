@@ -22,7 +22,7 @@ use tripline_firmware_sim::control::ControlClient;
 use tripline_protocol::signing::{PublicKey, SecretKey};
 
 pub use binaries::{Binaries, build as build_binaries};
-pub use booking::{Booking, drop_near};
+pub use booking::{Booking, WHOLE_RIDE, drop_near};
 pub use evidence::{Evidence, JournalEvidence};
 pub use postgres::TestDatabase;
 pub use process::Process;
