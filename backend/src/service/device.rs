@@ -79,7 +79,9 @@ impl Platform {
     ) -> Result<Applied, ServiceError> {
         let lane = LaneKey { device: device.clone(), epoch: batch.epoch, stream: Stream::Event };
         let cursor = tx.lock_cursor(&lane).await?;
-        let Some(events) = batch.following(cursor) else { return Ok(Applied::Early) };
+        let Some(events) = batch.following(cursor) else {
+            return Ok(early(&lane, batch.after, cursor));
+        };
         let mut sequence = cursor.max(batch.after);
         for event in events {
             let after = sequence;
@@ -199,7 +201,9 @@ async fn ingest_trail(
 ) -> Result<Applied, ServiceError> {
     let lane = LaneKey { device: device.clone(), epoch: batch.epoch, stream: Stream::Trail };
     let cursor = tx.lock_cursor(&lane).await?;
-    let Some(fixes) = batch.following(cursor) else { return Ok(Applied::Early) };
+    let Some(fixes) = batch.following(cursor) else {
+        return Ok(early(&lane, batch.after, cursor));
+    };
     if fixes.is_empty() {
         return commit(tx, &lane, cursor, cursor).await;
     }
@@ -211,6 +215,14 @@ async fn ingest_trail(
     };
     tx.add_trail_batch(&lane, row, at).await?;
     commit(tx, &lane, cursor, batch.last()).await
+}
+
+/// A batch that leaves a hole comes again by itself, unless the device takes for committed what this
+/// store does not have: after a restored backup, for instance.
+fn early(lane: &LaneKey, after: Sequence, cursor: Sequence) -> Applied {
+    let LaneKey { device, stream, .. } = lane;
+    warn!(%device, %stream, %after, %cursor, "batch leaves a hole and is dropped until it is filled");
+    Applied::Early
 }
 
 async fn commit(

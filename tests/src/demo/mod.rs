@@ -21,6 +21,7 @@ const SECONDS_MIN: f64 = 40.0;
 #[derive(Debug, Parser)]
 #[command(
     name = "cargo demo --",
+    bin_name = "cargo demo --",
     after_help = "\
 Exit codes: 0 after a complete ride (with --once) or Ctrl-C; 1 with the reason if the ride fails;
 2 wrong use of the command line."

@@ -1,7 +1,7 @@
 //! Beckn core 0.9.4 (and 0.9.1, echoed), mobility: a pure translation between JSON and the domain.
 //!
-//! Lenient in what it reads where published examples are, strict in what it writes: every callback is
-//! valid against the LTS schema of core 0.9.x. All code strings stand in [`codes`].
+//! Lenient in what it reads where published examples are, strict in what it writes: callbacks have the
+//! shapes of the LTS schema of core 0.9.x. All code strings stand in [`codes`].
 
 pub mod codes;
 
