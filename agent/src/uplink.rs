@@ -106,6 +106,7 @@ impl Uplink {
     /// Connects, serves, connects again, until the agent ends.
     pub async fn run(mut self) {
         let mut attempt = 0;
+        let mut told = String::new();
         loop {
             let (mut served, started) = (false, self.stopwatch.now());
             match self.connect_and_serve(&mut served).await {
@@ -113,14 +114,17 @@ impl Uplink {
                 Ended::Lost(reason) => {
                     self.lanes.handle_disconnected();
                     if served {
+                        told.clear();
                         // One that ends at once is no success: waits go on growing.
                         if self.stopwatch.now().since_ms(started) >= STABLE_MS {
                             attempt = 0;
                         }
                         warn!(%reason, "backend connection lost; trying again");
                         let _ = self.engine.send(FromBackend::Connected(false)).await;
-                    } else if attempt == 0 {
+                    } else if reason != told {
+                        // Each reason once: a fleet without a network would log nothing else.
                         warn!(%reason, "backend not reached; trying again until it is");
+                        told = reason;
                     } else {
                         debug!(%reason, attempt, "backend not reached");
                     }
