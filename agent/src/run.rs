@@ -151,6 +151,9 @@ struct Line {
     opened: Option<Uptime>,
     bytes: u64,
     sentences_before: u64,
+    /// Valid sentences when last looked, and when that number last grew.
+    sentences: u64,
+    heard: Option<Uptime>,
     told: bool,
 }
 
@@ -348,12 +351,28 @@ impl Agent {
     /// when an installer is there to read it.
     fn check_line(&mut self, config: &Config, patient: bool) -> Result<(), AgentError> {
         let Some(opened) = self.line.opened else { return Ok(()) };
-        let heard = self.framer.sentences() > self.line.sentences_before;
-        let waited = self.stopwatch.now().since_ms(opened) >= GARBAGE_AFTER_MS;
-        if heard || self.line.told || !waited {
+        let now = self.stopwatch.now();
+        if self.framer.sentences() > self.line.sentences.max(self.line.sentences_before) {
+            if self.line.told {
+                info!("the receiver is heard again");
+            }
+            self.line.sentences = self.framer.sentences();
+            self.line.heard = Some(now);
+            self.line.told = false;
+            return Ok(());
+        }
+        let since = self.line.heard.unwrap_or(opened);
+        if self.line.told || now.since_ms(since) < GARBAGE_AFTER_MS {
             return Ok(());
         }
         self.line.told = true;
+        if self.line.heard.is_some() {
+            warn!(
+                port = %config.receiver.port.display(),
+                "no valid sentence for 10 s: the odometer stands still until the receiver is heard again"
+            );
+            return Ok(());
+        }
         let path = config.receiver.port.clone();
         let (bytes, baud) = (self.line.bytes, config.receiver.baud);
         if bytes < GARBAGE_BYTES_MIN {

@@ -123,7 +123,9 @@ fn stop(metres: u64) -> TripStep {
 fn accepted() -> Order {
     let mut order = confirmed();
     order.offer(candidate(1), &RULES, NOW);
-    order.handle_answer(AssignmentId::from_bytes([1; 16]), &Answer::Accept, NOW).expect("offered");
+    order
+        .handle_answer(AssignmentId::from_bytes([1; 16]), &Answer::Accept, NOW, NOW)
+        .expect("offered");
     order
 }
 
@@ -158,7 +160,7 @@ fn an_acceptance_confirms_to_the_bap_and_tells_the_driver_who_rides() {
     let mut order = confirmed();
     order.offer(candidate(1), &RULES, NOW);
     let id = AssignmentId::from_bytes([1; 16]);
-    let effects = order.handle_answer(id, &Answer::Accept, NOW).expect("offered");
+    let effects = order.handle_answer(id, &Answer::Accept, NOW, NOW).expect("offered");
     assert_eq!(notices(&effects), [Notice::Confirmed]);
     let told = effects.iter().any(|effect| {
         matches!(effect, Effect::Command { body, .. } if matches!(body.as_ref(), CommandBody::Rider(_)))
@@ -220,7 +222,7 @@ fn a_late_answer_is_withdrawn_and_nobody_is_told() {
     order.handle_timeout(NOW.plus_ms(30_000));
     order.offer(candidate(2), &RULES, NOW.plus_ms(30_000));
     let id = AssignmentId::from_bytes([1; 16]);
-    let effects = order.handle_answer(id, &Answer::Accept, NOW).expect("taken in");
+    let effects = order.handle_answer(id, &Answer::Accept, NOW, NOW).expect("taken in");
     let [Effect::Command { device: to, body, .. }] = effects.as_slice() else {
         panic!("{effects:?}")
     };
@@ -339,7 +341,7 @@ proptest! {
                 Input::Answer(n, yes) => {
                     let answer =
                         if yes { Answer::Accept } else { Answer::Reject { reason: String::new() } };
-                    order.handle_answer(AssignmentId::from_bytes([n; 16]), &answer, NOW)
+                    order.handle_answer(AssignmentId::from_bytes([n; 16]), &answer, NOW, NOW)
                         .unwrap_or_default()
                 }
                 Input::Step(what) => step(&mut order, &what, 10).unwrap_or_default(),

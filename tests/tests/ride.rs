@@ -4,6 +4,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
+use tripline_protocol::trip::TripEvent;
 use tripline_tests::bap::Behavior;
 use tripline_tests::truth::Truth;
 use tripline_tests::world::{Booking, Plan, TestDatabase, WHOLE_RIDE, World, committed_truth};
@@ -56,6 +57,35 @@ async fn nothing_is_amiss(world: &World, booking: &Booking) -> Result<()> {
     // One metre of grace: the billed distance is in whole metres, and the ride is short.
     let error_m = (billed_m - truth_m).abs();
     ensure!(error_m <= truth_m / 100.0 + 1.0, "billed {billed_m} m, in truth {truth_m:.1} m");
+    Ok(())
+}
+
+/// States are told with the time they began in the vehicle, however late the news came.
+fn told_times_are_the_vehicle_s(world: &World) -> Result<()> {
+    let ledger = world.bap.accepted();
+    for (event, at) in world.evidence().journal()?.trip_events() {
+        let code = match event {
+            TripEvent::Start => "RIDE_STARTED",
+            TripEvent::Stop => "RIDE_ENDED",
+            TripEvent::Depart
+            | TripEvent::Arrive
+            | TripEvent::Pause
+            | TripEvent::Resume
+            | TripEvent::Cancel
+            | TripEvent::NoShow => continue,
+        };
+        let told = ledger
+            .iter()
+            .filter(|entry| entry.action == "on_status")
+            .find(|entry| entry.state_code() == Some(code))
+            .context(code)?;
+        let told = told.body.pointer("/message/order/fulfillment/state/updated_at");
+        let happened = jiff::Timestamp::from_millisecond(at.at.unix_ms)?.to_string();
+        ensure!(
+            told.and_then(Value::as_str) == Some(&happened),
+            "{code}: {told:?}, not {happened}"
+        );
+    }
     Ok(())
 }
 
@@ -186,6 +216,7 @@ async fn no_network_from_before_the_start_until_after_the_stop() -> Result<()> {
     ensure!(!told.iter().any(|state| state == "RIDE_STARTED"), "through a cut network: {told:?}");
     world.proxy.restore();
     nothing_is_amiss(&world, &booking).await?;
+    told_times_are_the_vehicle_s(&world)?;
     no_errors_were_logged(&world)?;
     world.stop().await
 }

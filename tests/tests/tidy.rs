@@ -132,6 +132,16 @@ fn agent_and_backend_do_not_know_each_other() -> Result<()> {
     Ok(())
 }
 
+/// `cargo demo -- --once` is what the README says: the alias must leave the `--` to whoever types it.
+#[test]
+fn the_demo_takes_its_flags_after_two_dashes() -> Result<()> {
+    let config = read(".cargo/config.toml")?;
+    let alias = config.lines().find_map(|line| line.strip_prefix("demo = "));
+    ensure!(alias == Some("\"run --quiet --bin demo\""), "{alias:?}");
+    ensure!(read("README.md")?.contains("cargo demo -- --once"));
+    Ok(())
+}
+
 /// The diagrams in ARCHITECTURE.md are those of the tables. `TRIPLINE_UPDATE=1` writes them.
 #[test]
 fn the_diagrams_are_those_of_the_machines() -> Result<()> {

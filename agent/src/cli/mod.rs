@@ -68,7 +68,12 @@ struct RunArgs {
 #[derive(Debug, Args)]
 struct ConfigPath {
     /// The configuration file
-    #[arg(long, env = "TRIPLINE_CONFIG", default_value = "/etc/tripline/agent.toml")]
+    #[arg(
+        long,
+        global = true,
+        env = "TRIPLINE_CONFIG",
+        default_value = "/etc/tripline/agent.toml"
+    )]
     config: PathBuf,
 }
 
@@ -77,7 +82,7 @@ struct TripArgs {
     #[command(flatten)]
     config: ConfigPath,
     /// The agent's control socket; looked up in the configuration if not given
-    #[arg(long)]
+    #[arg(long, global = true)]
     socket: Option<PathBuf>,
     /// Print the answer as JSON
     #[arg(long, global = true)]

@@ -19,7 +19,13 @@ pub(super) fn text(status: &Status) -> String {
         None if status.view.offer.is_none() => text += "No trip, no offer.\n",
         None => {}
     }
-    let fix = status.view.fix.as_ref().map_or("none yet", |fix| fix.gps.as_str());
+    let fix = match &status.view.fix {
+        Some(fix) => {
+            let age_s = (status.view.at_unix_ms - fix.at_unix_ms).max(0) / 1000;
+            format!("{}, {age_s} s old", fix.gps)
+        }
+        None => "none yet".into(),
+    };
     let backend = if status.connected { "connected" } else { "not reached" };
     let receiver = if status.receiver_open { "open" } else { "missing" };
     let _ = writeln!(text, "fix       {fix}  (receiver {receiver})");

@@ -30,12 +30,12 @@ pub(super) async fn run(args: &InitArgs) -> Result<(), BppError> {
     }
     make_dir(&args.dir)?;
     write(&config_file, SAMPLE)?;
+    // It may come to hold a database's password.
+    set_mode(&config_file, 0o600)?;
     let config = Config::load(&config_file)?;
     make_dir(&config.data_dir)?;
     // It will hold the signing key, and riders' names, phones and routes.
-    fs::set_permissions(&config.data_dir, fs::Permissions::from_mode(0o700)).map_err(|error| {
-        BppError::File { path: config.data_dir.clone(), reason: error.to_string() }
-    })?;
+    set_mode(&config.data_dir, 0o700)?;
     let key = keys::create(&config.signing_key_file())?;
     let subscribers = config.subscribers_file();
     if !subscribers.exists() {
@@ -71,6 +71,13 @@ fn make_dir(path: &Path) -> Result<(), BppError> {
     fs::create_dir_all(path).map_err(|error| BppError::File {
         path: path.into(),
         reason: format!("the folder cannot be made: {error}"),
+    })
+}
+
+fn set_mode(path: &Path, mode: u32) -> Result<(), BppError> {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(|error| BppError::File {
+        path: path.into(),
+        reason: format!("its mode cannot be set: {error}"),
     })
 }
 

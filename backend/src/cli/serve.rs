@@ -1,6 +1,8 @@
 //! `tripline-bpp serve`: everything, until told to stop.
 
+use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,6 +53,7 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), BppError> {
     let device = listen(config.device.listen, "devices", "[device] listen").await?;
     let addresses = (local(&beckn)?, local(&device)?);
 
+    let _lock = if store.has_one_backend() { Some(lock(&config.data_dir)?) } else { None };
     let platform = Arc::new(Platform::new(store, config.settings()));
     let key_id = KeyId {
         subscriber_id: platform.settings.identity.subscriber_id.clone(),
@@ -100,6 +103,20 @@ async fn listen(
         key,
         source,
     })
+}
+
+/// Held while a platform serves from an SQLite store, which is for one at a time.
+fn lock(data_dir: &Path) -> Result<File, BppError> {
+    let path = data_dir.join("lock");
+    let failed = |reason: String| BppError::File { path: path.clone(), reason };
+    let file = File::create(&path).map_err(|error| failed(error.to_string()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(failed("another tripline-bpp serves from this folder: stop it first".into()))
+        }
+        Err(TryLockError::Error(error)) => Err(failed(error.to_string())),
+    }
 }
 
 fn local(listener: &TcpListener) -> Result<SocketAddr, BppError> {

@@ -14,6 +14,9 @@ use crate::store::vehicle::NewVehicle;
 use crate::store::{Store, StoreError};
 use crate::time;
 
+/// Longest plate, name and phone, in bytes.
+const TEXT_LEN_MAX: usize = 100;
+
 #[derive(Debug, Subcommand)]
 pub(super) enum VehicleCommand {
     /// Add a vehicle; prints its device id and the token for its agent, once
@@ -64,6 +67,16 @@ pub(super) async fn run(command: VehicleCommand) -> Result<(), BppError> {
 
 async fn add(args: AddArgs) -> Result<(), BppError> {
     let config = Config::load(&args.config.config)?;
+    for (flag, text) in [
+        ("--registration", &args.registration),
+        ("--driver-name", &args.driver_name),
+        ("--driver-phone", &args.driver_phone),
+    ] {
+        if text.trim().is_empty() || text.len() > TEXT_LEN_MAX || text.contains(char::is_control) {
+            let message = format!("{flag} must have 1 to {TEXT_LEN_MAX} printable characters");
+            return Err(BppError::Refused { message });
+        }
+    }
     let device = device_id(args.device.as_deref(), &args.registration)?;
     let token = chance::token().map_err(|error| BppError::Internal(error.to_string()))?;
     let vehicle = Vehicle {

@@ -83,6 +83,8 @@ pub struct Trip {
     pub state: TripState,
     /// The phase the rider's platform was last told.
     pub phase: Phase,
+    /// When that phase began, by the device's clock. Never goes back.
+    pub phase_at: Timestamp,
     /// The meter over the events received.
     pub meter: Meter,
     /// The fix at the start.

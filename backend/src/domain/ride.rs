@@ -148,11 +148,13 @@ impl Order {
         self.touch(at);
     }
 
-    /// The driver's answer to an offer.
+    /// The driver's answer to an offer, given at `happened` by the device's clock. `at` is when the
+    /// backend learns of it.
     pub fn handle_answer(
         &mut self,
         id: AssignmentId,
         answer: &Answer,
+        happened: Timestamp,
         at: Timestamp,
     ) -> Result<Vec<Effect>, Refused> {
         let event = match answer {
@@ -185,6 +187,7 @@ impl Order {
             vehicle,
             state: TripState::INITIAL,
             phase: Phase::Assigned,
+            phase_at: happened,
             meter: Meter::default(),
             start_fix: None,
             stop_fix: None,
@@ -278,6 +281,7 @@ impl Order {
         trip.state = state;
         trip.meter = trip.meter.after(what, event.reading);
         trip.phase = phase_after(what);
+        trip.phase_at = trip.phase_at.max(event.at);
         match what {
             TripEvent::Start => trip.start_fix = event.fix,
             TripEvent::Stop => trip.stop_fix = event.fix,

@@ -127,7 +127,7 @@ impl Platform {
                 let Some(mut stored) = self.own_assignment(tx, device, id).await? else {
                     return Ok((Some("no such offer to this device".into()), Wake::default()));
                 };
-                let outcome = stored.order.handle_answer(id, answer, at);
+                let outcome = stored.order.handle_answer(id, answer, event.at, at);
                 self.store_outcome(tx, stored, outcome, at).await
             }
             EventBody::Trip { trip, step } => {

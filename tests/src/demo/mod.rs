@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::{Parser, ValueEnum};
+use tokio::signal::unix::{SignalKind, signal};
 use tripline_firmware_sim::trace::Trace;
 
 use crate::world::{Plan, World, build_binaries, committed_trace, committed_truth};
@@ -86,8 +87,8 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     let mut world = None;
     let outcome = tokio::select! {
         outcome = play(&arguments, plan, &narrator, &mut world) => outcome,
-        interrupted = tokio::signal::ctrl_c() => {
-            interrupted?;
+        stopped = stopped() => {
+            stopped?;
             narrator.say("demo", "interrupted");
             if arguments.once { Err(anyhow::anyhow!("interrupted before the end of the ride")) }
             else { Ok(()) }
@@ -98,6 +99,18 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         world.stop().await?;
     }
     outcome
+}
+
+/// Ctrl-C, a closed terminal, or a polite kill.
+async fn stopped() -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
+    }
+    Ok(())
 }
 
 async fn play(

@@ -106,7 +106,8 @@ fn fulfillment(identity: &Identity, order: &Order, extent: Extent) -> Value {
         Some(told) => phase(told),
         None => phase(trip.phase),
     };
-    fulfillment["state"] = state(code, order.updated_at);
+    // When it happened in the vehicle, not when we heard of it.
+    fulfillment["state"] = state(code, trip.phase_at);
     fulfillment["agent"] = json!({
         "name": trip.vehicle.driver_name,
         "phone": trip.vehicle.driver_phone,
