@@ -13,6 +13,7 @@ mod proxy;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -424,9 +425,22 @@ async fn start_bap(beckn: SocketAddr, key_of_bpp: PublicKey) -> Result<Bap> {
     Bap::start(settings, bpp).await
 }
 
-/// An address nobody listens on at this moment.
+/// An address for a process that is started next. Its port lies below those the system gives out by
+/// itself, and in a block of this process's own, so that no other test can come by it meanwhile.
 fn free_address() -> Result<SocketAddr> {
-    Ok(std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?)
+    const PORT_MIN: u32 = 10_000;
+    const PORTS_PER_PROCESS: u32 = 10;
+    const PROCESSES: u32 = 2_200;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let block = PORT_MIN + std::process::id() % PROCESSES * PORTS_PER_PROCESS;
+    for _ in 0..PORTS_PER_PROCESS {
+        let port = block + NEXT.fetch_add(1, Ordering::Relaxed) % PORTS_PER_PROCESS;
+        let address = SocketAddr::from(([127, 0, 0, 1], u16::try_from(port)?));
+        if std::net::TcpListener::bind(address).is_ok() {
+            return Ok(address);
+        }
+    }
+    bail!("ports {block} to {} are all taken", block + PORTS_PER_PROCESS - 1)
 }
 
 fn path(path: &Path) -> Result<&str> {
