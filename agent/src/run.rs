@@ -150,8 +150,7 @@ struct Inputs {
 struct Line {
     opened: Option<Uptime>,
     bytes: u64,
-    sentences_before: u64,
-    /// Valid sentences when last looked, and when that number last grew.
+    /// The framer's count of valid sentences when last looked, and when it last grew.
     sentences: u64,
     heard: Option<Uptime>,
     told: bool,
@@ -226,9 +225,7 @@ impl Agent {
             },
         };
         if request != Request::Show {
-            let verb = format!("{request:?}");
-            let verb = verb.split([' ', '{']).next().unwrap_or_default();
-            info!(verb, refused = error.as_deref(), "driver");
+            info!(verb = request.verb(), refused = error.as_deref(), "driver");
         }
         // Whoever asked may have gone; what was done stays done.
         let _ = answer.send(Response { error, status: self.status() });
@@ -275,7 +272,7 @@ impl Agent {
             receiver::Input::Opened => {
                 self.line = Line {
                     opened: Some(self.stopwatch.now()),
-                    sentences_before: self.framer.sentences(),
+                    sentences: self.framer.sentences(),
                     ..Line::default()
                 };
             }
@@ -352,7 +349,7 @@ impl Agent {
     fn check_line(&mut self, config: &Config, patient: bool) -> Result<(), AgentError> {
         let Some(opened) = self.line.opened else { return Ok(()) };
         let now = self.stopwatch.now();
-        if self.framer.sentences() > self.line.sentences.max(self.line.sentences_before) {
+        if self.framer.sentences() > self.line.sentences {
             if self.line.told {
                 info!("the receiver is heard again");
             }

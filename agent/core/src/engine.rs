@@ -1,8 +1,9 @@
 //! The engine: one agent's whole state, a fold over its journal.
 //!
-//! Inputs are judged by methods that change nothing and return the records they call for. The shell
-//! journals these and then hands each to [`Engine::apply`], which alone changes state. A record that
-//! could not be written has no effect, and a restart applies the same records again.
+//! Inputs are judged by methods that return the records they call for and leave the memory alone; a
+//! fix also sets the clock. The shell journals the records and then hands each to [`Engine::apply`],
+//! which alone changes the memory. A record that could not be written has no effect, and a restart
+//! applies the same records again.
 
 use alloc::boxed::Box;
 use alloc::string::String;

@@ -52,6 +52,24 @@ pub enum Request {
 }
 
 impl Request {
+    /// Its verb, for the log: never what comes with it, which may be an OTP.
+    pub const fn verb(&self) -> &'static str {
+        match self {
+            Self::Show => "show",
+            Self::Accept => "accept",
+            Self::Reject { .. } => "reject",
+            Self::Depart => "depart",
+            Self::Arrive => "arrive",
+            Self::Start { .. } => "start",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Stop => "stop",
+            Self::Cancel { .. } => "cancel",
+            Self::NoShow => "no-show",
+            Self::Collected { .. } => "collected",
+        }
+    }
+
     /// The driver's action; `None` for a question.
     pub fn action(self) -> Option<DriverAction> {
         Some(match self {

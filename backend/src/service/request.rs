@@ -179,13 +179,8 @@ impl Platform {
             return Ok(unknown_item(Action::Select));
         };
         let view = order.clone();
-        tx.add_order(&order).await?;
-        let Some(mut stored) = tx.order(order.id).await? else {
-            return Ok(Outcome::Done(Wake::default()));
-        };
         self.enqueue_for_order(tx, &mut order, Reply::Quoted(&view), true, at).await?;
-        stored.order = order;
-        tx.save_order(&stored).await?;
+        tx.add_order(&order).await?;
         Ok(Outcome::Done(Wake::default()))
     }
 
