@@ -6,16 +6,20 @@ use crate::coded::coded_enum;
 use crate::unit::{Position, Timestamp};
 
 coded_enum! {
-    /// How the receiver arrived at a fix (NMEA 0183 GGA quality indicator, grouped).
-    FixQuality {
-        /// Dead reckoned or simulated: no satellites behind it.
+    /// How the receiver arrived at a fix (NMEA 0183 GGA quality indicator, GSA mode; UBX-NAV-PVT).
+    FixType {
+        /// Dead reckoned, entered by hand or simulated: no satellites behind it.
         Estimated => "estimated",
+        /// Satellites alone, altitude not known.
+        TwoD => "2d",
         /// Satellites alone.
-        Autonomous => "autonomous",
+        ThreeD => "3d",
         /// Corrected by a reference station or an augmentation system.
         Differential => "differential",
-        /// Carrier phase, ambiguities fixed or floating.
-        Rtk => "rtk",
+        /// Carrier phase, ambiguities floating.
+        RtkFloat => "rtk-float",
+        /// Carrier phase, ambiguities fixed.
+        RtkFixed => "rtk-fixed",
     }
 }
 
@@ -32,6 +36,10 @@ coded_enum! {
         OutOfOrder => "out-of-order",
         /// Its time does not go on from the fixes before it; trusted once others confirm it.
         TimeJump => "time-jump",
+        /// The receiver's own speed is beyond any road vehicle's.
+        Speed => "speed",
+        /// Its speed changed faster than any road vehicle's can.
+        Acceleration => "acceleration",
     }
 }
 
@@ -52,8 +60,10 @@ pub struct Fix {
     pub satellites: Option<u8>,
     /// Horizontal dilution of precision times 100.
     pub hdop_c: Option<u16>,
+    /// Estimated horizontal accuracy (one sigma) in mm, where the receiver tells it.
+    pub accuracy_mm: Option<u32>,
     /// How the receiver arrived at it.
-    pub quality: FixQuality,
+    pub fix_type: FixType,
     /// Why the gate refused it; `None` for a fix that counts.
     pub refused: Option<Refusal>,
 }

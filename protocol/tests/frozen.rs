@@ -2,13 +2,13 @@
 //! vehicle on the road speaks these bytes. Grow an enum at its end, or raise the version.
 
 use tripline_protocol::assignment::{Assignment, Place, RiderContact};
-use tripline_protocol::fix::{Fix, FixQuality, FixStamp, Refusal};
+use tripline_protocol::fix::{FixStamp, FixType, Refusal};
 use tripline_protocol::id::{AssignmentId, CommandNumber, JournalEpoch, OrderId, Sequence, TripId};
 use tripline_protocol::link::down::{Command, CommandBody, CommitAck};
 use tripline_protocol::link::envelope::{DecodeError, Message, decode, encode};
+use tripline_protocol::link::trail::{GapReason, TrailBatch, TrailEntry, TrailFix};
 use tripline_protocol::link::up::{
     Answer, Batch, CommandOutcome, Event, EventBatch, EventBody, Live, Presence, Stream,
-    TrailBatch, TrailRecord,
 };
 use tripline_protocol::meter::Reading;
 use tripline_protocol::otp::{OtpVerifier, TypedOtp};
@@ -77,24 +77,22 @@ fn events() -> EventBatch {
 }
 
 fn trail() -> TrailBatch {
-    let fix = |refused| Fix {
+    let fix = |refused| TrailFix {
         at: at(),
         position: position(),
         speed_mmps: Some(13_890),
         course_cdeg: Some(6_513),
         altitude_mm: Some(-4_400),
-        satellites: Some(12),
-        hdop_c: Some(76),
-        quality: FixQuality::Rtk,
+        fix_type: FixType::RtkFixed,
         refused,
     };
-    Batch {
+    TrailBatch {
         epoch: JournalEpoch(1),
         after: Sequence(0),
-        records: vec![
-            TrailRecord::Fix(fix(None)),
-            TrailRecord::Fix(fix(Some(Refusal::Jump))),
-            TrailRecord::Lost,
+        entries: vec![
+            TrailEntry::Fix(fix(None)),
+            TrailEntry::Fix(fix(Some(Refusal::Jump))),
+            TrailEntry::Gap { fixes: 300, reason: GapReason::Thinned },
         ],
     }
 }

@@ -8,7 +8,8 @@ use tripline_agent_core::record::scan;
 use tripline_backend::beckn::v0_9;
 use tripline_protocol::link::down::{Command, CommitAck};
 use tripline_protocol::link::envelope::{Message, decode, encode};
-use tripline_protocol::link::up::{EventBatch, Live, Presence, TrailBatch};
+use tripline_protocol::link::trail::TrailBatch;
+use tripline_protocol::link::up::{EventBatch, Live, Presence};
 use tripline_protocol::signing::SignatureHeader;
 
 /// A body and its name.

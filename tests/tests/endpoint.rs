@@ -9,11 +9,12 @@ use rumqttc::{
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tripline_protocol::fix::{Fix, FixQuality};
+use tripline_protocol::fix::FixType;
 use tripline_protocol::id::{JournalEpoch, Sequence};
 use tripline_protocol::link::down::CommitAck;
 use tripline_protocol::link::envelope::{decode, encode};
-use tripline_protocol::link::up::{Batch, Stream, TrailBatch, TrailRecord};
+use tripline_protocol::link::trail::{TrailBatch, TrailEntry, TrailFix};
+use tripline_protocol::link::up::Stream;
 use tripline_protocol::unit::{Position, Timestamp};
 use tripline_tests::world::{PATIENCE, Plan, World};
 
@@ -124,19 +125,17 @@ async fn a_device_publishes_and_reads_its_own_topics_only() -> Result<()> {
 }
 
 fn batch(after: u64, count: u64) -> TrailBatch {
-    let fix = |n: u64| Fix {
+    let fix = |n: u64| TrailFix {
         at: Timestamp::from_unix_ms(1_700_000_000_000 + n.cast_signed() * 1000),
         position: Position::new(129_000_000, 776_000_000).expect("on the globe"),
         speed_mmps: None,
         course_cdeg: None,
         altitude_mm: None,
-        satellites: None,
-        hdop_c: None,
-        quality: FixQuality::Autonomous,
+        fix_type: FixType::ThreeD,
         refused: None,
     };
-    let records = (after + 1..=after + count).map(|n| TrailRecord::Fix(fix(n))).collect();
-    Batch { epoch: JournalEpoch(77), after: Sequence(after), records }
+    let entries = (after + 1..=after + count).map(|n| TrailEntry::Fix(fix(n))).collect();
+    TrailBatch { epoch: JournalEpoch(77), after: Sequence(after), entries }
 }
 
 #[tokio::test]

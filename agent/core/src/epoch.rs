@@ -53,10 +53,10 @@ impl Assembler {
         self.emitted = Some(pending.time);
         let rmc = pending.rmc?;
         let date = rmc.date?;
-        let (position, quality) = match pending.gga {
+        let (position, fix_type) = match pending.gga {
             // Both must vouch for the position: a receiver that lost its fix says so in either first.
             Some(gga) => rmc.position.and(gga.fix)?,
-            None => (rmc.position?, rmc.quality),
+            None => (rmc.position?, rmc.fix_type),
         };
         Some(Fix {
             at: Timestamp::from_unix_ms(date.days * MS_PER_DAY + i64::from(pending.time.ms)),
@@ -66,7 +66,8 @@ impl Assembler {
             altitude_mm: pending.gga.and_then(|gga| gga.altitude_mm),
             satellites: pending.gga.and_then(|gga| gga.satellites),
             hdop_c: pending.gga.and_then(|gga| gga.hdop_c),
-            quality,
+            accuracy_mm: None,
+            fix_type,
             refused: None,
         })
     }

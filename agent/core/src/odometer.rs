@@ -1,6 +1,6 @@
 //! The gate and the odometer: which fixes count, and how far the vehicle went.
 
-use tripline_protocol::fix::{Fix, FixQuality, FixStamp, Refusal};
+use tripline_protocol::fix::{Fix, FixStamp, FixType, Refusal};
 use tripline_protocol::unit::Odometer;
 
 use crate::geodesy::distance_mm;
@@ -77,7 +77,7 @@ impl OdometerGate {
     }
 
     fn refusal(&self, fix: &Fix, time: Verdict) -> Option<Refusal> {
-        if fix.quality == FixQuality::Estimated {
+        if fix.fix_type == FixType::Estimated {
             return Some(Refusal::Estimated);
         }
         if fix.hdop_c.is_some_and(|hdop_c| hdop_c > HDOP_C_MAX) {
@@ -119,7 +119,8 @@ mod tests {
             altitude_mm: None,
             satellites: None,
             hdop_c: Some(80),
-            quality: FixQuality::Autonomous,
+            accuracy_mm: None,
+            fix_type: FixType::ThreeD,
             refused: None,
         }
     }
@@ -187,7 +188,7 @@ mod tests {
 
     #[test]
     fn estimated_poor_and_late_fixes_are_refused_by_name() {
-        let estimated = Fix { quality: FixQuality::Estimated, ..fix(1, 0, None) };
+        let estimated = Fix { fix_type: FixType::Estimated, ..fix(1, 0, None) };
         let poor = Fix { hdop_c: Some(1_001), ..fix(2, 0, None) };
         let (_, refusals) = drive(&[fix(0, 0, None), estimated, poor, fix(0, 50, None)]);
         let expected = [Refusal::Estimated, Refusal::PoorGeometry, Refusal::OutOfOrder];

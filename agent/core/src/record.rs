@@ -198,7 +198,7 @@ pub fn scan(image: &[u8], mut on_record: impl FnMut(u64, Record)) -> Scan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tripline_protocol::fix::FixQuality;
+    use tripline_protocol::fix::FixType;
     use tripline_protocol::unit::{Odometer, Position, Steady};
 
     fn records(count: u64) -> Vec<Record> {
@@ -213,7 +213,8 @@ mod tests {
                     altitude_mm: Some(4_400),
                     satellites: Some(12),
                     hdop_c: Some(76),
-                    quality: FixQuality::Autonomous,
+                    accuracy_mm: None,
+                    fix_type: FixType::ThreeD,
                     refused: None,
                 },
                 reading: Reading {

@@ -5,7 +5,7 @@ use tripline_agent_core::desk::{DriverAction, DriverError};
 use tripline_agent_core::engine::{Cadence, Engine, Memory};
 use tripline_agent_core::record::Record;
 use tripline_protocol::assignment::{Assignment, Place, RiderContact};
-use tripline_protocol::fix::{Fix, FixQuality, Refusal};
+use tripline_protocol::fix::{Fix, FixType, Refusal};
 use tripline_protocol::id::{
     AssignmentId, CommandNumber, DeviceId, JournalEpoch, OrderId, Sequence, TripId,
 };
@@ -92,7 +92,8 @@ impl Vehicle {
             altitude_mm: None,
             satellites: None,
             hdop_c: None,
-            quality: FixQuality::Autonomous,
+            accuracy_mm: None,
+            fix_type: FixType::ThreeD,
             refused: None,
         };
         let (record, _) = self.engine.handle_fix(fix, self.now);

@@ -8,9 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tripline_agent_core::lanes::Send;
 use tripline_agent_core::record::{Frame, Record, read_frame};
 use tripline_protocol::id::{JournalEpoch, Sequence};
-use tripline_protocol::link::up::{
-    Batch, Event, EventBatch, EventBody, Stream, TrailBatch, TrailRecord,
-};
+use tripline_protocol::link::trail::{GapReason, TrailBatch, TrailEntry};
+use tripline_protocol::link::up::{Batch, Event, EventBatch, EventBody, Stream};
 use tripline_protocol::meter::Reading;
 use tripline_protocol::unit::Timestamp;
 
@@ -64,15 +63,17 @@ impl Reader {
                 (Stream::Event, Some(Record::Event { event, .. })) => events.push(event),
                 (Stream::Event, _) => events.push(lost_event()),
                 (Stream::Trail, Some(Record::Fix { fix, .. })) => {
-                    fixes.push(TrailRecord::Fix(fix));
+                    fixes.push(TrailEntry::Fix((&fix).into()));
                 }
-                (Stream::Trail, _) => fixes.push(TrailRecord::Lost),
+                (Stream::Trail, _) => {
+                    fixes.push(TrailEntry::Gap { fixes: 1, reason: GapReason::Damaged });
+                }
             }
         }
         let (epoch, after) = (self.epoch, send.after);
         Ok(match send.stream {
             Stream::Event => Batches::Event(Batch { epoch, after, records: events }),
-            Stream::Trail => Batches::Trail(Batch { epoch, after, records: fixes }),
+            Stream::Trail => Batches::Trail(TrailBatch { epoch, after, entries: fixes }),
         })
     }
 

@@ -4,9 +4,8 @@ use tracing::{info, warn};
 use tripline_protocol::id::{AssignmentId, DeviceId, Sequence};
 use tripline_protocol::link::down::{Command, CommandBody, CommitAck};
 use tripline_protocol::link::envelope::{decode, encode};
-use tripline_protocol::link::up::{
-    Batch, CommandOutcome, Event, EventBatch, EventBody, Stream, TrailBatch,
-};
+use tripline_protocol::link::trail::TrailBatch;
+use tripline_protocol::link::up::{Batch, CommandOutcome, Event, EventBatch, EventBody, Stream};
 use tripline_protocol::unit::Timestamp;
 
 use super::effects::Wake;
@@ -201,16 +200,16 @@ async fn ingest_trail(
 ) -> Result<Applied, ServiceError> {
     let lane = LaneKey { device: device.clone(), epoch: batch.epoch, stream: Stream::Trail };
     let cursor = tx.lock_cursor(&lane).await?;
-    let Some(fixes) = batch.following(cursor) else {
+    let Some(rest) = batch.following(cursor) else {
         return Ok(early(&lane, batch.after, cursor));
     };
-    if fixes.is_empty() {
+    if rest.is_empty() {
         return commit(tx, &lane, cursor, cursor).await;
     }
     let row = TrailRow {
         through: batch.last(),
-        skip: (batch.records.len() - fixes.len()) as u64,
-        records: batch.records.len() as u64,
+        skip: cursor.since(batch.after),
+        records: batch.last().since(batch.after),
         payload: payload.to_vec(),
     };
     tx.add_trail_batch(&lane, row, at).await?;

@@ -35,9 +35,9 @@ pub struct EventRow {
 pub struct TrailRow {
     /// Sequence of its last record.
     pub through: Sequence,
-    /// How many records at its beginning were committed before.
+    /// How many sequences at its beginning were committed before.
     pub skip: u64,
-    /// How many records it has.
+    /// How many sequences it stands for.
     pub records: u64,
     /// The batch as it came over the wire.
     pub payload: Vec<u8>,

@@ -8,4 +8,5 @@ pub mod topic;
 pub mod envelope;
 
 pub mod down;
+pub mod trail;
 pub mod up;

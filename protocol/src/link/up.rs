@@ -78,18 +78,6 @@ impl<R> Batch<R> {
 
 /// Lane `event`.
 pub type EventBatch = Batch<Event>;
-/// Lane `trail`.
-pub type TrailBatch = Batch<TrailRecord>;
-
-/// A record of the trail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum TrailRecord {
-    /// A fix, counted or refused.
-    Fix(Fix),
-    /// The journal was damaged where this sequence's fix stood: a declared gap.
-    Lost,
-}
-
 /// Something that happened on the device, with what its clock, odometer and receiver said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
@@ -176,7 +164,6 @@ pub enum Presence {
 
 impl Message for Live {}
 impl Message for EventBatch {}
-impl Message for TrailBatch {}
 impl Message for Presence {}
 
 #[cfg(test)]

@@ -10,7 +10,8 @@ use tripline_backend::store::Store;
 use tripline_protocol::fix::Fix;
 use tripline_protocol::id::{DeviceId, JournalEpoch, OrderId, Sequence};
 use tripline_protocol::link::envelope::decode;
-use tripline_protocol::link::up::{Event, EventBody, Stream, TrailBatch, TrailRecord};
+use tripline_protocol::link::trail::{TrailBatch, TrailEntry, TrailFix};
+use tripline_protocol::link::up::{Event, EventBody, Stream};
 use tripline_protocol::trip::{TripEvent, TripStep};
 
 use super::{LOOK_AGAIN, PATIENCE, World};
@@ -126,10 +127,12 @@ impl<'w> Evidence<'w> {
         let mut next = Sequence::ZERO;
         for row in tx.trail_batches(&self.device, journal.epoch).await? {
             let batch: TrailBatch = decode(&row.payload)?;
-            for record in batch.records.iter().skip(usize::try_from(row.skip)?) {
+            let fresh = batch.following(batch.after.plus(row.skip)).unwrap_or_default();
+            for entry in &fresh {
                 next = next.next();
-                let TrailRecord::Fix(fix) = record else { bail!("fix {next} was lost") };
-                ensure!(journal.fixes.get(&next) == Some(fix), "fix {next} is another one");
+                let TrailEntry::Fix(fix) = entry else { bail!("fix {next} was lost") };
+                let kept = journal.fixes.get(&next).map(TrailFix::from);
+                ensure!(kept == Some(*fix), "fix {next} is another one");
             }
             ensure!(row.through == next, "a batch ends at {}, its records at {next}", row.through);
         }

@@ -1,6 +1,6 @@
 //! The fields of a sentence. RMC gives date, speed and course; GGA gives altitude and quality.
 
-use tripline_protocol::fix::FixQuality;
+use tripline_protocol::fix::FixType;
 use tripline_protocol::unit::Position;
 
 use super::number::{decimal, fixed};
@@ -33,7 +33,7 @@ pub struct Rmc {
     /// Course over ground in 1/100 degree.
     pub course_cdeg: Option<u16>,
     /// Quality by the mode indicator (NMEA 2.3); `Autonomous` where it is absent.
-    pub quality: FixQuality,
+    pub fix_type: FixType,
 }
 
 /// Fix data: `--GGA`.
@@ -42,7 +42,7 @@ pub struct Gga {
     /// Time of the fix.
     pub time: TimeOfDay,
     /// Position and quality; `None` without a fix.
-    pub fix: Option<(Position, FixQuality)>,
+    pub fix: Option<(Position, FixType)>,
     /// Satellites used.
     pub satellites: Option<u8>,
     /// HDOP times 100.
@@ -83,11 +83,11 @@ fn parse_rmc(fields: &str) -> Option<Rmc> {
     let course = next();
     let date = parse_date(next());
     let (_variation, _side) = (next(), next());
-    let quality = match next() {
-        "E" | "M" | "S" => FixQuality::Estimated,
-        "D" => FixQuality::Differential,
-        "F" | "R" => FixQuality::Rtk,
-        _ => FixQuality::Autonomous,
+    let fix_type = match next() {
+        "E" | "M" | "S" => FixType::Estimated,
+        "D" => FixType::Differential,
+        "F" | "R" => FixType::RtkFixed,
+        _ => FixType::ThreeD,
     };
     Some(Rmc {
         time,
@@ -95,7 +95,7 @@ fn parse_rmc(fields: &str) -> Option<Rmc> {
         position: position.filter(|_| valid),
         speed_mmps: decimal(speed, 3).and_then(speed_from_milliknots),
         course_cdeg: decimal(course, 2).and_then(course_from_cdeg),
-        quality,
+        fix_type,
     })
 }
 
@@ -104,17 +104,17 @@ fn parse_gga(fields: &str) -> Option<Gga> {
     let mut next = || fields.next().unwrap_or("");
     let time = parse_time(next())?;
     let position = parse_position(next(), next(), next(), next());
-    let quality = match next() {
-        "1" | "3" => Some(FixQuality::Autonomous),
-        "2" => Some(FixQuality::Differential),
-        "4" | "5" => Some(FixQuality::Rtk),
-        "6" | "7" | "8" => Some(FixQuality::Estimated),
+    let fix_type = match next() {
+        "1" | "3" => Some(FixType::ThreeD),
+        "2" => Some(FixType::Differential),
+        "4" | "5" => Some(FixType::RtkFixed),
+        "6" | "7" | "8" => Some(FixType::Estimated),
         _ => None,
     };
     let satellites = next().parse().ok();
     let hdop_c = decimal(next(), 2).and_then(|value| u16::try_from(value).ok());
     let altitude_mm = decimal(next(), 3).and_then(|value| i32::try_from(value).ok());
-    Some(Gga { time, fix: position.zip(quality), satellites, hdop_c, altitude_mm })
+    Some(Gga { time, fix: position.zip(fix_type), satellites, hdop_c, altitude_mm })
 }
 
 fn speed_from_milliknots(milliknots: i64) -> Option<u32> {
@@ -214,14 +214,14 @@ mod tests {
                 position: Some(position),
                 speed_mmps: Some(14),
                 course_cdeg: Some(6_513),
-                quality: FixQuality::Rtk,
+                fix_type: FixType::RtkFixed,
             }))
         );
         assert_eq!(
             Sentence::parse(GGA),
             Some(Sentence::Gga(Gga {
                 time,
-                fix: Some((position, FixQuality::Rtk)),
+                fix: Some((position, FixType::RtkFixed)),
                 satellites: Some(12),
                 hdop_c: Some(76),
                 altitude_mm: Some(4_400),
