@@ -12,8 +12,10 @@
 
 extern crate alloc;
 
-pub mod epoch;
 pub mod nmea;
+pub mod observation;
+
+pub mod epoch;
 
 pub mod clock;
 pub mod timebase;
