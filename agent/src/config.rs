@@ -43,16 +43,104 @@ pub struct Config {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Receiver {
-    /// Serial device.
-    pub port: PathBuf,
+    /// Serial device: a path, a pattern, or a list of them in order of preference.
+    #[serde(default)]
+    pub port: Ports,
     /// Baud rate.
-    #[serde(default = "Receiver::default_baud")]
-    pub baud: u32,
+    #[serde(default)]
+    pub baud: Baud,
+    /// Positions a second, asked of a receiver that takes UBX commands.
+    #[serde(default = "Receiver::default_rate_hz")]
+    pub rate_hz: u8,
+    /// Whether to set the receiver up where it takes UBX commands.
+    #[serde(default = "Receiver::default_configure")]
+    pub configure: bool,
+    /// A recording to replay in place of a serial device.
+    #[serde(default)]
+    pub replay: Option<PathBuf>,
+    /// How many times as fast as it was recorded; 0 as fast as it is taken in.
+    #[serde(default = "Receiver::default_replay_speed")]
+    pub replay_speed: u32,
 }
 
 impl Receiver {
-    const fn default_baud() -> u32 {
-        9600
+    const fn default_rate_hz() -> u8 {
+        1
+    }
+
+    const fn default_configure() -> bool {
+        true
+    }
+
+    const fn default_replay_speed() -> u32 {
+        1
+    }
+}
+
+/// Where the receiver may be.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(from = "OneOrMany")]
+pub struct Ports(Vec<PathBuf>);
+
+impl Ports {
+    /// Paths and patterns, in order of preference.
+    pub fn patterns(&self) -> &[PathBuf] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Ports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.0.iter().map(|path| path.display().to_string()).collect();
+        f.write_str(&names.join(" or "))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    One(PathBuf),
+    Many(Vec<PathBuf>),
+}
+
+impl From<OneOrMany> for Ports {
+    fn from(ports: OneOrMany) -> Self {
+        match ports {
+            OneOrMany::One(path) => Self(vec![path]),
+            OneOrMany::Many(paths) => Self(paths),
+        }
+    }
+}
+
+/// The baud rate.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "NumberOrWord")]
+pub enum Baud {
+    /// Found by trying.
+    #[default]
+    Auto,
+    /// This one.
+    Fixed(u32),
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum NumberOrWord {
+    Number(u32),
+    Word(String),
+}
+
+impl TryFrom<NumberOrWord> for Baud {
+    type Error = String;
+
+    fn try_from(value: NumberOrWord) -> Result<Self, String> {
+        match value {
+            NumberOrWord::Number(baud) => Ok(Self::Fixed(baud)),
+            NumberOrWord::Word(word) if word == "auto" => Ok(Self::Auto),
+            NumberOrWord::Word(word) => {
+                Err(format!("the baud rate is a number or \"auto\", not \"{word}\""))
+            }
+        }
     }
 }
 
@@ -162,12 +250,21 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), String> {
+        if self.receiver.port.patterns().is_empty() && self.receiver.replay.is_none() {
+            return Err("receiver.port is missing: name the serial device of the receiver".into());
+        }
+        let baud = match self.receiver.baud {
+            Baud::Fixed(baud) => u64::from(baud),
+            Baud::Auto => 9_600,
+        };
         let ranges = [
             ("journal.sync_ms", self.journal.sync_ms, 100, 60_000),
             ("live.on_trip_ms", self.live.on_trip_ms, 500, 60_000),
             ("live.idle_ms", self.live.idle_ms, 500, 3_600_000),
             ("backend.reconnect_ms_max", self.backend.reconnect_ms_max, 100, 3_600_000),
-            ("receiver.baud", u64::from(self.receiver.baud), 1_200, 921_600),
+            ("receiver.rate_hz", u64::from(self.receiver.rate_hz), 1, 10),
+            ("receiver.replay_speed", u64::from(self.receiver.replay_speed), 0, 1_000),
+            ("receiver.baud", baud, 1_200, 921_600),
         ];
         for (key, value, min, max) in ranges {
             if !(min..=max).contains(&value) {
@@ -192,7 +289,8 @@ mod tests {
     #[test]
     fn the_sample_is_a_configuration() {
         let config = load(SAMPLE).expect("the sample loads");
-        assert_eq!(config.receiver.baud, 9600);
+        assert_eq!(config.receiver.baud, Baud::Auto);
+        assert_eq!(config.receiver.port.to_string(), "/dev/ttyS1");
         assert_eq!(config.socket(), Path::new("/run/tripline-agent/agent.sock"));
     }
 
@@ -207,6 +305,30 @@ mod tests {
     fn a_value_out_of_range_is_refused_with_its_range() {
         let error = load(&SAMPLE.replace("sync_ms = 5000", "sync_ms = 5")).expect_err("refused");
         assert!(error.contains("journal.sync_ms is 5; it must be between 100 and"), "{error}");
+    }
+
+    #[test]
+    fn the_port_may_be_a_list_and_the_baud_rate_a_number_and_nothing_else() {
+        let text = SAMPLE
+            .replace("port = \"/dev/ttyS1\"", "port = [\"/dev/gnss\", \"/dev/ttyUSB*\"]")
+            .replace("baud = \"auto\"", "baud = 4800");
+        let receiver = load(&text).expect("it loads").receiver;
+        assert_eq!(receiver.port.to_string(), "/dev/gnss or /dev/ttyUSB*");
+        assert_eq!(receiver.baud, Baud::Fixed(4_800));
+        for (baud, said) in [("\"fast\"", "not \"fast\""), ("100", "receiver.baud is 100")] {
+            let text = SAMPLE.replace("baud = \"auto\"", &format!("baud = {baud}"));
+            let error = load(&text).expect_err("refused");
+            assert!(error.contains(said), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_receiver_without_a_port_needs_a_recording() {
+        let without = SAMPLE.replace("port = \"/dev/ttyS1\"", "");
+        let error = load(&without).expect_err("refused");
+        assert!(error.contains("receiver.port is missing"), "{error}");
+        let replay = SAMPLE.replace("port = \"/dev/ttyS1\"", "replay = \"drive.log\"");
+        assert_eq!(load(&replay).expect("it loads").receiver.replay, Some("drive.log".into()));
     }
 
     #[test]

@@ -29,9 +29,9 @@ pub enum AgentError {
         /// What the system said.
         reason: String,
     },
-    /// The device sends bytes that are no NMEA.
+    /// The device sends bytes that are neither NMEA nor UBX.
     #[error(
-        "{} sends {bytes} bytes and not one valid NMEA sentence at {baud} baud: \
+        "{} sends {bytes} bytes and not one valid NMEA sentence at {tried} baud: \
          check [receiver] baud and the wiring", path.display()
     )]
     Garbage {
@@ -39,8 +39,16 @@ pub enum AgentError {
         path: PathBuf,
         /// How many bytes came.
         bytes: u64,
-        /// The configured rate.
-        baud: u32,
+        /// The rate or rates that were tried.
+        tried: String,
+    },
+    /// The recording to replay cannot be read.
+    #[error("the recording {} cannot be read: {reason}; check [receiver] replay", path.display())]
+    Recording {
+        /// The configured file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
     },
     /// The data folder or the journal in it.
     #[error("the journal in {} cannot be used: {reason}", path.display())]
@@ -87,7 +95,7 @@ impl AgentError {
         match self {
             Self::Internal(_) => 1,
             Self::Config { .. } => 3,
-            Self::NoReceiver { .. } | Self::ReceiverRefused { .. } => 4,
+            Self::NoReceiver { .. } | Self::ReceiverRefused { .. } | Self::Recording { .. } => 4,
             Self::Garbage { .. } => 5,
             Self::Storage { .. } => 6,
             Self::Busy { .. } | Self::Socket { .. } => 7,

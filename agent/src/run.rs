@@ -12,21 +12,20 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::block_in_place;
 use tracing::{error, info, warn};
 use tripline_agent_core::engine::{Cadence, Engine};
-use tripline_agent_core::epoch::Assembler;
 use tripline_agent_core::lanes::Lanes;
-use tripline_agent_core::nmea::{Framer, Sentence};
 use tripline_agent_core::record::Record;
+use tripline_agent_core::stream::{Decoder, Heard};
 use tripline_protocol::fix::Fix;
 use tripline_protocol::id::{DeviceId, JournalEpoch};
 use tripline_protocol::link::up::{Live, Stream};
 use tripline_protocol::unit::Uptime;
 
-use crate::config::Config;
+use crate::config::{Baud, Config};
 use crate::control::message::{Backlog, Request, Response, Sentences, Status};
 use crate::control::server::{Asked, ControlSocket};
 use crate::error::AgentError;
 use crate::journal::{AppendError, Journal, Opened, Synced};
-use crate::receiver;
+use crate::receiver::{self, AUTO_RATES, Finder};
 use crate::time::{FLOOR, Stopwatch, system};
 use crate::uplink::{FROM_BACKEND_MAX, FromBackend, Uplink};
 
@@ -65,8 +64,9 @@ pub async fn run(config: Config, wait_for_receiver: bool) -> Result<(), AgentErr
     // An installer wants to hear at once that the port is wrong; a driver in mid-trip needs the
     // controls whatever the receiver does.
     let patient = wait_for_receiver || memory.is_busy();
-    let port = match receiver::open(&config.receiver) {
-        Ok(port) => Some(port),
+    let mut finder = Finder::new(config.receiver.clone());
+    let source = match finder.open() {
+        Ok(source) => Some(source),
         Err(_) if patient => None,
         Err(error) => return Err(error),
     };
@@ -84,7 +84,8 @@ pub async fn run(config: Config, wait_for_receiver: bool) -> Result<(), AgentErr
     let (stop_tx, stop) = watch::channel(false);
     let (asked_tx, asked) = mpsc::channel(ASKED_MAX);
     let (backend_tx, backend) = mpsc::channel(FROM_BACKEND_MAX);
-    let (receiver_tx, receiver) = mpsc::channel(receiver::CHUNKS_MAX);
+    let (input_tx, input) = mpsc::channel(receiver::CHUNKS_MAX);
+    let (receiver_tx, receiver) = watch::channel(receiver::Status::default());
 
     let reader = journal.reader().map_err(|error| AgentError::Storage {
         path: config.data_dir.clone(),
@@ -108,8 +109,8 @@ pub async fn run(config: Config, wait_for_receiver: bool) -> Result<(), AgentErr
         device: config.device.clone(),
         engine,
         journal,
-        framer: Framer::default(),
-        assembler: Assembler::default(),
+        decoder: Decoder::new(FLOOR),
+        receiver,
         stopwatch,
         sync_ms: config.journal.sync_ms,
         dirty_since: None,
@@ -123,10 +124,10 @@ pub async fn run(config: Config, wait_for_receiver: bool) -> Result<(), AgentErr
     };
     agent.boot(&config.data_dir)?;
     let control = tokio::spawn(control.run(asked_tx));
-    let receiver_task = tokio::spawn(receiver::run(config.receiver.clone(), port, receiver_tx));
+    let receiver_task = tokio::spawn(receiver::run(finder, source, input_tx, receiver_tx));
     let uplink = tokio::spawn(uplink.run());
 
-    let result = agent.work(&config, patient, Inputs { asked, backend, receiver }).await;
+    let result = agent.work(&config, patient, Inputs { asked, backend, receiver: input }).await;
 
     // After a failed sync nothing is known of the file, so nothing more is said of it.
     let result = result.and_then(|()| agent.sync());
@@ -150,7 +151,7 @@ struct Inputs {
 struct Line {
     opened: Option<Uptime>,
     bytes: u64,
-    /// The framer's count of valid sentences when last looked, and when it last grew.
+    /// The decoder's count of valid sentences and frames when last looked, and when it last grew.
     sentences: u64,
     heard: Option<Uptime>,
     told: bool,
@@ -160,8 +161,8 @@ struct Agent {
     device: DeviceId,
     engine: Engine,
     journal: Journal,
-    framer: Framer,
-    assembler: Assembler,
+    decoder: Decoder,
+    receiver: watch::Receiver<receiver::Status>,
     stopwatch: Stopwatch,
     sync_ms: u64,
     dirty_since: Option<Uptime>,
@@ -272,21 +273,35 @@ impl Agent {
             receiver::Input::Opened => {
                 self.line = Line {
                     opened: Some(self.stopwatch.now()),
-                    sentences: self.framer.sentences(),
+                    sentences: self.decoder.counts().valid(),
                     ..Line::default()
                 };
             }
             receiver::Input::Closed => self.line = Line::default(),
             receiver::Input::Bytes(bytes) => {
                 self.line.bytes += bytes.len() as u64;
-                let mut fixes = Vec::new();
-                let assembler = &mut self.assembler;
-                self.framer.push(&bytes, |text| {
-                    fixes.extend(Sentence::parse(text).and_then(|s| assembler.push(s)));
-                });
-                for fix in fixes {
-                    self.take_fix(fix);
+                let mut heard = Vec::new();
+                self.decoder.push(&bytes, |one| heard.push(one));
+                self.take_heard(heard);
+            }
+            receiver::Input::Quiet => {
+                let mut heard = Vec::new();
+                self.decoder.idle(|one| heard.push(one));
+                self.take_heard(heard);
+            }
+        }
+    }
+
+    fn take_heard(&mut self, heard: Vec<Heard>) {
+        for one in heard {
+            match one {
+                Heard::Observation(observation) => {
+                    if let Some(at) = observation.at {
+                        self.take_fix(observation.fix(at));
+                    }
                 }
+                // The receiver task's own conversation.
+                Heard::Identity(_) | Heard::Ack(_) => {}
             }
         }
     }
@@ -349,11 +364,11 @@ impl Agent {
     fn check_line(&mut self, config: &Config, patient: bool) -> Result<(), AgentError> {
         let Some(opened) = self.line.opened else { return Ok(()) };
         let now = self.stopwatch.now();
-        if self.framer.sentences() > self.line.sentences {
+        if self.decoder.counts().valid() > self.line.sentences {
             if self.line.told {
                 info!("the receiver is heard again");
             }
-            self.line.sentences = self.framer.sentences();
+            self.line.sentences = self.decoder.counts().valid();
             self.line.heard = Some(now);
             self.line.told = false;
             return Ok(());
@@ -365,19 +380,28 @@ impl Agent {
         self.line.told = true;
         if self.line.heard.is_some() {
             warn!(
-                port = %config.receiver.port.display(),
+                port = %config.receiver.port,
                 "no valid sentence for 10 s: the odometer stands still until the receiver is heard again"
             );
             return Ok(());
         }
-        let path = config.receiver.port.clone();
-        let (bytes, baud) = (self.line.bytes, config.receiver.baud);
+        let status = self.receiver.borrow().clone();
+        let path = status.port.unwrap_or_else(|| config.receiver.port.to_string().into());
+        let bytes = self.line.bytes;
         if bytes < GARBAGE_BYTES_MIN {
             warn!(port = %path.display(), bytes, "the receiver is silent: check its power and wiring");
             return Ok(());
         }
-        let garbage = AgentError::Garbage { path, bytes, baud };
-        if patient || self.framer.sentences() > 0 || self.engine.memory().is_busy() {
+        let tried = match config.receiver.baud {
+            Baud::Fixed(baud) => baud.to_string(),
+            Baud::Auto if status.rounds == 0 => {
+                self.line.told = false; // the search for the rate goes on
+                return Ok(());
+            }
+            Baud::Auto => AUTO_RATES.map(|rate| rate.to_string()).join(", "),
+        };
+        let garbage = AgentError::Garbage { path, bytes, tried };
+        if patient || self.decoder.counts().valid() > 0 || self.engine.memory().is_busy() {
             warn!("{garbage}");
             return Ok(());
         }
@@ -392,10 +416,11 @@ impl Agent {
             view: self.engine.view(self.stopwatch.now()),
             connected: self.connected,
             receiver_open: self.line.opened.is_some(),
+            receiver: self.receiver.borrow().clone(),
             backlog: Backlog { events: waiting(Stream::Event), fixes: waiting(Stream::Trail) },
             sentences: Sentences {
-                valid: self.framer.sentences(),
-                lost: self.framer.faults().sentences(),
+                valid: self.decoder.counts().valid(),
+                lost: self.decoder.faults().lost(),
             },
         }
     }

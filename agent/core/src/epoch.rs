@@ -3,12 +3,8 @@
 //! A fix leaves as soon as RMC and GGA of one time have come, in either order, or, where one of them
 //! is missing, when the next instant begins. RMC is needed for its date.
 
-use tripline_protocol::fix::Fix;
-use tripline_protocol::unit::Timestamp;
-
 use crate::nmea::{Gga, Rmc, Sentence, TimeOfDay};
-
-const MS_PER_DAY: i64 = 86_400_000;
+use crate::observation::Observation;
 
 /// The assembler.
 #[derive(Debug, Default)]
@@ -26,7 +22,7 @@ struct Pending {
 
 impl Assembler {
     /// Takes in a sentence; gives the fix it completes, if any.
-    pub fn push(&mut self, sentence: Sentence) -> Option<Fix> {
+    pub fn push(&mut self, sentence: Sentence) -> Option<Observation> {
         let time = match &sentence {
             Sentence::Rmc(rmc) => rmc.time,
             Sentence::Gga(gga) => gga.time,
@@ -48,7 +44,7 @@ impl Assembler {
     }
 
     /// Ends the pending epoch; gives its fix if it has a date and a position.
-    fn flush(&mut self) -> Option<Fix> {
+    fn flush(&mut self) -> Option<Observation> {
         let pending = self.pending.take()?;
         self.emitted = Some(pending.time);
         let rmc = pending.rmc?;
@@ -58,8 +54,9 @@ impl Assembler {
             Some(gga) => rmc.position.and(gga.fix)?,
             None => (rmc.position?, rmc.fix_type),
         };
-        Some(Fix {
-            at: Timestamp::from_unix_ms(date.days * MS_PER_DAY + i64::from(pending.time.ms)),
+        Some(Observation {
+            at: Some(date.at(pending.time)),
+            time_of_day: Some(pending.time),
             position,
             speed_mmps: rmc.speed_mmps,
             course_cdeg: rmc.course_cdeg,
@@ -68,7 +65,6 @@ impl Assembler {
             hdop_c: pending.gga.and_then(|gga| gga.hdop_c),
             accuracy_mm: None,
             fix_type,
-            refused: None,
         })
     }
 }
@@ -93,7 +89,7 @@ mod tests {
         sentences
             .iter()
             .filter_map(|text| assembler.push(Sentence::parse(text)?))
-            .map(|fix| (fix.at.unix_ms / 1000 % 60, fix.altitude_mm.is_some()))
+            .map(|fix| (fix.at.map_or(-1, |at| at.unix_ms / 1000 % 60), fix.altitude_mm.is_some()))
             .collect()
     }
 

@@ -12,10 +12,15 @@
 
 extern crate alloc;
 
+pub mod calendar;
+
 pub mod nmea;
 pub mod observation;
+pub mod ubx;
 
 pub mod epoch;
+
+pub mod stream;
 
 pub mod clock;
 pub mod timebase;

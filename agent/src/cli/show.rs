@@ -7,6 +7,7 @@ use tripline_protocol::trip::TripState;
 use tripline_protocol::unit::Paise;
 
 use crate::control::message::Status;
+use crate::receiver::{self, SetupStatus};
 
 /// The status in a few lines.
 pub(super) fn text(status: &Status) -> String {
@@ -29,12 +30,33 @@ pub(super) fn text(status: &Status) -> String {
     let backend = if status.connected { "connected" } else { "not reached" };
     let receiver = if status.receiver_open { "open" } else { "missing" };
     let _ = writeln!(text, "fix       {fix}  (receiver {receiver})");
+    receiver_text(&mut text, &status.receiver);
     let _ = writeln!(
         text,
         "backend   {backend}; {} events and {} fixes to be committed",
         status.backlog.events, status.backlog.fixes
     );
     text
+}
+
+fn receiver_text(text: &mut String, receiver: &receiver::Status) {
+    let Some(port) = &receiver.port else { return };
+    let _ = write!(text, "receiver  {}", port.display());
+    if let Some(baud) = receiver.baud {
+        let _ = write!(text, " at {baud} baud");
+    }
+    if let Some(version) = &receiver.identity {
+        let name = version.model.as_deref().unwrap_or(&version.software);
+        let _ = write!(text, "; u-blox {name}");
+    }
+    let setup = match receiver.setup {
+        SetupStatus::Untouched => "",
+        SetupStatus::Pending => ", being configured",
+        SetupStatus::Configured => ", configured",
+        SetupStatus::Partly => ", configured in part",
+        SetupStatus::NotTaken => "; takes no commands",
+    };
+    let _ = writeln!(text, "{setup}");
 }
 
 fn offer_text(text: &mut String, offer: &OfferView) {

@@ -5,6 +5,8 @@ use tripline_agent_core::desk::DriverAction;
 use tripline_agent_core::view::View;
 use tripline_protocol::unit::Paise;
 
+use crate::receiver;
+
 /// Longest request line, in bytes.
 pub const REQUEST_LEN_MAX: u64 = 4 * 1024;
 
@@ -114,6 +116,8 @@ pub struct Status {
     pub connected: bool,
     /// Whether the receiver's port is open.
     pub receiver_open: bool,
+    /// How the receiver stands.
+    pub receiver: receiver::Status,
     /// Events and fixes that the backend has not committed yet.
     pub backlog: Backlog,
     /// Sentences understood and lost since the agent started.

@@ -5,4 +5,6 @@ mod number;
 mod sentence;
 
 pub use framer::{Faults, Framer, SENTENCE_LEN_MAX};
-pub use sentence::{Date, Gga, Rmc, Sentence, TimeOfDay};
+pub use sentence::{Gga, Rmc, Sentence};
+
+pub use crate::calendar::{Date, TimeOfDay};

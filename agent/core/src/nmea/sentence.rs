@@ -4,20 +4,7 @@ use tripline_protocol::fix::FixType;
 use tripline_protocol::unit::Position;
 
 use super::number::{decimal, fixed};
-
-/// A UTC time of day in milliseconds since midnight, 0 to 86,400,999 (a leap second included).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct TimeOfDay {
-    /// Milliseconds since midnight.
-    pub ms: u32,
-}
-
-/// A UTC date. The century is the receiver's two digits after 2000.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Date {
-    /// Days since 1970-01-01.
-    pub days: i64,
-}
+use crate::calendar::{Date, TimeOfDay};
 
 /// Recommended minimum data: `--RMC`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,22 +136,10 @@ fn parse_date(text: &str) -> Option<Date> {
     let (day, rest) = fixed(text, 2)?;
     let (month, rest) = fixed(rest, 2)?;
     let (year, rest) = fixed(rest, 2)?;
-    let in_range = (1..=31).contains(&day) && (1..=12).contains(&month) && rest.is_empty();
-    in_range.then(|| Date { days: days_from_civil(2000 + i64::from(year), month, day) })
-}
-
-/// Days since 1970-01-01 of a date of the Gregorian calendar, years counted from March so that the
-/// leap day comes last.
-fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {
-    const DAYS_BEFORE_MONTH_FROM_MARCH: [i64; 12] =
-        [306, 337, 0, 31, 61, 92, 122, 153, 184, 214, 245, 275];
-    const DAYS_FROM_0000_03_01_TO_1970_01_01: i64 = 719_468;
-    let march_year = if month <= 2 { year - 1 } else { year };
-    let leap_days =
-        march_year.div_euclid(4) - march_year.div_euclid(100) + march_year.div_euclid(400);
-    march_year * 365 + leap_days + DAYS_BEFORE_MONTH_FROM_MARCH[month as usize - 1] + i64::from(day)
-        - 1
-        - DAYS_FROM_0000_03_01_TO_1970_01_01
+    if !rest.is_empty() {
+        return None;
+    }
+    Date::new(2000 + year, month, day)
 }
 
 fn parse_position(lat: &str, north: &str, lon: &str, east: &str) -> Option<Position> {

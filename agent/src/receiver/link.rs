@@ -1,0 +1,277 @@
+//! One open port, from its opening to its end: bytes to the engine, the search for the rate, the
+//! conversation with the receiver.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::{mpsc, watch};
+use tokio_serial::{ClearBuffer, SerialPort as _, SerialStream};
+use tracing::{debug, info, warn};
+use tripline_agent_core::stream::{Decoder, Heard};
+use tripline_agent_core::ubx::{Identity, Outcome, Setup};
+use tripline_protocol::unit::{Timestamp, Uptime};
+
+use crate::config::Baud;
+use crate::time::Stopwatch;
+
+use super::baud::{Hunt, Step};
+use super::finder::{Finder, Port};
+use super::{Input, SetupStatus, Status, Version};
+
+/// Bytes read at once.
+const CHUNK_LEN: usize = 1024;
+
+/// A line silent for so long has finished what it was saying, in ms.
+const QUIET_MS: u64 = 500;
+
+/// A receiver that sent NAV-PVT and sends none for so long while it talks has forgotten its settings,
+/// in ms: its power was cut for a moment.
+const FORGOTTEN_MS: u64 = 10_000;
+
+/// Longest time for a command of some dozen bytes to be written, in ms.
+const WRITE_MS_MAX: u64 = 1_000;
+
+/// Why a port is left.
+#[derive(Debug)]
+pub(super) enum End {
+    /// The engine is gone.
+    EngineGone,
+    /// The port failed.
+    Failed(io::Error),
+    /// Every rate was tried, and there is another port to try.
+    NothingHeard,
+}
+
+/// An open port at work.
+pub(super) struct Link<'a> {
+    stream: SerialStream,
+    path: PathBuf,
+    finder: &'a mut Finder,
+    engine: &'a mpsc::Sender<Input>,
+    status: &'a watch::Sender<Status>,
+    stopwatch: Stopwatch,
+    decoder: Decoder,
+    hunt: Hunt,
+    setup: Option<Setup>,
+    configured: bool,
+    /// How many NAV-PVT had come when the last one came, and when that was.
+    pvt_seen: (u64, Uptime),
+    quiet_due: Option<Uptime>,
+    /// Whether it was said that the receiver takes no commands.
+    pub(super) told_silent: bool,
+}
+
+impl<'a> Link<'a> {
+    pub(super) fn new(
+        port: Port,
+        finder: &'a mut Finder,
+        engine: &'a mpsc::Sender<Input>,
+        status: &'a watch::Sender<Status>,
+        told_silent: bool,
+    ) -> Self {
+        let stopwatch = Stopwatch::new();
+        let now = stopwatch.now();
+        let hunt = match finder.config().baud {
+            Baud::Fixed(baud) => Hunt::fixed(baud, now),
+            Baud::Auto => Hunt::auto(finder.good_baud(), now),
+        };
+        Self {
+            stream: port.stream,
+            path: port.path,
+            finder,
+            engine,
+            status,
+            stopwatch,
+            decoder: new_decoder(),
+            hunt,
+            setup: None,
+            configured: false,
+            pvt_seen: (0, now),
+            quiet_due: None,
+            told_silent,
+        }
+    }
+
+    /// Reads until the port fails or is given up, or the engine goes away.
+    pub(super) async fn serve(&mut self) -> End {
+        let mut chunk = vec![0; CHUNK_LEN];
+        loop {
+            if let Err(error) = self.transmit().await {
+                return End::Failed(error);
+            }
+            let due = self.stopwatch.instant(self.due());
+            let next = tokio::select! {
+                biased;
+                // 1. What the receiver says.
+                read = self.stream.read(&mut chunk) => match read {
+                    // A pseudo-terminal whose master is closed reads as an end of file.
+                    Ok(0) => Err(End::Failed(io::ErrorKind::UnexpectedEof.into())),
+                    Ok(len) => self.hear(chunk.get(..len).unwrap_or_default()).await,
+                    Err(error) => Err(End::Failed(error)),
+                },
+                // 2. What it does not say.
+                () = tokio::time::sleep_until(due.into()) => self.handle_timeout().await,
+            };
+            if let Err(end) = next {
+                return end;
+            }
+        }
+    }
+
+    /// When something is to be done even if no byte comes.
+    fn due(&self) -> Uptime {
+        let setup = self.setup.as_ref().and_then(Setup::poll_timeout);
+        let others = [setup, self.quiet_due];
+        others.into_iter().flatten().fold(self.hunt.poll_timeout(), Uptime::min)
+    }
+
+    async fn hear(&mut self, bytes: &[u8]) -> Result<(), End> {
+        let now = self.stopwatch.now();
+        self.quiet_due = Some(now.plus_ms(QUIET_MS));
+        let valid_before = self.decoder.counts().valid();
+        let (setup, status, path) = (&mut self.setup, self.status, &self.path);
+        self.decoder.push(bytes, |heard| match heard {
+            Heard::Observation(_) => {}
+            Heard::Ack(ack) => {
+                if let Some(setup) = setup {
+                    setup.handle_ack(ack);
+                }
+            }
+            Heard::Identity(identity) => {
+                if let Some(setup) = setup {
+                    setup.handle_identity(&identity);
+                }
+                announce(path, &identity);
+                status.send_modify(|status| status.identity = Some(Version::from(&identity)));
+            }
+        });
+        if self.decoder.counts().valid() == valid_before {
+            self.hunt.handle_noise(bytes.len());
+        } else if self.hunt.handle_valid(now) {
+            self.understood(now);
+        }
+        self.look_for_pvt(now);
+        self.tell(Input::Bytes(bytes.to_vec())).await
+    }
+
+    /// The rate is right: it is remembered, and the receiver may be spoken to.
+    fn understood(&mut self, now: Uptime) {
+        let baud = self.hunt.baud();
+        info!(port = %self.path.display(), baud, "the receiver is understood");
+        self.finder.remember(&self.path, baud);
+        self.status.send_modify(|status| status.baud = Some(baud));
+        self.set_up(now);
+    }
+
+    fn set_up(&mut self, now: Uptime) {
+        if !self.finder.config().configure {
+            return;
+        }
+        self.setup = Some(Setup::new(self.finder.config().rate_hz));
+        self.configured = false;
+        self.pvt_seen = (self.decoder.counts().pvts, now);
+        self.status.send_modify(|status| status.setup = SetupStatus::Pending);
+    }
+
+    /// Sets the receiver up again when it has forgotten that it was.
+    fn look_for_pvt(&mut self, now: Uptime) {
+        let pvts = self.decoder.counts().pvts;
+        let (seen, at) = self.pvt_seen;
+        if pvts > seen {
+            self.pvt_seen = (pvts, now);
+        } else if self.configured && seen > 0 && now.since_ms(at) >= FORGOTTEN_MS {
+            info!(port = %self.path.display(), "the receiver has forgotten its settings");
+            self.set_up(now);
+        }
+    }
+
+    /// Sends the next command, if there is one; takes note of the end of the conversation.
+    async fn transmit(&mut self) -> io::Result<()> {
+        let now = self.stopwatch.now();
+        let Some(setup) = &mut self.setup else { return Ok(()) };
+        if let Some(outcome) = setup.outcome() {
+            self.setup = None;
+            self.conclude(outcome);
+            return Ok(());
+        }
+        let Some(command) = setup.poll_transmit(now) else { return Ok(()) };
+        debug!(?command, "to the receiver");
+        let write = self.stream.write_all(command);
+        // A line that takes no bytes is one that gives no answer.
+        tokio::time::timeout(Duration::from_millis(WRITE_MS_MAX), write).await.unwrap_or(Ok(()))
+    }
+
+    fn conclude(&mut self, outcome: Outcome) {
+        let (port, rate_hz) = (self.path.display(), self.finder.config().rate_hz);
+        match outcome {
+            Outcome::Configured => info!(%port, rate_hz, "receiver configured"),
+            Outcome::Refused(item) => {
+                warn!(%port, ?item, "the receiver refuses a setting; going on without");
+            }
+            Outcome::Silent if self.told_silent => {}
+            Outcome::Silent => {
+                info!(%port, "the receiver takes no UBX commands; going on with what it sends");
+                self.told_silent = true;
+            }
+        }
+        self.configured = outcome != Outcome::Silent;
+        self.status.send_modify(|status| status.setup = outcome.into());
+    }
+
+    async fn handle_timeout(&mut self) -> Result<(), End> {
+        let now = self.stopwatch.now();
+        if let Some(setup) = &mut self.setup {
+            setup.handle_timeout(now);
+        }
+        if self.quiet_due.is_some_and(|due| due <= now) {
+            self.quiet_due = None;
+            self.decoder.idle(drop);
+            self.tell(Input::Quiet).await?;
+        }
+        match self.hunt.handle_timeout(now) {
+            Step::Stay => Ok(()),
+            Step::Try { baud, round_over } => {
+                if round_over {
+                    self.status.send_modify(|status| status.rounds += 1);
+                    if self.finder.has_choice() {
+                        return Err(End::NothingHeard);
+                    }
+                }
+                self.turn_to(baud).await
+            }
+        }
+    }
+
+    async fn turn_to(&mut self, baud: u32) -> Result<(), End> {
+        debug!(port = %self.path.display(), baud, "listening at another rate");
+        let turned = self.stream.set_baud_rate(baud);
+        turned.map_err(|error| End::Failed(error.into()))?;
+        // What came at the old rate would be noise at the new one.
+        let _ = self.stream.clear(ClearBuffer::Input);
+        self.decoder = new_decoder();
+        self.setup = None;
+        self.status.send_modify(|status| status.baud = None);
+        self.tell(Input::Quiet).await
+    }
+
+    async fn tell(&self, input: Input) -> Result<(), End> {
+        self.engine.send(input).await.map_err(|_| End::EngineGone)
+    }
+}
+
+/// Reads along; its dates are nobody's.
+fn new_decoder() -> Decoder {
+    Decoder::new(Timestamp::from_unix_ms(0))
+}
+
+fn announce(path: &std::path::Path, identity: &Identity) {
+    info!(
+        port = %path.display(),
+        software = identity.software,
+        hardware = identity.hardware,
+        model = identity.model(),
+        "u-blox receiver"
+    );
+}
