@@ -130,6 +130,11 @@ struct ReceiverArgs {
     #[arg(long, default_value_t = 115_200, value_parser = clap::value_parser!(u32).range(300..=4_000_000))]
     baud: u32,
 
+    /// Be a u-blox receiver of this protocol version, 14 to 40: take UBX commands, and send NAV-PVT and
+    /// NAV-DOP once they are switched on. 18 is generation 8, 32 generation 9, 34 generation 10.
+    #[arg(long, value_name = "VERSION", value_parser = clap::value_parser!(u8).range(14..=40))]
+    ubx: Option<u8>,
+
     /// Start over at the end, re-dated onwards. Without it the port stays open and silent after the end.
     #[arg(long = "loop")]
     looped: bool,
@@ -198,6 +203,7 @@ fn receive(args: ReceiverArgs) -> Result<ExitCode, Failure> {
         seconds: args.seconds,
         time: args.time,
         baud: args.baud,
+        ubx: args.ubx,
         looped: args.looped,
         control: args.control,
         json: args.json,

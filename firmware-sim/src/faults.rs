@@ -3,6 +3,7 @@
 use crate::chance::Chance;
 use crate::lever::{Levers, Percent};
 use crate::sentence::{Sentence, TERMINATOR};
+use crate::ublox;
 
 /// The lines as a receiver with these faults would send them.
 pub fn spoil(lines: Vec<Vec<u8>>, levers: &Levers, chance: &mut Chance) -> Vec<Vec<u8>> {
@@ -66,6 +67,9 @@ const NO_FIX: [NoFix; 8] = [
 /// The line without position and velocity; time, date and the satellites in view stay, as the antenna
 /// still hears some of them. Damaged lines stay as they are.
 fn without_fix(line: &[u8]) -> Vec<u8> {
+    if let Some(frame) = ublox::without_fix(line) {
+        return frame;
+    }
     let Some(mut sentence) = Sentence::parse(line) else { return line.to_vec() };
     let Some(no_fix) = NO_FIX.iter().find(|no_fix| no_fix.kind == sentence.kind()) else {
         return line.to_vec();

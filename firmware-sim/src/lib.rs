@@ -5,7 +5,8 @@
 //! simulator: what crosses the border is bytes at a baud rate.
 //!
 //! The modules stand in the order data flows: a recording becomes a [`trace::Trace`] of epochs,
-//! [`playback`] sets each epoch on the schedule and gives it its new date, [`faults`] spoils it as the
+//! [`playback`] sets each epoch on the schedule and gives it its new date, [`ublox`] adds its UBX frames
+//! if it is told to be a u-blox receiver, [`faults`] spoils it as the
 //! levers say, and [`player`] puts it on the [`mod@line`]. Except for reading the
 //! file, all up to and including `faults` is pure: time and chance are arguments. `player`, `line` and
 //! `control` do the I/O.
@@ -18,6 +19,8 @@ pub mod trace;
 pub mod redate;
 
 pub mod playback;
+
+pub mod ublox;
 
 pub mod lever;
 

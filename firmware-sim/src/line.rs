@@ -102,10 +102,15 @@ impl SerialLine {
         Sent { dropped_bytes, port_baud, port_baud_changed }
     }
 
-    /// Reads and forgets what the agent wrote to the receiver, lest its writes block some day.
-    pub fn drain(&self) {
+    /// What the agent wrote to the receiver, nothing of it if its port is at another rate. To be called
+    /// now and then even if nobody cares, lest the agent's writes block some day.
+    pub fn receive(&self) -> Vec<u8> {
+        let mut received = Vec::new();
         let mut buffer = [0; 1024];
-        while rustix::io::read(&self.master, &mut buffer).is_ok_and(|count| count > 0) {}
+        while let Ok(count @ 1..) = rustix::io::read(&self.master, &mut buffer) {
+            received.extend_from_slice(&buffer[..count]);
+        }
+        if self.port_baud() == self.baud { received } else { Vec::new() }
     }
 
     /// Returns how many bytes were dropped.

@@ -14,13 +14,14 @@ use crate::line::{LineError, SerialLine};
 use crate::playback::{Burst, Playback};
 use crate::report::{Event, Reporter, Status};
 use crate::trace::Trace;
+use crate::ublox::Ublox;
 
 /// How much is written at once: short against an epoch, so that a reader sees bytes trickle in as from
 /// a UART, long against the timer's millisecond.
 const CHUNK_MS: usize = 10;
 
-/// How often the agent's own writes are cleared away. Its side holds some kilobytes, minutes of them.
-const DRAIN_EVERY: Duration = Duration::from_millis(500);
+/// How often the agent's own writes are read.
+const LISTEN_EVERY: Duration = Duration::from_millis(50);
 
 /// Faults repeat from run to run.
 const FAULT_SEED: u64 = 1;
@@ -28,11 +29,21 @@ const FAULT_SEED: u64 = 1;
 /// Start bit, eight data bits, stop bit.
 const BITS_PER_BYTE: u64 = 10;
 
+/// What kind of receiver it is.
+#[derive(Debug)]
+pub struct Receiver {
+    /// Its rate in baud.
+    pub baud: u32,
+    /// What takes its commands; `None` for one that takes none.
+    pub ublox: Option<Ublox>,
+}
+
 /// A receiver that plays.
 #[derive(Debug)]
 pub struct Player {
     link: PathBuf,
     baud: u32,
+    ublox: Option<Ublox>,
     /// `None` while unplugged.
     line: Option<SerialLine>,
     playback: Playback,
@@ -65,16 +76,18 @@ impl Player {
     /// A receiver plugged in at `link`, silent until [`Player::play`]; the first epoch is sent at `start`.
     pub fn plug_in(
         link: PathBuf,
-        baud: u32,
+        receiver: Receiver,
         mut playback: Playback,
         start: Instant,
         reporter: Reporter,
     ) -> Result<Self, LineError> {
+        let Receiver { baud, ublox } = receiver;
         let line = SerialLine::open(&link, baud)?;
         let upcoming = playback.next();
         Ok(Self {
             link,
             baud,
+            ublox,
             line: Some(line),
             playback,
             start,
@@ -100,11 +113,11 @@ impl Player {
     /// Plays, and goes on answering after the end: a receiver does not vanish. Never returns; dropping
     /// it unplugs.
     pub async fn play(mut self, mut requests: mpsc::Receiver<Request>) {
-        let mut housekeeping = interval(DRAIN_EVERY);
-        housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut listening = interval(LISTEN_EVERY);
+        listening.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let due = self.due();
-            // Priorities: 1. a lever, which must act on the very next byte; 2. the line; 3. clearing up.
+            // Priorities: 1. a lever, which must act on the very next byte; 2. the line; 3. the agent's writes.
             tokio::select! {
                 biased;
                 Some(request) = requests.recv() => {
@@ -113,7 +126,7 @@ impl Player {
                     let _ = request.answer.send(answer);
                 }
                 () = sleep_until(due.unwrap_or(self.start)), if due.is_some() => self.advance(),
-                _ = housekeeping.tick() => self.drain(),
+                _ = listening.tick() => self.listen(),
             }
         }
     }
@@ -146,7 +159,12 @@ impl Player {
 
     fn begin(&mut self, burst: Burst) {
         self.counts.position_ms = burst.position_ms;
-        let spoilt = spoil(burst.lines, &self.levers, &mut self.chance);
+        let mut lines = burst.lines;
+        if let Some(ublox) = &self.ublox {
+            let frames = ublox.frames(&lines);
+            lines.extend(frames);
+        }
+        let spoilt = spoil(lines, &self.levers, &mut self.chance);
         let (lines, dropped_bytes) = fit(spoilt, burst.until_next_ms, self.baud);
         if self.line.is_some() && !self.levers.silence {
             self.counts.epochs += 1;
@@ -178,9 +196,16 @@ impl Player {
         self.reporter.say(&format!("the port is at {port_baud} baud, {verdict}"));
     }
 
-    fn drain(&self) {
-        if let Some(line) = &self.line {
-            line.drain();
+    /// Reads what the agent wrote, and answers if it is meant to.
+    fn listen(&mut self) {
+        let Some(written) = self.line.as_ref().map(SerialLine::receive) else { return };
+        let Some(ublox) = &mut self.ublox else { return };
+        let answers = ublox.receive(&written);
+        match &mut self.sending {
+            // Never in the middle of a sentence.
+            Some(sending) => sending.bytes.extend(answers),
+            None if answers.is_empty() => {}
+            None => self.deliver(answers),
         }
     }
 
@@ -191,7 +216,10 @@ impl Player {
             Lever::Corrupt(percent) => self.levers.corrupt_percent = percent,
             Lever::Garbage(on) => self.levers.garbage = on,
             Lever::Silence(on) => self.levers.silence = on,
-            Lever::Unplug => self.line = None,
+            Lever::Unplug => {
+                self.line = None;
+                self.ublox.iter_mut().for_each(Ublox::forget);
+            }
             Lever::Plug => match self.plug() {
                 Ok(()) => {}
                 Err(error) => return format!("error: {error}"),
@@ -218,6 +246,7 @@ impl Player {
             plugged: self.line.is_some(),
             port_baud: self.line.as_ref().map(SerialLine::port_baud),
             ended: self.sending.is_none() && self.upcoming.is_none(),
+            ublox: self.ublox.as_ref().map(Ublox::settings),
             levers: self.levers,
         };
         serde_json::to_string(&status).unwrap_or_else(|error| format!("error: {error}"))

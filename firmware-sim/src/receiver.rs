@@ -12,9 +12,10 @@ use tokio::time::Instant;
 use crate::control::{ControlError, ControlSocket, REQUESTS_MAX, Request};
 use crate::line::{LineError, SerialLine};
 use crate::playback::{Playback, next_whole_second_ms};
-use crate::player::Player;
+use crate::player::{Player, Receiver};
 use crate::report::{Event, Reporter};
 use crate::trace::{LoadError, Trace};
+use crate::ublox::Ublox;
 use crate::utc::civil;
 
 /// What to play, and where.
@@ -32,6 +33,8 @@ pub struct Settings {
     pub time: TimeMode,
     /// The rate of the receiver.
     pub baud: u32,
+    /// The protocol version if it is a u-blox receiver that takes UBX commands.
+    pub ubx: Option<u8>,
     /// Whether to start over at the end.
     pub looped: bool,
     /// Where the levers are reached, if at all.
@@ -78,8 +81,9 @@ pub async fn run(settings: Settings) -> Result<(), ReceiverError> {
     let schedule = Schedule::of(&trace, settings.time);
     let shift_ms = (settings.time == TimeMode::Now).then_some(schedule.shift_ms);
     let playback = Playback::new(trace, shift_ms, settings.looped);
+    let receiver = Receiver { baud: settings.baud, ublox: settings.ubx.map(Ublox::new) };
     let player =
-        Player::plug_in(settings.pty.clone(), settings.baud, playback, schedule.start, reporter)?;
+        Player::plug_in(settings.pty.clone(), receiver, playback, schedule.start, reporter)?;
     announce(&settings, &schedule, &player, reporter);
 
     // The sender here keeps the way open, socket or not.

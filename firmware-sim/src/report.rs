@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use crate::lever::Levers;
+use crate::ublox;
 
 /// One line of JSON on standard output.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -35,7 +36,7 @@ pub struct Status {
     pub position_s: f64,
     /// Epochs of which at least a part was put on the line.
     pub epochs_sent: u64,
-    /// Sentences put on the line.
+    /// Sentences and UBX frames put on the line.
     pub sentences_sent: u64,
     /// Bytes that did not fit: the line was too slow for the trace, or nobody read.
     pub bytes_dropped: u64,
@@ -45,6 +46,8 @@ pub struct Status {
     pub port_baud: Option<u32>,
     /// Whether the trace is at its end.
     pub ended: bool,
+    /// How a u-blox receiver is set; none for one that takes no commands.
+    pub ublox: Option<ublox::Settings>,
     /// How the levers stand.
     pub levers: Levers,
 }

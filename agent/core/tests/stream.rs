@@ -306,7 +306,7 @@ fn compare(name: &str, before: usize, after: usize) {
     let Some(Recording { log, instants }) = recording(name) else { return };
     let (heard, counts, _) = decode([log.as_slice()]);
     let told = observations(&heard);
-    assert_eq!(counts.observations as usize, told.len());
+    assert_eq!(Ok(told.len()), usize::try_from(counts.observations));
     assert_eq!(told.len(), instants.len() + before + after, "{name}: {told:#?}");
     for (one, (unix_ms, places)) in told.iter().skip(before).zip(&instants) {
         let at = one.at.expect("a time");

@@ -61,7 +61,7 @@ impl Recording {
         match self.hand_on(engine).await {
             Ok(()) => info!(recording = %self.path.display(), "the recording is at its end"),
             Err(error) => {
-                warn!(recording = %self.path.display(), %error, "the recording ends early")
+                warn!(recording = %self.path.display(), %error, "the recording ends early");
             }
         }
         engine.closed().await;

@@ -4,6 +4,7 @@ mod support;
 
 mod playing;
 
+mod agent;
 mod levers;
 
 mod refusals;
