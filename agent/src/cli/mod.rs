@@ -133,6 +133,8 @@ enum Verb {
         #[arg(long, value_parser = rupees)]
         amount: Option<i64>,
     },
+    /// Call for help: the operator is told at once, with the trip under way
+    Sos,
 }
 
 #[derive(Debug, Subcommand)]
@@ -221,6 +223,7 @@ impl Verb {
             Self::Cancel { reason } => Request::Cancel { reason },
             Self::NoShow => Request::NoShow,
             Self::Collected { amount } => Request::Collected { amount_paise: amount },
+            Self::Sos => Request::Sos,
         }
     }
 }

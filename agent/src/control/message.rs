@@ -49,6 +49,8 @@ pub enum Request {
         /// How much, in paise; the whole fare if not said.
         amount_paise: Option<i64>,
     },
+    /// The driver calls for help.
+    Sos,
 }
 
 impl Request {
@@ -67,6 +69,7 @@ impl Request {
             Self::Cancel { .. } => "cancel",
             Self::NoShow => "no-show",
             Self::Collected { .. } => "collected",
+            Self::Sos => "sos",
         }
     }
 
@@ -87,6 +90,7 @@ impl Request {
             Self::Collected { amount_paise } => {
                 DriverAction::Collected { amount: amount_paise.map(Paise) }
             }
+            Self::Sos => DriverAction::Sos,
         })
     }
 }
