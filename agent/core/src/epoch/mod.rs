@@ -92,7 +92,10 @@ impl Assembler {
     fn end(&mut self) -> Option<Observation> {
         let observation = self.emit();
         if let Some(open) = self.open.take() {
-            self.cycle.learn(&open.heard);
+            // Without a fix a receiver may leave the times out of some of its sentences.
+            if open.emitted {
+                self.cycle.learn(&open.heard);
+            }
             self.ended.rotate_right(1);
             self.ended[0] = Some(open.time);
         }
