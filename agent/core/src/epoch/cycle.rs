@@ -65,7 +65,7 @@ impl Heard {
 
     /// What an instant like this one has to have before it is complete. VTG is worth waiting for
     /// where it alone tells the speed.
-    const fn needed(&self) -> u16 {
+    const fn needed(self) -> u16 {
         if self.all & Kind::Rmc.bit() == 0 {
             self.until_last_timed | self.all & Kind::Vtg.bit()
         } else {
@@ -74,7 +74,7 @@ impl Heard {
     }
 
     /// The sentence that ends the instant, where it comes once only.
-    fn end(&self) -> Option<Kind> {
+    fn end(self) -> Option<Kind> {
         let unless_repeated = |kind: &Kind| self.repeated & kind.bit() == 0;
         let waits_for_more = self.needed() != self.until_last_timed;
         self.last_timed.filter(unless_repeated).filter(|_| !waits_for_more)
@@ -88,12 +88,12 @@ pub(super) struct Cycle {
 }
 
 impl Cycle {
-    pub(super) fn learn(&mut self, heard: &Heard) {
+    pub(super) fn learn(&mut self, heard: Heard) {
         self.past.rotate_right(1);
-        self.past[0] = *heard;
+        self.past[0] = heard;
     }
 
-    pub(super) fn is_complete(&self, heard: &Heard) -> bool {
+    pub(super) fn is_complete(&self, heard: Heard) -> bool {
         let usual = self.usual();
         let all_has_come = usual != 0 && heard.all & usual == usual;
         all_has_come || heard.latest.is_some() && heard.latest == self.usual_end()
@@ -101,13 +101,13 @@ impl Cycle {
 
     /// What most of the instants had.
     fn usual(&self) -> u16 {
-        let [a, b, c] = self.past.map(|heard| heard.needed());
+        let [a, b, c] = self.past.map(Heard::needed);
         a & b | b & c | a & c
     }
 
     /// What all of the instants ended with.
     fn usual_end(&self) -> Option<Kind> {
-        let [a, b, c] = self.past.map(|heard| heard.end());
+        let [a, b, c] = self.past.map(Heard::end);
         a.filter(|_| a == b && b == c)
     }
 }

@@ -77,7 +77,7 @@ impl Assembler {
             return;
         }
         open.take(sentence);
-        if self.cycle.is_complete(&open.heard) {
+        if self.cycle.is_complete(open.heard) {
             self.emit().into_iter().for_each(on_observation);
         }
     }
@@ -94,7 +94,7 @@ impl Assembler {
         if let Some(open) = self.open.take() {
             // Without a fix a receiver may leave the times out of some of its sentences.
             if open.emitted {
-                self.cycle.learn(&open.heard);
+                self.cycle.learn(open.heard);
             }
             self.ended.rotate_right(1);
             self.ended[0] = Some(open.time);
@@ -108,7 +108,7 @@ impl Assembler {
         let mut observation = open.observation()?;
         open.emitted = true;
         let time = open.time;
-        let date = open.date().or_else(|| carried(self.dated?, time));
+        let date = open.date().or_else(|| Some(carried(self.dated?, time)));
         self.dated = date.map(|date| (date, time)).or(self.dated);
         observation.at = date.map(|date| not_before(date.at(time), self.floor));
         Some(observation)
@@ -126,11 +126,11 @@ impl Assembler {
 }
 
 /// The date at `time`, given the date of an instant near it.
-fn carried((date, before): (Date, TimeOfDay), time: TimeOfDay) -> Option<Date> {
+fn carried((date, before): (Date, TimeOfDay), time: TimeOfDay) -> Date {
     if time.ms.abs_diff(before.ms) <= HALF_DAY_MS {
-        return Some(date);
+        return date;
     }
-    Some(date.plus_days(if time < before { 1 } else { -1 }))
+    date.plus_days(if time < before { 1 } else { -1 })
 }
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ impl Sky {
 
     pub(super) fn take(&mut self, sentence: &Sentence) {
         match sentence {
-            Sentence::Gsv(gsv) => return self.take_group(gsv),
+            Sentence::Gsv(gsv) => return self.take_group(*gsv),
             Sentence::Gsa(_) | Sentence::Vtg(_) => return,
             Sentence::Gga(gga) => self.used = gga.satellites,
             Sentence::Gns(gns) => self.used = gns.satellites,
@@ -76,11 +76,12 @@ impl Sky {
         self.has_time = sentence.time().is_some();
         match sentence.verdict() {
             Verdict::Silent => {}
-            verdict => self.has_fix = verdict != Verdict::NoFix,
+            Verdict::NoFix => self.has_fix = false,
+            Verdict::Fix(_) => self.has_fix = true,
         }
     }
 
-    fn take_group(&mut self, gsv: &Gsv) {
+    fn take_group(&mut self, gsv: Gsv) {
         let begins = gsv.number == 1;
         if begins {
             self.forget_silent();

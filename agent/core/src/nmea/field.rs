@@ -7,15 +7,16 @@ use super::number::{decimal, fixed, whole};
 use crate::calendar::{Date, TimeOfDay, full_year};
 
 /// What is left of a sentence. An empty field is a value the receiver does not know; a field that
-/// cannot be read is remembered as nonsense and taken for one.
+/// cannot be read is remembered as nonsense and taken for empty.
 pub(super) struct Fields<'a> {
     rest: Option<&'a [u8]>,
     nonsense: bool,
+    no_time: bool,
 }
 
 impl<'a> Fields<'a> {
     pub(super) const fn new(text: &'a [u8]) -> Self {
-        Self { rest: Some(text), nonsense: false }
+        Self { rest: Some(text), nonsense: false, no_time: false }
     }
 
     /// The next field; `None` beyond the last.
@@ -46,6 +47,11 @@ impl<'a> Fields<'a> {
         self.nonsense
     }
 
+    /// Whether the time could not be read, without which nobody knows what the rest tells of.
+    pub(super) const fn no_time(&self) -> bool {
+        self.no_time
+    }
+
     pub(super) const fn mark_nonsense(&mut self) {
         self.nonsense = true;
     }
@@ -62,7 +68,10 @@ impl<'a> Fields<'a> {
 
     /// `hhmmss` with any number of decimals; a leap second is permitted.
     pub(super) fn time(&mut self) -> Option<TimeOfDay> {
-        self.read(time)
+        let field = self.text();
+        let time = time(field);
+        self.no_time |= time.is_none() && !field.is_empty();
+        time
     }
 
     /// `ddmmyy`.

@@ -6,7 +6,6 @@ use super::field::{Fields, Mode, mode};
 use super::sentence::{
     Accuracy, Gga, Gll, Gns, Gsa, Gsv, Rmc, Sentence, Signal, Unread, Verdict, Vtg, Zda,
 };
-use crate::calendar::TimeOfDay;
 
 /// Satellites a GSA lists.
 const GSA_SATELLITES: usize = 12;
@@ -19,48 +18,44 @@ pub(super) fn sentence(inside: &[u8]) -> Result<(Sentence, bool), Unread> {
     }
     let mut f = Fields::new(fields);
     let sentence = match &[a, b, c] {
-        b"GSV" => gsv([t0, t1], &mut f).map(Sentence::Gsv),
-        b"GSA" => Some(Sentence::Gsa(gsa(&mut f))),
-        b"RMC" => rmc(&mut f).map(Sentence::Rmc),
-        b"GGA" => gga(&mut f).map(Sentence::Gga),
-        b"GLL" => gll(&mut f).map(Sentence::Gll),
-        b"VTG" => Some(Sentence::Vtg(vtg(&mut f))),
-        b"GNS" => gns(&mut f).map(Sentence::Gns),
-        b"ZDA" => zda(&mut f).map(Sentence::Zda),
-        b"GST" => gst(&mut f).map(Sentence::Gst),
-        b"GBS" => gbs(&mut f).map(Sentence::Gbs),
+        b"GSV" => Sentence::Gsv(gsv([t0, t1], &mut f).ok_or(Unread::Nonsense)?),
+        b"GSA" => Sentence::Gsa(gsa(&mut f)),
+        b"RMC" => Sentence::Rmc(rmc(&mut f)),
+        b"GGA" => Sentence::Gga(gga(&mut f)),
+        b"GLL" => Sentence::Gll(gll(&mut f)),
+        b"VTG" => Sentence::Vtg(vtg(&mut f)),
+        b"GNS" => Sentence::Gns(gns(&mut f)),
+        b"ZDA" => Sentence::Zda(zda(&mut f)),
+        b"GST" => Sentence::Gst(gst(&mut f)),
+        b"GBS" => Sentence::Gbs(gbs(&mut f)),
         _ => return Err(Unread::Unknown),
     };
-    let nonsense = f.nonsense();
-    sentence.map(|sentence| (sentence, nonsense)).ok_or(Unread::Nonsense)
+    if f.no_time() {
+        return Err(Unread::Nonsense);
+    }
+    Ok((sentence, f.nonsense()))
 }
 
-/// The time of a sentence: `None` beyond repair, `Some(None)` where the receiver does not know it.
-fn time(f: &mut Fields<'_>) -> Option<Option<TimeOfDay>> {
+fn rmc(f: &mut Fields<'_>) -> Rmc {
     let time = f.time();
-    (!f.nonsense()).then_some(time)
-}
-
-fn rmc(f: &mut Fields<'_>) -> Option<Rmc> {
-    let time = time(f)?;
     let status = f.text();
     let position = if status == b"A" { f.position() } else { skip_position(f) };
     let (speed_mmps, course_cdeg) = (f.knots(), f.course());
     let date = f.short_date();
     f.skip(2); // magnetic variation
     let verdict = status_verdict(status, f.mode());
-    Some(Rmc {
+    Rmc {
         time,
         date,
         verdict,
         position: position.filter(|_| matches!(verdict, Verdict::Fix(_))),
         speed_mmps,
         course_cdeg,
-    })
+    }
 }
 
-fn gga(f: &mut Fields<'_>) -> Option<Gga> {
-    let time = time(f)?;
+fn gga(f: &mut Fields<'_>) -> Gga {
+    let time = f.time();
     let position = f.position();
     let verdict = match f.text() {
         b"" => Verdict::Silent,
@@ -75,44 +70,40 @@ fn gga(f: &mut Fields<'_>) -> Option<Gga> {
             Verdict::NoFix
         }
     };
-    Some(Gga {
+    Gga {
         time,
         verdict,
         position: position.filter(|_| matches!(verdict, Verdict::Fix(_))),
         satellites: f.small(),
         hdop_c: f.dilution(),
         altitude_mm: f.metres(),
-    })
+    }
 }
 
-fn gns(f: &mut Fields<'_>) -> Option<Gns> {
-    let time = time(f)?;
+fn gns(f: &mut Fields<'_>) -> Gns {
+    let time = f.time();
     let position = f.position();
     let verdict = match f.text().iter().map(|letter| mode(*letter)).max() {
         None => Verdict::Silent,
         Some(Mode::NoFix) => Verdict::NoFix,
         Some(Mode::Fix(fix_type)) => Verdict::Fix(fix_type),
     };
-    Some(Gns {
+    Gns {
         time,
         verdict,
         position: position.filter(|_| matches!(verdict, Verdict::Fix(_))),
         satellites: f.small(),
         hdop_c: f.dilution(),
         altitude_mm: f.metres(),
-    })
+    }
 }
 
-fn gll(f: &mut Fields<'_>) -> Option<Gll> {
+fn gll(f: &mut Fields<'_>) -> Gll {
     let position = f.position();
-    let off_the_globe = f.nonsense();
     let time = f.time();
     let status = f.text();
     let verdict = status_verdict(status, f.mode());
-    if f.nonsense() && !off_the_globe {
-        return None; // the time
-    }
-    Some(Gll { time, verdict, position: position.filter(|_| matches!(verdict, Verdict::Fix(_))) })
+    Gll { time, verdict, position: position.filter(|_| matches!(verdict, Verdict::Fix(_))) }
 }
 
 fn gsa(f: &mut Fields<'_>) -> Gsa {
@@ -158,18 +149,18 @@ fn vtg(f: &mut Fields<'_>) -> Vtg {
     Vtg { speed_mmps, course_cdeg }
 }
 
-fn zda(f: &mut Fields<'_>) -> Option<Zda> {
-    Some(Zda { time: time(f)?, date: f.long_date() })
+fn zda(f: &mut Fields<'_>) -> Zda {
+    Zda { time: f.time(), date: f.long_date() }
 }
 
-fn gst(f: &mut Fields<'_>) -> Option<Accuracy> {
-    let time = time(f)?;
+fn gst(f: &mut Fields<'_>) -> Accuracy {
+    let time = f.time();
     f.skip(4); // residuals, error ellipse
-    Some(Accuracy { time, horizontal_mm: horizontal(f) })
+    Accuracy { time, horizontal_mm: horizontal(f) }
 }
 
-fn gbs(f: &mut Fields<'_>) -> Option<Accuracy> {
-    Some(Accuracy { time: time(f)?, horizontal_mm: horizontal(f) })
+fn gbs(f: &mut Fields<'_>) -> Accuracy {
+    Accuracy { time: f.time(), horizontal_mm: horizontal(f) }
 }
 
 /// The errors of latitude and longitude as one.
@@ -199,7 +190,7 @@ fn skip_position<T>(f: &mut Fields<'_>) -> Option<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::calendar::Date;
+    use crate::calendar::{Date, TimeOfDay};
     use tripline_protocol::unit::Position;
 
     const RMC: &str = "GNRMC,021417.00,A,3725.58362,N,12205.61915,W,0.028,65.13,070220,13.06,E,F,V";

@@ -9,7 +9,7 @@
 use tripline_agent_core::calendar::ROLLOVER_MS;
 use tripline_agent_core::observation::Observation;
 
-use crate::report::Report;
+use super::report::Report;
 
 /// Degrees within which two places are one.
 const PLACE_DEG: f64 = 1e-7;

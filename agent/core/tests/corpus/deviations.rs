@@ -1,6 +1,6 @@
 //! Where the agent differs from gpsd, and why.
 
-use crate::compare::Deviation;
+use super::compare::Deviation;
 
 /// A difference that stands.
 pub(crate) struct Expected {

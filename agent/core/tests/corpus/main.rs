@@ -12,8 +12,20 @@ use std::path::{Path, PathBuf};
 use compare::{Comparison, Deviation, compare};
 use deviations::EXPECTED;
 
+/// Names the folder of recordings, which are not ours to copy in here.
+const DATA_VARIABLE: &str = "TRIPLINE_DATA_DIR";
+
 /// Logs of the suite.
 const LOGS: usize = 20;
+
+/// The folder of the logs; `None`, with a loud word, where it is not provided.
+fn folder() -> Option<PathBuf> {
+    let dir = std::env::var_os(DATA_VARIABLE).map(|dir| PathBuf::from(dir).join("nmea"));
+    if dir.is_none() {
+        eprintln!("\n*** SKIPPED: {DATA_VARIABLE} does not name the recordings ***\n");
+    }
+    dir
+}
 
 fn logs(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).expect("a folder of logs");
@@ -32,7 +44,7 @@ fn compare_log(path: &Path) -> Comparison {
 
 #[test]
 fn every_position_epoch_is_gpsds_but_for_the_deviations_listed() {
-    let Some(folder) = recording::folder() else { return };
+    let Some(folder) = folder() else { return };
     let logs = logs(&folder);
     assert_eq!(logs.len(), LOGS);
     let mut found = BTreeMap::new();
@@ -62,7 +74,7 @@ fn expected() -> BTreeMap<(String, Deviation), usize> {
 
 #[test]
 fn a_log_fed_byte_by_byte_gives_the_same() {
-    let Some(folder) = recording::folder() else { return };
+    let Some(folder) = folder() else { return };
     for path in logs(&folder) {
         let pieces = recording::pieces(&fs::read(&path).expect("a log"));
         let bytes: Vec<_> = pieces.concat().into_iter().map(|byte| vec![byte]).collect();
@@ -74,7 +86,7 @@ fn a_log_fed_byte_by_byte_gives_the_same() {
 /// The comparison itself must be able to fail.
 #[test]
 fn a_place_or_time_that_is_off_is_a_deviation() {
-    let Some(folder) = recording::folder() else { return };
+    let Some(folder) = folder() else { return };
     let log = fs::read(folder.join("nmea-rtk.log")).expect("a log");
     let chk = fs::read(folder.join("nmea-rtk.log.chk")).expect("its reports");
     let ours = recording::observations(&recording::pieces(&log));

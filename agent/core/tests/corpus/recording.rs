@@ -1,26 +1,12 @@
 //! A log of gpsd's regression suite, its bytes as the receiver sent them.
 
-use std::path::PathBuf;
-
 use tripline_agent_core::epoch::Assembler;
 use tripline_agent_core::nmea::Reader;
 use tripline_agent_core::observation::Observation;
 use tripline_protocol::unit::Timestamp;
 
-/// Names the folder of recordings, which are not ours to copy in here.
-pub(crate) const DATA_VARIABLE: &str = "TRIPLINE_DATA_DIR";
-
 /// 2000-01-01: the floor of `tripline-agent decode`.
 const FLOOR: Timestamp = Timestamp::from_unix_ms(946_684_800_000);
-
-/// The folder of the logs; `None`, with a loud word, where it is not provided.
-pub(crate) fn folder() -> Option<PathBuf> {
-    let dir = std::env::var_os(DATA_VARIABLE).map(|dir| PathBuf::from(dir).join("nmea"));
-    if dir.is_none() {
-        eprintln!("\n*** SKIPPED: {DATA_VARIABLE} does not name the recordings ***\n");
-    }
-    dir
-}
 
 /// The bytes of a log, cut where the recorder saw the writes of a torn connection.
 ///
