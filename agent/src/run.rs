@@ -14,7 +14,7 @@ use tracing::{error, info, warn};
 use tripline_agent_core::engine::{Cadence, Engine};
 use tripline_agent_core::epoch::Assembler;
 use tripline_agent_core::lanes::Lanes;
-use tripline_agent_core::nmea::{Framer, Sentence};
+use tripline_agent_core::nmea::Reader;
 use tripline_agent_core::record::Record;
 use tripline_protocol::fix::Fix;
 use tripline_protocol::id::{DeviceId, JournalEpoch};
@@ -108,8 +108,8 @@ pub async fn run(config: Config, wait_for_receiver: bool) -> Result<(), AgentErr
         device: config.device.clone(),
         engine,
         journal,
-        framer: Framer::default(),
-        assembler: Assembler::default(),
+        reader: Reader::default(),
+        assembler: Assembler::new(FLOOR),
         stopwatch,
         sync_ms: config.journal.sync_ms,
         dirty_since: None,
@@ -150,7 +150,7 @@ struct Inputs {
 struct Line {
     opened: Option<Uptime>,
     bytes: u64,
-    /// The framer's count of valid sentences when last looked, and when it last grew.
+    /// The reader's count of valid sentences when last looked, and when it last grew.
     sentences: u64,
     heard: Option<Uptime>,
     told: bool,
@@ -160,7 +160,7 @@ struct Agent {
     device: DeviceId,
     engine: Engine,
     journal: Journal,
-    framer: Framer,
+    reader: Reader,
     assembler: Assembler,
     stopwatch: Stopwatch,
     sync_ms: u64,
@@ -272,7 +272,7 @@ impl Agent {
             receiver::Input::Opened => {
                 self.line = Line {
                     opened: Some(self.stopwatch.now()),
-                    sentences: self.framer.sentences(),
+                    sentences: self.reader.sentences(),
                     ..Line::default()
                 };
             }
@@ -281,8 +281,10 @@ impl Agent {
                 self.line.bytes += bytes.len() as u64;
                 let mut fixes = Vec::new();
                 let assembler = &mut self.assembler;
-                self.framer.push(&bytes, |text| {
-                    fixes.extend(Sentence::parse(text).and_then(|s| assembler.push(s)));
+                self.reader.push(&bytes, |sentence| {
+                    assembler.push(sentence, |observation| {
+                        fixes.extend(observation.at.map(|at| observation.fix(at)));
+                    });
                 });
                 for fix in fixes {
                     self.take_fix(fix);
@@ -349,11 +351,11 @@ impl Agent {
     fn check_line(&mut self, config: &Config, patient: bool) -> Result<(), AgentError> {
         let Some(opened) = self.line.opened else { return Ok(()) };
         let now = self.stopwatch.now();
-        if self.framer.sentences() > self.line.sentences {
+        if self.reader.sentences() > self.line.sentences {
             if self.line.told {
                 info!("the receiver is heard again");
             }
-            self.line.sentences = self.framer.sentences();
+            self.line.sentences = self.reader.sentences();
             self.line.heard = Some(now);
             self.line.told = false;
             return Ok(());
@@ -377,7 +379,7 @@ impl Agent {
             return Ok(());
         }
         let garbage = AgentError::Garbage { path, bytes, baud };
-        if patient || self.framer.sentences() > 0 || self.engine.memory().is_busy() {
+        if patient || self.reader.sentences() > 0 || self.engine.memory().is_busy() {
             warn!("{garbage}");
             return Ok(());
         }
@@ -394,8 +396,8 @@ impl Agent {
             receiver_open: self.line.opened.is_some(),
             backlog: Backlog { events: waiting(Stream::Event), fixes: waiting(Stream::Trail) },
             sentences: Sentences {
-                valid: self.framer.sentences(),
-                lost: self.framer.faults().sentences(),
+                valid: self.reader.sentences(),
+                lost: self.reader.faults().sentences(),
             },
         }
     }

@@ -12,6 +12,7 @@
 
 extern crate alloc;
 
+pub mod calendar;
 pub mod listen;
 pub mod nmea;
 pub mod observation;
