@@ -6,6 +6,9 @@ use tripline_protocol::unit::Position;
 use super::number::{decimal, fixed, whole};
 use crate::calendar::{Date, TimeOfDay, full_year};
 
+/// The last year of four digits.
+const YEAR_MAX: u32 = 9_999;
+
 /// What is left of a sentence. An empty field is a value the receiver does not know; a field that
 /// cannot be read is remembered as nonsense and taken for empty.
 pub(super) struct Fields<'a> {
@@ -83,7 +86,7 @@ impl<'a> Fields<'a> {
     pub(super) fn long_date(&mut self) -> Option<Date> {
         let (day, month, year) = (self.number(), self.number(), self.number());
         let (day, month, year) = (day?, month?, year?);
-        let date = Date::new(year, month, day);
+        let date = Date::new(year, month, day).filter(|_| year <= YEAR_MAX);
         self.nonsense |= date.is_none();
         date
     }

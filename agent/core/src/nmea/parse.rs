@@ -191,6 +191,9 @@ fn skip_position<T>(f: &mut Fields<'_>) -> Option<T> {
 mod tests {
     use super::*;
     use crate::calendar::{Date, TimeOfDay};
+    use alloc::format;
+    use alloc::vec;
+    use proptest::prelude::*;
     use tripline_protocol::unit::Position;
 
     const RMC: &str = "GNRMC,021417.00,A,3725.58362,N,12205.61915,W,0.028,65.13,070220,13.06,E,F,V";
@@ -342,5 +345,20 @@ mod tests {
         let dated_badly = RMC.replace("070220", "2208-1");
         let Ok((Sentence::Rmc(rmc), true)) = read(&dated_badly) else { panic!("an RMC") };
         assert_eq!((rmc.date, rmc.position), (None, Some(position())));
+    }
+
+    proptest! {
+        #[test]
+        fn any_fields_are_read_or_refused(
+            formatter in prop::sample::select(
+                vec!["RMC", "GGA", "GNS", "GLL", "GSA", "GSV", "VTG", "ZDA", "GST", "GBS"],
+            ),
+            fields in prop::collection::vec("[AVNSEW]?|-?[0-9]{0,12}(\\.[0-9]{0,12})?|[ -~]{0,8}", 0..24),
+        ) {
+            let text = format!("GN{formatter},{}", fields.join(","));
+            if let Ok((sentence, _)) = read(&text) {
+                prop_assert!(sentence.time().is_none_or(|time| time.ms < 86_401_000), "{text}");
+            }
+        }
     }
 }

@@ -5,15 +5,21 @@ mod deviations;
 mod recording;
 mod report;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use tripline_agent_core::epoch::Assembler;
+use tripline_agent_core::nmea::{Reader, Verdict};
 
 use compare::{Comparison, Deviation, compare};
 use deviations::EXPECTED;
 
 /// Names the folder of recordings, which are not ours to copy in here.
 const DATA_VARIABLE: &str = "TRIPLINE_DATA_DIR";
+
+/// Instants after which a habit is known: two that agree.
+const HABIT_AFTER: usize = 2;
 
 /// Logs of the suite.
 const LOGS: usize = 20;
@@ -101,4 +107,29 @@ fn a_place_or_time_that_is_off_is_a_deviation() {
     assert_eq!(compare(&ours, &later).deviations.len(), 2);
     assert_eq!(compare(&ours, &theirs[..last]).deviations.len(), 1);
     assert_eq!(compare(&ours[..ours.len() - 1], &theirs).deviations.len(), 1);
+}
+
+/// What is learnt of a receiver's habit is worth something only if it holds for a real one, 13 of
+/// whose sentences are damaged.
+#[test]
+fn on_a_real_drive_every_observation_leaves_with_its_own_instant_once_the_habit_is_known() {
+    let Some(folder) = folder() else { return };
+    let drive = folder.join("../traces/MTV.Local1.ublox-F9K.20200206-181434.nmea");
+    let drive = fs::read(drive).expect("the recorded drive");
+    let (mut reader, mut assembler) = (Reader::default(), Assembler::new(recording::FLOOR));
+    let (mut instants, mut with_fix) = (BTreeSet::new(), BTreeSet::new());
+    let mut late = 0;
+    reader.push(&drive, |sentence| {
+        if let (Verdict::Fix(_), Some(time)) = (sentence.verdict(), sentence.time()) {
+            with_fix.insert(time);
+        }
+        assembler.push(sentence, |observation| {
+            late += usize::from(sentence.time() != observation.time_of_day);
+            assert!(observation.at.is_some(), "{observation:?}");
+            assert!(instants.insert(observation.time_of_day.expect("a time")), "{observation:?}");
+        });
+    });
+    assert_eq!(assembler.idle(), None);
+    assert_eq!(instants, with_fix);
+    assert_eq!(late, HABIT_AFTER, "of {}", instants.len());
 }

@@ -6,7 +6,7 @@ use tripline_agent_core::observation::Observation;
 use tripline_protocol::unit::Timestamp;
 
 /// 2000-01-01: the floor of `tripline-agent decode`.
-const FLOOR: Timestamp = Timestamp::from_unix_ms(946_684_800_000);
+pub(crate) const FLOOR: Timestamp = Timestamp::from_unix_ms(946_684_800_000);
 
 /// The bytes of a log, cut where the recorder saw the writes of a torn connection.
 ///
