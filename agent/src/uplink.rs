@@ -335,7 +335,7 @@ async fn poll(mut eventloop: EventLoop, events: mpsc::Sender<Result<Event, Conne
     }
 }
 
-fn explain(error: &ConnectionError) -> String {
+pub(crate) fn explain(error: &ConnectionError) -> String {
     if let ConnectionError::ConnectionRefused(code) = error {
         return match code {
             ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized => {

@@ -99,6 +99,7 @@ fn event(step: TripStep, metres: u64) -> Event {
         reading: Reading {
             steady: Steady { ms: metres * 100 },
             odometer: Odometer { mm: metres * 1000 },
+            bridged: Odometer::default(),
         },
         fix: None,
         body: EventBody::Trip { trip: TripId::from_bytes([1; 16]), step },
@@ -201,6 +202,25 @@ fn a_whole_ride_tells_each_phase_once_and_charges_the_lower_fare() {
     assert_eq!(notices(&paid.expect("owed")), [Notice::Paid]);
     assert_eq!(step(&mut order, &TripStep::Collected { amount: Paise(1) }, 3_000), Ok(Vec::new()));
     assert_eq!((order.collected, order.cases.len()), (Some(Paise(6000)), 1), "twice is a case");
+}
+
+#[test]
+fn an_arrival_outside_is_told_once_and_waiting_counts_from_the_one_inside() {
+    let mut order = accepted();
+    let told = step(&mut order, &TripStep::ArriveOutside { distance_m: 400 }, 0);
+    assert_eq!(told, Ok(vec![Effect::Tell(Notice::Phase(Phase::AtPickup))]));
+    let again = step(&mut order, &TripStep::Arrive, 6_000);
+    assert_eq!(again, Ok(Vec::new()), "no news to the rider");
+    let reading = event(start(), 7_200).reading;
+    let waiting_s = order.trip.as_ref().expect("a trip").meter.usage(reading).waiting_s;
+    assert_eq!(waiting_s, 120, "ten minutes outside the fence are not charged");
+}
+
+#[test]
+fn a_call_for_help_is_a_case_for_the_operator() {
+    let mut order = accepted();
+    order.handle_sos(NOW);
+    assert_eq!(order.cases.len(), 1);
 }
 
 #[test]

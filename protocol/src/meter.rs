@@ -16,6 +16,8 @@ pub struct Reading {
     pub steady: Steady,
     /// The odometer.
     pub odometer: Odometer,
+    /// What of the odometer was counted across gaps, where no fix tells the way.
+    pub bridged: Odometer,
 }
 
 /// A trip's meter.
@@ -23,6 +25,7 @@ pub struct Reading {
 pub struct Meter {
     run: Run,
     driven_mm: u64,
+    bridged_mm: u64,
     riding_ms: u64,
     waiting_ms: u64,
 }
@@ -46,7 +49,11 @@ impl Meter {
         self.run = match event {
             TripEvent::Arrive | TripEvent::Pause => Run::Waiting { since: reading.steady },
             TripEvent::Start | TripEvent::Resume => Run::Riding { since: reading },
-            TripEvent::Depart | TripEvent::Stop | TripEvent::Cancel | TripEvent::NoShow => Run::Off,
+            TripEvent::Depart
+            | TripEvent::ArriveOutside
+            | TripEvent::Stop
+            | TripEvent::Cancel
+            | TripEvent::NoShow => Run::Off,
         };
         self
     }
@@ -61,6 +68,17 @@ impl Meter {
         }
     }
 
+    /// What of the billed distance up to `reading` was counted across gaps, in metres.
+    pub fn bridged_m(mut self, reading: Reading) -> u64 {
+        self.book(reading);
+        self.bridged_mm.saturating_add(500) / 1000
+    }
+
+    /// Whether waiting time runs.
+    pub const fn is_waiting(&self) -> bool {
+        matches!(self.run, Run::Waiting { .. })
+    }
+
     fn book(&mut self, reading: Reading) {
         match self.run {
             Run::Off => {}
@@ -72,6 +90,8 @@ impl Meter {
                 let mm = reading.odometer.since_mm(since.odometer);
                 self.riding_ms = self.riding_ms.saturating_add(ms);
                 self.driven_mm = self.driven_mm.saturating_add(mm);
+                let bridged_mm = reading.bridged.since_mm(since.bridged);
+                self.bridged_mm = self.bridged_mm.saturating_add(bridged_mm);
             }
         }
     }
@@ -82,7 +102,30 @@ mod tests {
     use super::*;
 
     fn reading(s: u64, m: u64) -> Reading {
-        Reading { steady: Steady { ms: s * 1000 }, odometer: Odometer { mm: m * 1000 } }
+        Reading {
+            steady: Steady { ms: s * 1000 },
+            odometer: Odometer { mm: m * 1000 },
+            bridged: Odometer { mm: m * 100 },
+        }
+    }
+
+    #[test]
+    fn waiting_begins_at_an_arrival_inside_the_fence_only() {
+        let outside = Meter::default().after(TripEvent::ArriveOutside, reading(0, 0));
+        assert!(!outside.is_waiting());
+        assert_eq!(outside.usage(reading(600, 0)).waiting_s, 0);
+        let inside = outside.after(TripEvent::Arrive, reading(600, 300));
+        assert!(inside.is_waiting());
+        assert_eq!(inside.usage(reading(660, 300)).waiting_s, 60);
+    }
+
+    #[test]
+    fn the_part_of_the_billed_way_that_lies_in_gaps_is_known() {
+        let meter = Meter::default()
+            .after(TripEvent::Start, reading(0, 1_000))
+            .after(TripEvent::Pause, reading(10, 2_000))
+            .after(TripEvent::Resume, reading(20, 5_000));
+        assert_eq!(meter.bridged_m(reading(30, 6_000)), 200);
     }
 
     #[test]

@@ -51,15 +51,20 @@ coded_enum! {
         Cancel => "cancel",
         /// The rider did not come.
         NoShow => "no-show",
+        /// The driver says so, and the receiver says the pickup is elsewhere: no waiting is charged.
+        ArriveOutside => "arrive-outside",
     }
 }
 
 machine!(TripState on TripEvent, "the trip", from Assigned, {
     Assigned + Depart => EnRouteToPickup,
     Assigned + Arrive => AtPickup,
+    Assigned + ArriveOutside => AtPickup,
     Assigned + Cancel => Cancelled,
     EnRouteToPickup + Arrive => AtPickup,
+    EnRouteToPickup + ArriveOutside => AtPickup,
     EnRouteToPickup + Cancel => Cancelled,
+    AtPickup + Arrive => AtPickup,
     AtPickup + Start => Started,
     AtPickup + Cancel => Cancelled,
     AtPickup + NoShow => NoShow,
@@ -102,6 +107,11 @@ pub enum TripStep {
         /// How much.
         amount: Paise,
     },
+    /// The driver says the vehicle is at the pickup, and its receiver says it is not.
+    ArriveOutside {
+        /// Straight-line distance from the last fix to the pickup, in metres.
+        distance_m: u32,
+    },
 }
 
 impl TripStep {
@@ -116,6 +126,7 @@ impl TripStep {
             Self::Stop { .. } => Some(TripEvent::Stop),
             Self::Cancel { .. } => Some(TripEvent::Cancel),
             Self::NoShow => Some(TripEvent::NoShow),
+            Self::ArriveOutside { .. } => Some(TripEvent::ArriveOutside),
             Self::Collected { .. } => None,
         }
     }

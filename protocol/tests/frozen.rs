@@ -8,7 +8,8 @@ use tripline_protocol::link::down::{Command, CommandBody, CommitAck};
 use tripline_protocol::link::envelope::{DecodeError, Message, decode, encode};
 use tripline_protocol::link::trail::{GapReason, TrailBatch, TrailEntry, TrailFix};
 use tripline_protocol::link::up::{
-    Answer, Batch, CommandOutcome, Event, EventBatch, EventBody, Live, Presence, Stream,
+    Answer, Batch, CommandOutcome, Event, EventBatch, EventBody, Live, MotionState, Presence,
+    Stream, Trouble, Waypoint,
 };
 use tripline_protocol::meter::Reading;
 use tripline_protocol::otp::{OtpVerifier, TypedOtp};
@@ -54,6 +55,7 @@ fn events() -> EventBatch {
         TripStep::Cancel { reason: "flat tyre".into() },
         TripStep::NoShow,
         TripStep::Collected { amount: Paise(4500) },
+        TripStep::ArriveOutside { distance_m: 350 },
     ];
     let mut bodies = vec![
         EventBody::Booted { absent_since: Some(at()), agent_version: "0.1.0".into() },
@@ -63,9 +65,20 @@ fn events() -> EventBatch {
         EventBody::Lost,
     ];
     bodies.extend(steps.map(|step| EventBody::Trip { trip, step }));
+    bodies.extend([
+        EventBody::Motion { state: MotionState::Parked, ignition: Some(false) },
+        EventBody::Overspeed { speed_mmps: 27_778, limit_mmps: 22_222 },
+        EventBody::Near { trip, place: Waypoint::Drop },
+        EventBody::Sos { trip: Some(trip) },
+        EventBody::Trouble { trouble: Trouble::JournalInMemory, present: true },
+    ]);
     let event = |body| Event {
         at: at(),
-        reading: Reading { steady: Steady { ms: 90_000 }, odometer: Odometer { mm: 1_234_567 } },
+        reading: Reading {
+            steady: Steady { ms: 90_000 },
+            odometer: Odometer { mm: 1_234_567 },
+            bridged: Odometer { mm: 5_000 },
+        },
         fix: Some(FixStamp { at: at(), position: position() }),
         body,
     };

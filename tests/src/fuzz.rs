@@ -3,7 +3,7 @@
 //! `tests/tests/fuzz.rs` runs them on the stable toolchain over seeds and seeded mutations.
 
 use tripline_agent_core::epoch::Assembler;
-use tripline_agent_core::nmea::{Framer, Sentence};
+use tripline_agent_core::nmea::Reader;
 use tripline_agent_core::record::scan;
 use tripline_backend::beckn::v0_9;
 use tripline_protocol::link::down::{Command, CommitAck};
@@ -11,6 +11,7 @@ use tripline_protocol::link::envelope::{Message, decode, encode};
 use tripline_protocol::link::trail::TrailBatch;
 use tripline_protocol::link::up::{EventBatch, Live, Presence};
 use tripline_protocol::signing::SignatureHeader;
+use tripline_protocol::unit::Timestamp;
 
 /// A body and its name.
 pub type Body = (&'static str, fn(&[u8]));
@@ -39,19 +40,21 @@ fn link(bytes: &[u8]) {
     round::<Command>(bytes);
 }
 
-/// Any serial line: cut anywhere, it gives the same fixes.
+/// Any serial line: cut anywhere, it gives the same observations.
 fn nmea(bytes: &[u8]) {
-    let fixes = |chunk: usize| {
-        let (mut framer, mut assembler) = (Framer::default(), Assembler::default());
-        let mut fixes = Vec::new();
+    let observations = |chunk: usize| {
+        let floor = Timestamp::from_unix_ms(0);
+        let (mut reader, mut assembler) = (Reader::default(), Assembler::new(floor));
+        let mut observations = Vec::new();
         for piece in bytes.chunks(chunk) {
-            framer.push(piece, |text| {
-                fixes.extend(Sentence::parse(text).and_then(|sentence| assembler.push(sentence)));
+            reader.push(piece, |sentence| {
+                assembler.push(sentence, |observation| observations.push(observation));
             });
         }
-        (fixes, *framer.faults())
+        observations.extend(assembler.idle());
+        (observations, *reader.faults(), *reader.tally())
     };
-    assert_eq!(fixes(usize::MAX), fixes(1));
+    assert_eq!(observations(usize::MAX), observations(1));
 }
 
 /// Any journal image: what is kept is read again, and nothing more.

@@ -69,6 +69,7 @@ fn told_times_are_the_vehicle_s(world: &World) -> Result<()> {
             TripEvent::Stop => "RIDE_ENDED",
             TripEvent::Depart
             | TripEvent::Arrive
+            | TripEvent::ArriveOutside
             | TripEvent::Pause
             | TripEvent::Resume
             | TripEvent::Cancel

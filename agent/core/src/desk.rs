@@ -58,6 +58,8 @@ pub enum DriverAction {
         /// How much; the whole fare if not said.
         amount: Option<Paise>,
     },
+    /// The driver calls for help.
+    Sos,
 }
 
 /// Why a driver's action is not possible. Each says what to do.
@@ -81,6 +83,9 @@ pub enum DriverError {
     /// The OTP is wrong.
     #[error("the OTP is wrong; ask the rider again")]
     OtpWrong,
+    /// Arrived already, inside the fence.
+    #[error("the arrival is recorded already and waiting time runs; start, or report a no-show")]
+    ArrivedAlready,
     /// Nothing owed.
     #[error("there is nothing to collect before the trip has ended")]
     NothingOwed,
@@ -161,12 +166,21 @@ impl Desk {
         self.trip.as_ref().is_some_and(|trip| !trip.state.is_terminal())
     }
 
+    /// The trip under way.
+    pub fn trip_under_way(&self) -> Option<TripId> {
+        self.trip.as_ref().filter(|_| self.is_busy()).map(|trip| trip.assignment.trip)
+    }
+
     /// What event an action makes at `reading`, or why it is not possible. Changes nothing.
+    ///
+    /// `outside_pickup_m` is how far the pickup is where the receiver says that the vehicle is not
+    /// there; `None` where it is there or nobody knows.
     pub fn decide(
         &self,
         action: DriverAction,
         at: Timestamp,
         reading: Reading,
+        outside_pickup_m: Option<u32>,
     ) -> Result<EventBody, DriverError> {
         let step = match action {
             DriverAction::Accept => return self.answer(Answer::Accept, at),
@@ -174,8 +188,9 @@ impl Desk {
                 return self.answer(Answer::Reject { reason: bounded(reason)? }, at);
             }
             DriverAction::Collected { amount } => return self.collect(amount),
+            DriverAction::Sos => return Ok(EventBody::Sos { trip: self.trip_under_way() }),
             DriverAction::Depart => TripStep::Depart,
-            DriverAction::Arrive => TripStep::Arrive,
+            DriverAction::Arrive => self.arrival(outside_pickup_m)?,
             DriverAction::Start { otp } => TripStep::Start { otp: otp.map(TypedOtp) },
             DriverAction::Pause => TripStep::Pause,
             DriverAction::Resume => TripStep::Resume,
@@ -194,6 +209,19 @@ impl Desk {
             check_otp(&trip.assignment, otp.as_ref())?;
         }
         Ok(EventBody::Trip { trip: trip.assignment.trip, step })
+    }
+
+    /// An arrival; outside the fence it is recorded, and waiting is not charged until one inside.
+    fn arrival(&self, outside_pickup_m: Option<u32>) -> Result<TripStep, DriverError> {
+        let waits = self
+            .trip
+            .as_ref()
+            .is_some_and(|trip| trip.state == TripState::AtPickup && trip.meter.is_waiting());
+        match outside_pickup_m {
+            _ if waits => Err(DriverError::ArrivedAlready),
+            Some(distance_m) => Ok(TripStep::ArriveOutside { distance_m }),
+            None => Ok(TripStep::Arrive),
+        }
     }
 
     fn answer(&self, answer: Answer, at: Timestamp) -> Result<EventBody, DriverError> {
@@ -258,7 +286,13 @@ impl Desk {
     /// Takes over an event, new or read back from the journal, with the command it reports on.
     pub fn apply(&mut self, event: &Event, command: Option<&Command>) {
         match &event.body {
-            EventBody::Booted { .. } | EventBody::Lost => {}
+            EventBody::Booted { .. }
+            | EventBody::Lost
+            | EventBody::Motion { .. }
+            | EventBody::Overspeed { .. }
+            | EventBody::Near { .. }
+            | EventBody::Sos { .. }
+            | EventBody::Trouble { .. } => {}
             EventBody::Answered { assignment, answer } => self.apply_answer(*assignment, answer),
             EventBody::Trip { trip, step } => self.apply_step(*trip, step, event.reading),
             EventBody::CommandDone { number, outcome } => {
@@ -305,6 +339,7 @@ impl Desk {
             TripStep::Cancel { reason } => trip.cancel_reason = Some(reason.clone()),
             TripStep::Depart
             | TripStep::Arrive
+            | TripStep::ArriveOutside { .. }
             | TripStep::Start { .. }
             | TripStep::Pause
             | TripStep::Resume

@@ -14,7 +14,7 @@ use tripline_protocol::id::{DeviceId, JournalEpoch, Sequence};
 use tripline_protocol::link::down::{Command, CommitAck};
 use tripline_protocol::link::up::{Event, EventBody, Live, Stream};
 use tripline_protocol::meter::Reading;
-use tripline_protocol::unit::{Steady, Timestamp, Uptime};
+use tripline_protocol::unit::{Odometer, Steady, Timestamp, Uptime};
 
 use crate::clock::{Clock, LastKnown};
 use crate::desk::{Desk, DriverAction, DriverError};
@@ -174,7 +174,7 @@ impl Engine {
             self.clock.discipline(fix.at, now);
         }
         let sequence = self.memory.trail.next();
-        let reading = Reading { steady: self.clock.steady(now), odometer };
+        let reading = Reading { odometer, ..self.reading(now) };
         let live = (fix.refused.is_none() && self.live_is_due(now)).then(|| {
             self.live_sent = Some(now);
             Live::from(&fix)
@@ -194,7 +194,7 @@ impl Engine {
 
     /// Judges what the driver did: its record, or why it cannot be.
     pub fn handle_driver(&self, action: DriverAction, now: Uptime) -> Result<Record, DriverError> {
-        let body = self.memory.desk.decide(action, self.clock.at(now), self.reading(now))?;
+        let body = self.memory.desk.decide(action, self.clock.at(now), self.reading(now), None)?;
         Ok(self.event(body, None, now))
     }
 
@@ -215,7 +215,11 @@ impl Engine {
 
     /// Steady clock and odometer.
     pub fn reading(&self, now: Uptime) -> Reading {
-        Reading { steady: self.clock.steady(now), odometer: self.memory.gate.total() }
+        Reading {
+            steady: self.clock.steady(now),
+            odometer: self.memory.gate.total(),
+            bridged: Odometer::default(),
+        }
     }
 
     /// The last fix that counted.

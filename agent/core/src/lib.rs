@@ -13,7 +13,7 @@
 extern crate alloc;
 
 pub mod calendar;
-
+pub mod listen;
 pub mod nmea;
 pub mod observation;
 pub mod ubx;

@@ -5,7 +5,7 @@
 use tripline_protocol::fix::{Fix, FixType};
 use tripline_protocol::unit::{Position, Timestamp};
 
-use crate::nmea::TimeOfDay;
+use crate::calendar::TimeOfDay;
 
 /// The position of one instant, as assembled from the receiver's sentences or its UBX frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -19,7 +19,7 @@ fn decode<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Heard>, Counts
         decoder.push(chunk, |one| heard.push(one));
     }
     decoder.finish(|one| heard.push(one));
-    (heard, *decoder.counts(), decoder.faults())
+    (heard, decoder.counts(), decoder.faults())
 }
 
 fn observations(heard: &[Heard]) -> Vec<Observation> {

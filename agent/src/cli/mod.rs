@@ -133,6 +133,8 @@ enum Verb {
         #[arg(long, value_parser = rupees)]
         amount: Option<i64>,
     },
+    /// Call for help: the operator is told at once, with the trip under way
+    Sos,
 }
 
 #[derive(Debug, Subcommand)]
@@ -174,13 +176,18 @@ fn run_agent(args: &RunArgs) -> Result<(), AgentError> {
         .log_internal_errors(false)
         .init();
     let config = Config::load(&args.config.config)?;
-    // Two threads: one may wait for the disk while the other serves the line.
+    // One worker: while it waits for the disk, the runtime puts another in its place.
     tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(1)
         .enable_all()
         .build()
         .map_err(|error| AgentError::Internal(error.to_string()))?
-        .block_on(run::run(config, args.wait_for_receiver))
+        .block_on(async move {
+            // As a task of the one worker: a root future would run on a thread of its own and be
+            // woken across threads for every fix.
+            tokio::spawn(run::run(config, args.wait_for_receiver)).await
+        })
+        .map_err(|error| AgentError::Internal(error.to_string()))?
 }
 
 fn ask(args: TripArgs) -> Result<(), AgentError> {
@@ -221,6 +228,7 @@ impl Verb {
             Self::Cancel { reason } => Request::Cancel { reason },
             Self::NoShow => Request::NoShow,
             Self::Collected { amount } => Request::Collected { amount_paise: amount },
+            Self::Sos => Request::Sos,
         }
     }
 }

@@ -51,6 +51,8 @@ pub enum Request {
         /// How much, in paise; the whole fare if not said.
         amount_paise: Option<i64>,
     },
+    /// The driver calls for help.
+    Sos,
 }
 
 impl Request {
@@ -69,6 +71,7 @@ impl Request {
             Self::Cancel { .. } => "cancel",
             Self::NoShow => "no-show",
             Self::Collected { .. } => "collected",
+            Self::Sos => "sos",
         }
     }
 
@@ -89,6 +92,7 @@ impl Request {
             Self::Collected { amount_paise } => {
                 DriverAction::Collected { amount: amount_paise.map(Paise) }
             }
+            Self::Sos => DriverAction::Sos,
         })
     }
 }

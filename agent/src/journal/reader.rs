@@ -123,6 +123,7 @@ const fn lost_event() -> Event {
         reading: Reading {
             steady: tripline_protocol::unit::Steady { ms: 0 },
             odometer: tripline_protocol::unit::Odometer { mm: 0 },
+            bridged: tripline_protocol::unit::Odometer { mm: 0 },
         },
         fix: None,
         body: EventBody::Lost,

@@ -24,7 +24,7 @@ use super::{Input, SetupStatus, Status, Version};
 const CHUNK_LEN: usize = 1024;
 
 /// A line silent for so long has finished what it was saying, in ms.
-const QUIET_MS: u64 = 500;
+const QUIET_MS: u64 = 250;
 
 /// A receiver that sent NAV-PVT and sends none for so long while it talks has forgotten its settings,
 /// in ms: its power was cut for a moment.

@@ -278,6 +278,7 @@ impl Order {
             self.open_case(StepError::Otp.to_string(), at);
             return Err(StepError::Otp);
         }
+        let phase_before = trip.phase;
         trip.state = state;
         trip.meter = trip.meter.after(what, event.reading);
         trip.phase = phase_after(what);
@@ -287,6 +288,7 @@ impl Order {
             TripEvent::Stop => trip.stop_fix = event.fix,
             TripEvent::Depart
             | TripEvent::Arrive
+            | TripEvent::ArriveOutside
             | TripEvent::Pause
             | TripEvent::Resume
             | TripEvent::Cancel
@@ -307,11 +309,21 @@ impl Order {
             TripStep::NoShow => Ok(self.call_off("the rider did not come".into(), device)?),
             TripStep::Depart
             | TripStep::Arrive
+            | TripStep::ArriveOutside { .. }
             | TripStep::Start { .. }
             | TripStep::Pause
             | TripStep::Resume
-            | TripStep::Collected { .. } => Ok(vec![Effect::Tell(Notice::Phase(phase))]),
+            | TripStep::Collected { .. } => {
+                // A second arrival, inside the fence after one outside, is no news to the rider.
+                let news = phase != phase_before;
+                Ok(if news { vec![Effect::Tell(Notice::Phase(phase))] } else { Vec::new() })
+            }
         }
+    }
+
+    /// The driver called for help during the trip.
+    pub fn handle_sos(&mut self, at: Timestamp) {
+        self.open_case("SOS: the driver called for help".into(), at);
     }
 
     /// Both fares are known: the lower is charged.
@@ -339,7 +351,7 @@ fn withdraw(device: DeviceId, assignment: AssignmentId, reason: &str) -> Effect 
 const fn phase_after(event: TripEvent) -> Phase {
     match event {
         TripEvent::Depart => Phase::EnRouteToPickup,
-        TripEvent::Arrive => Phase::AtPickup,
+        TripEvent::Arrive | TripEvent::ArriveOutside => Phase::AtPickup,
         TripEvent::Start => Phase::Started,
         TripEvent::Pause => Phase::Paused,
         TripEvent::Resume => Phase::Resumed,

@@ -1,7 +1,7 @@
 //! What devices report: committed in order, once each, with everything an event sets in motion.
 
-use tracing::{info, warn};
-use tripline_protocol::id::{AssignmentId, DeviceId, Sequence};
+use tracing::{debug, error, info, warn};
+use tripline_protocol::id::{AssignmentId, DeviceId, Sequence, TripId};
 use tripline_protocol::link::down::{Command, CommandBody, CommitAck};
 use tripline_protocol::link::envelope::{decode, encode};
 use tripline_protocol::link::trail::TrailBatch;
@@ -110,6 +110,23 @@ impl Platform {
                 info!(%device, agent_version, "agent started");
                 Ok((None, Wake::default()))
             }
+            EventBody::Motion { state, ignition } => {
+                debug!(%device, %state, ignition, "vehicle");
+                Ok((None, Wake::default()))
+            }
+            EventBody::Near { trip, place } => {
+                debug!(%device, %trip, %place, "vehicle is near");
+                Ok((None, Wake::default()))
+            }
+            EventBody::Overspeed { speed_mmps, limit_mmps } => {
+                info!(%device, speed_mmps, limit_mmps, "vehicle is faster than permitted");
+                Ok((None, Wake::default()))
+            }
+            EventBody::Trouble { trouble, present } => {
+                warn!(%device, %trouble, present, "device trouble");
+                Ok((None, Wake::default()))
+            }
+            EventBody::Sos { trip } => self.handle_sos(tx, device, *trip, at).await,
             EventBody::Lost => Ok((Some("its record was damaged".into()), Wake::default())),
             EventBody::CommandDone { number, outcome } => {
                 let payload = tx.finish_down_message(device, *number, *outcome).await?;
@@ -130,16 +147,30 @@ impl Platform {
                 self.store_outcome(tx, stored, outcome, at).await
             }
             EventBody::Trip { trip, step } => {
-                let stored = tx.order_of_trip(*trip).await?.filter(|stored| {
-                    stored.order.trip.as_ref().is_some_and(|trip| trip.vehicle.device == *device)
-                });
-                let Some(mut stored) = stored else {
+                let Some(mut stored) = self.own_trip(tx, device, Some(*trip)).await? else {
                     return Ok((Some("no such trip of this device".into()), Wake::default()));
                 };
                 let outcome = stored.order.handle_step(*trip, step, event, at);
                 self.store_outcome(tx, stored, outcome, at).await
             }
         }
+    }
+
+    /// The driver calls for help: the operator's log says so, and the order gets a case.
+    async fn handle_sos(
+        &self,
+        tx: &mut Tx,
+        device: &DeviceId,
+        trip: Option<TripId>,
+        at: Timestamp,
+    ) -> Result<(Refusal, Wake), ServiceError> {
+        error!(%device, trip = trip.map(|trip| trip.to_string()), "SOS: the driver calls for help");
+        let Some(mut stored) = self.own_trip(tx, device, trip).await? else {
+            return Ok((None, Wake::default()));
+        };
+        stored.order.handle_sos(at);
+        let wake = self.carry_out(tx, &mut stored, Vec::new(), at).await?;
+        Ok((None, wake))
     }
 
     /// Stores an order after an event. What the domain refused changed nothing but the order's cases.
@@ -175,6 +206,18 @@ impl Platform {
         let mut effects = stored.order.handle_undelivered(assignment.id, at);
         effects.extend(self.offer_next(tx, &mut stored.order, at).await?);
         self.carry_out(tx, &mut stored, effects, at).await
+    }
+
+    async fn own_trip(
+        &self,
+        tx: &mut Tx,
+        device: &DeviceId,
+        trip: Option<TripId>,
+    ) -> Result<Option<StoredOrder>, ServiceError> {
+        let Some(trip) = trip else { return Ok(None) };
+        Ok(tx.order_of_trip(trip).await?.filter(|stored| {
+            stored.order.trip.as_ref().is_some_and(|trip| trip.vehicle.device == *device)
+        }))
     }
 
     async fn own_assignment(

@@ -124,6 +124,77 @@ pub enum EventBody {
     },
     /// The journal was damaged where this sequence's event stood: a declared gap.
     Lost,
+    /// The vehicle was parked, moved off, or its ignition changed.
+    Motion {
+        /// What it does.
+        state: MotionState,
+        /// Whether its ignition is on; `None` where no line tells.
+        ignition: Option<bool>,
+    },
+    /// The vehicle went faster than its operator permits; once an episode, when it began.
+    Overspeed {
+        /// Its speed in mm/s.
+        speed_mmps: u32,
+        /// The limit in mm/s.
+        limit_mmps: u32,
+    },
+    /// The vehicle came near a place of its trip.
+    Near {
+        /// The trip.
+        trip: TripId,
+        /// Which place.
+        place: Waypoint,
+    },
+    /// The driver calls for help.
+    Sos {
+        /// The trip under way.
+        trip: Option<TripId>,
+    },
+    /// Something is wrong with the device, or is well again.
+    Trouble {
+        /// What.
+        trouble: Trouble,
+        /// Whether it is there.
+        present: bool,
+    },
+}
+
+coded_enum! {
+    /// What a vehicle does.
+    MotionState {
+        /// It drives.
+        Moving => "moving",
+        /// It stands, as at a light.
+        Standing => "standing",
+        /// It has stood for long, or its ignition is off.
+        Parked => "parked",
+    }
+}
+
+coded_enum! {
+    /// A place of a trip.
+    Waypoint {
+        /// Where the rider waits.
+        Pickup => "pickup",
+        /// Where the rider goes.
+        Drop => "drop",
+    }
+}
+
+coded_enum! {
+    /// What can be wrong with a device.
+    Trouble {
+        /// The journal is in memory only: a power cut loses what the backend has not committed.
+        JournalInMemory => "journal-in-memory",
+        /// The disk has no room for the reserve of events.
+        JournalFull => "journal-full",
+        /// The receiver's port is missing.
+        ReceiverMissing => "receiver-missing",
+        /// The receiver is silent or not understood.
+        ReceiverSilent => "receiver-silent",
+        /// The receiver is heard and has no position for long.
+        AntennaBlind => "antenna-blind",
+    }
 }
 
 /// A driver's answer to an offer.

@@ -66,7 +66,7 @@ pub(super) async fn make(world: &World, order_id: &str, truth: Option<&Path>) ->
 /// What the odometer measured between the trip's start and stop, less pauses, in metres.
 fn measured_m(journal: &JournalEvidence) -> f64 {
     use tripline_protocol::trip::TripEvent::{
-        Arrive, Cancel, Depart, NoShow, Pause, Resume, Start, Stop,
+        Arrive, ArriveOutside, Cancel, Depart, NoShow, Pause, Resume, Start, Stop,
     };
     let (mut mm, mut since) = (0, None);
     for (what, event) in journal.trip_events() {
@@ -75,7 +75,7 @@ fn measured_m(journal: &JournalEvidence) -> f64 {
             Pause | Stop => {
                 mm += since.take().map_or(0, |since| event.reading.odometer.since_mm(since));
             }
-            Depart | Arrive | Cancel | NoShow => {}
+            Depart | Arrive | ArriveOutside | Cancel | NoShow => {}
         }
     }
     #[expect(clippy::cast_precision_loss, reason = "a few kilometres in millimetres")]

@@ -40,25 +40,20 @@ impl JournalEvidence {
     pub fn trip_events(&self) -> Vec<(TripEvent, Event)> {
         self.events
             .values()
-            .filter_map(|event| match &event.body {
-                EventBody::Trip { step, .. } => Some((step.event()?, event.clone())),
-                EventBody::Booted { .. }
-                | EventBody::Answered { .. }
-                | EventBody::CommandDone { .. }
-                | EventBody::Lost => None,
+            .filter_map(|event| {
+                let EventBody::Trip { step, .. } = &event.body else { return None };
+                Some((step.event()?, event.clone()))
             })
             .collect()
     }
 
     /// The fare the vehicle computed at the stop, in paise.
     pub fn fare_paise(&self) -> Option<i64> {
-        self.events.values().find_map(|event| match &event.body {
-            EventBody::Trip { step: TripStep::Stop { fare }, .. } => Some(fare.total().0),
-            EventBody::Trip { .. }
-            | EventBody::Booted { .. }
-            | EventBody::Answered { .. }
-            | EventBody::CommandDone { .. }
-            | EventBody::Lost => None,
+        self.events.values().find_map(|event| {
+            let EventBody::Trip { step: TripStep::Stop { fare }, .. } = &event.body else {
+                return None;
+            };
+            Some(fare.total().0)
         })
     }
 
@@ -71,7 +66,11 @@ impl JournalEvidence {
             match what {
                 TripEvent::Start | TripEvent::Resume => since = Some(at),
                 TripEvent::Pause | TripEvent::Stop => stretches.extend(since.take().zip(Some(at))),
-                TripEvent::Depart | TripEvent::Arrive | TripEvent::Cancel | TripEvent::NoShow => {}
+                TripEvent::Depart
+                | TripEvent::Arrive
+                | TripEvent::ArriveOutside
+                | TripEvent::Cancel
+                | TripEvent::NoShow => {}
             }
         }
         Ok(stretches)

@@ -1,38 +1,61 @@
 //! Decimal fields as integers.
 
 /// A decimal such as `123.45` times 10^`scale`, truncated beyond it; `None` if it is not a decimal or
-/// does not fit. A sign is taken where `signed`.
-pub(super) fn decimal(text: &str, scale: u32) -> Option<i64> {
-    let (negative, digits) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text),
+/// does not fit.
+pub(super) fn decimal(text: &[u8], scale: u32) -> Option<i64> {
+    let (negative, digits) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        _ => (false, text),
     };
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    if whole.is_empty() && fraction.is_empty() {
-        return None;
-    }
     let mut value: i64 = 0;
-    let scaled = fraction.bytes().chain(core::iter::repeat(b'0')).take(scale as usize);
-    for digit in whole.bytes().chain(scaled) {
-        value = value.checked_mul(10)?.checked_add(i64::from(decimal_digit(digit)?))?;
+    let mut wanted = scale;
+    let mut point = false;
+    let mut empty = true;
+    for byte in digits {
+        match byte {
+            b'0'..=b'9' => {
+                empty = false;
+                if point {
+                    if wanted == 0 {
+                        continue;
+                    }
+                    wanted -= 1;
+                }
+                value = value.checked_mul(10)?.checked_add(i64::from(byte - b'0'))?;
+            }
+            b'.' if !point => point = true,
+            _ => return None,
+        }
     }
-    if !fraction.bytes().all(|digit| digit.is_ascii_digit()) {
+    if empty {
         return None;
     }
+    let value = value.checked_mul(10_i64.checked_pow(wanted)?)?;
     Some(if negative { -value } else { value })
 }
 
-fn decimal_digit(digit: u8) -> Option<u8> {
-    digit.is_ascii_digit().then(|| digit - b'0')
-}
-
-/// A number of exactly `digits` decimal digits at the start of `text`, and the rest.
-pub(super) fn fixed(text: &str, digits: usize) -> Option<(u32, &str)> {
-    let (head, rest) = text.split_at_checked(digits)?;
-    if !head.bytes().all(|digit| digit.is_ascii_digit()) {
+/// A number without sign or point that fits.
+pub(super) fn whole(text: &[u8]) -> Option<u32> {
+    if text.is_empty() {
         return None;
     }
-    Some((head.parse().ok()?, rest))
+    text.iter().try_fold(0_u32, |value, byte| {
+        let digit = byte.is_ascii_digit().then(|| byte - b'0')?;
+        value.checked_mul(10)?.checked_add(u32::from(digit))
+    })
+}
+
+/// A number of exactly `N` decimal digits (at most 9) at the start of `text`, and the rest.
+pub(super) fn fixed<const N: usize>(text: &[u8]) -> Option<(u32, &[u8])> {
+    let (head, rest) = text.split_first_chunk::<N>()?;
+    let mut value = 0;
+    for byte in head {
+        if !byte.is_ascii_digit() {
+            return None;
+        }
+        value = value * 10 + u32::from(byte - b'0');
+    }
+    Some((value, rest))
 }
 
 #[cfg(test)]
@@ -47,6 +70,7 @@ mod tests {
             ("62.8", 3, Some(62_800)),
             ("-30.0", 3, Some(-30_000)),
             (".5", 1, Some(5)),
+            ("5.", 1, Some(50)),
             ("1.23456", 2, Some(123)),
             ("", 2, None),
             (".", 2, None),
@@ -54,8 +78,21 @@ mod tests {
             ("1.2.3", 1, None),
             ("--1", 1, None),
             ("99999999999999999999", 0, None),
+            ("9999999999999999", 9, None),
         ] {
-            assert_eq!(decimal(text, scale), value, "{text:?}");
+            assert_eq!(decimal(text.as_bytes(), scale), value, "{text:?}");
         }
+    }
+
+    #[test]
+    fn whole_numbers_have_neither_sign_nor_point() {
+        for (text, value) in
+            [("07", Some(7)), ("", None), ("-1", None), ("1.0", None), ("99999999999", None)]
+        {
+            assert_eq!(whole(text.as_bytes()), value, "{text:?}");
+        }
+        assert_eq!(fixed::<2>(b"0713"), Some((7, &b"13"[..])));
+        assert_eq!(fixed::<2>(b"7"), None);
+        assert_eq!(fixed::<2>(b"+7"), None);
     }
 }

@@ -7,8 +7,8 @@ mod merge;
 
 use tripline_protocol::unit::Timestamp;
 
-use crate::epoch::Assembler;
-use crate::nmea::{self, Sentence};
+use crate::epoch::{Assembler, Sky};
+use crate::nmea::{self, Tally};
 use crate::observation::Observation;
 use crate::ubx::{self, Ack, Dop, Identity, Message, Piece};
 use merge::Merge;
@@ -71,7 +71,7 @@ pub struct Decoder {
 #[derive(Debug)]
 struct Reader {
     floor: Timestamp,
-    sentences: nmea::Framer,
+    sentences: nmea::Reader,
     assembler: Assembler,
     dop: Option<Dop>,
     merge: Merge,
@@ -84,8 +84,8 @@ impl Decoder {
     pub fn new(floor: Timestamp) -> Self {
         let reader = Reader {
             floor,
-            sentences: nmea::Framer::default(),
-            assembler: Assembler::default(),
+            sentences: nmea::Reader::default(),
+            assembler: Assembler::new(floor),
             dop: None,
             merge: Merge::default(),
             counts: Counts::default(),
@@ -95,8 +95,18 @@ impl Decoder {
     }
 
     /// What was understood so far.
-    pub const fn counts(&self) -> &Counts {
-        &self.reader.counts
+    pub const fn counts(&self) -> Counts {
+        Counts { sentences: self.reader.sentences.sentences(), ..self.reader.counts }
+    }
+
+    /// What became of the sentences whose checksum held.
+    pub const fn tally(&self) -> &Tally {
+        self.reader.sentences.tally()
+    }
+
+    /// What the receiver's sentences say of the sky.
+    pub const fn sky(&self) -> &Sky {
+        self.reader.assembler.sky()
     }
 
     /// What was wrong so far.
@@ -114,7 +124,7 @@ impl Decoder {
     /// The line has fallen silent: what waits for its rest or its like waits no longer.
     pub fn idle(&mut self, mut on_heard: impl FnMut(Heard)) {
         self.frames.give_up(|piece| self.reader.take(piece, &mut on_heard));
-        self.reader.merge.flush(|observation| self.reader.counts.tell(observation, &mut on_heard));
+        self.reader.idle(&mut on_heard);
     }
 
     /// The stream is at its end: hands on what was held back.
@@ -133,12 +143,26 @@ impl Reader {
 
     fn take_text(&mut self, bytes: &[u8], on_heard: &mut impl FnMut(Heard)) {
         let Self { assembler, merge, counts, .. } = self;
-        self.sentences.push(bytes, |text| {
-            counts.sentences += 1;
-            if let Some(observation) = Sentence::parse(text).and_then(|s| assembler.push(s)) {
+        self.sentences.push(bytes, |sentence| {
+            assembler.push(sentence, |observation| {
                 merge.take_nmea(observation, |one| counts.tell(one, on_heard));
-            }
+            });
         });
+    }
+
+    /// Ends the sentences of an instant, though others might have come: NAV-PVT comes before the first
+    /// of them or after the last.
+    fn settle_sentences(&mut self, on_heard: &mut impl FnMut(Heard)) {
+        let Self { assembler, merge, counts, .. } = self;
+        if let Some(observation) = assembler.idle() {
+            merge.take_nmea(observation, |one| counts.tell(one, on_heard));
+        }
+    }
+
+    fn idle(&mut self, on_heard: &mut impl FnMut(Heard)) {
+        self.settle_sentences(on_heard);
+        let counts = &mut self.counts;
+        self.merge.flush(|one| counts.tell(one, on_heard));
     }
 
     fn take_frame(&mut self, id: (u8, u8), payload: &[u8], on_heard: &mut impl FnMut(Heard)) {
@@ -155,6 +179,7 @@ impl Reader {
                 if let Some(observation) = &mut pvt.observation {
                     observation.hdop_c = dop.map(|dop| dop.hdop_c);
                 }
+                self.settle_sentences(on_heard);
                 let counts = &mut self.counts;
                 self.merge.take_pvt(&pvt, |one| counts.tell(one, on_heard));
             }

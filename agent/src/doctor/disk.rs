@@ -1,0 +1,89 @@
+//! The data folder: whether it can be written, and whether there is room for the journal.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use super::Finding;
+use crate::config::Config;
+use crate::control::message::Status;
+
+const CHECK: &str = "disk";
+
+/// The file a check writes, syncs and removes.
+const PROBE_FILE: &str = "doctor-probe";
+
+/// How much it writes: more than fits into what a full file system keeps for small files.
+const PROBE_LEN: usize = 64 * 1024;
+
+pub(super) fn check(config: &Config, _status: Option<&Status>) -> Vec<Finding> {
+    let dir = config.data_dir.as_path();
+    if let Err(error) = fs::create_dir_all(dir) {
+        return vec![Finding::fault(
+            CHECK,
+            format!("the data folder {} cannot be made: {error}", dir.display()),
+            "make it and give it to the agent's user, or set data_dir to a writable place",
+        )];
+    }
+    vec![probe(dir).err().unwrap_or_else(|| room(config, dir))]
+}
+
+/// Writes, syncs and removes a file.
+fn probe(dir: &Path) -> Result<(), Finding> {
+    let path = dir.join(PROBE_FILE);
+    let written = OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(&path)
+        .and_then(|mut file| file.write_all(&[0x5a; PROBE_LEN]).and_then(|()| file.sync_all()));
+    let removed = fs::remove_file(&path);
+    let Err(error) = written.and(removed) else { return Ok(()) };
+    let remedy = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "the disk is full: free some space; until then trips are kept in reserved space and \
+             fixes are thinned"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "the file system is read-only: worn-out flash often turns so by itself; mount it \
+             writable or replace the medium"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "give the folder to the agent's user, and run doctor as that user"
+        }
+        _ => "check the medium: `dmesg` tells what the kernel saw",
+    };
+    let found = format!("{} cannot be written: {error}", dir.display());
+    Err(Finding::fault(CHECK, found, remedy))
+}
+
+/// Whether the journal has room to grow to its quota.
+fn room(config: &Config, dir: &Path) -> Finding {
+    let needed = config.journal.bytes_max();
+    let Ok(stat) = rustix::fs::statvfs(dir) else {
+        return Finding::good(CHECK, format!("{} can be written", dir.display()));
+    };
+    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+    let held = held_bytes(&dir.join("journal"));
+    let mib = |bytes: u64| bytes / (1024 * 1024);
+    let found = format!("{} can be written; {} MiB free", dir.display(), mib(free));
+    if free.saturating_add(held) < needed {
+        return Finding::note(
+            CHECK,
+            found,
+            format!(
+                "the journal may grow to {} MiB: free some space, or lower [journal] trail_quota_mb",
+                mib(needed)
+            ),
+        );
+    }
+    Finding::good(CHECK, found)
+}
+
+/// What the journal takes already.
+fn held_bytes(dir: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(dir) else { return 0 };
+    entries.flatten().filter_map(|entry| entry.metadata().ok()).map(|data| data.len()).sum()
+}
