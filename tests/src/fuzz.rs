@@ -5,6 +5,7 @@
 use tripline_agent_core::epoch::Assembler;
 use tripline_agent_core::nmea::Reader;
 use tripline_agent_core::record::scan;
+use tripline_agent_core::stream::Decoder;
 use tripline_backend::beckn::v0_9;
 use tripline_protocol::link::down::{Command, CommitAck};
 use tripline_protocol::link::envelope::{Message, decode, encode};
@@ -17,9 +18,10 @@ use tripline_protocol::unit::Timestamp;
 pub type Body = (&'static str, fn(&[u8]));
 
 /// Every body.
-pub const BODIES: [Body; 5] = [
+pub const BODIES: [Body; 6] = [
     ("link", link),
     ("nmea", nmea),
+    ("stream", stream),
     ("journal", journal),
     ("signature_header", signature_header),
     ("beckn_request", beckn_request),
@@ -55,6 +57,20 @@ fn nmea(bytes: &[u8]) {
         (observations, *reader.faults(), *reader.tally())
     };
     assert_eq!(observations(usize::MAX), observations(1));
+}
+
+/// Any line that may mix NMEA and UBX: cut anywhere, it says the same, and all is counted.
+fn stream(bytes: &[u8]) {
+    let heard = |chunk: usize| {
+        let mut decoder = Decoder::new(Timestamp::from_unix_ms(0));
+        let mut heard = Vec::new();
+        for piece in bytes.chunks(chunk) {
+            decoder.push(piece, |one| heard.push(one));
+        }
+        decoder.finish(|one| heard.push(one));
+        (heard, decoder.counts(), decoder.faults())
+    };
+    assert_eq!(heard(usize::MAX), heard(1));
 }
 
 /// Any journal image: what is kept is read again, and nothing more.

@@ -64,6 +64,19 @@ fn seeds() -> Vec<Vec<u8>> {
         };
         tripline_agent_core::record::write_frame(&record, &mut journal).expect("fits");
     }
+    // A NAV-PVT of a u-blox receiver between its sentences: 2020-02-07, 02:14:17, near 37 N 122 W.
+    let mut payload = [0; 92];
+    payload[4..12].copy_from_slice(&[0xe4, 0x07, 2, 7, 2, 14, 17, 7]);
+    payload[20..24].copy_from_slice(&[3, 1, 0, 12]);
+    payload[24..28].copy_from_slice(&(-1_220_936_525_i32).to_le_bytes());
+    payload[28..32].copy_from_slice(&374_263_937_i32.to_le_bytes());
+    let mut ubx = [&[0xb5, 0x62, 0x01, 0x07, 92, 0][..], &payload].concat();
+    let sum = ubx[2..].iter().fold([0_u8; 2], |[a, b], byte| {
+        let a = a.wrapping_add(*byte);
+        [a, b.wrapping_add(a)]
+    });
+    ubx.extend(sum);
+    ubx.extend_from_slice(&trace[..400]);
     let request = r#"{"context":{"domain":"d","country":"IND","city":"std:080","action":"select",
         "core_version":"0.9.4","bap_id":"b","bap_uri":"http://b/","transaction_id":"t",
         "message_id":"m","timestamp":"2026-01-01T00:00:00Z"},"message":{"order":{"items":[{"id":
@@ -74,6 +87,7 @@ fn seeds() -> Vec<Vec<u8>> {
     vec![
         Vec::new(),
         trace[..3_000].to_vec(),
+        ubx,
         journal,
         encode(&commit_ack),
         encode(&Presence::Here { agent_version: "0.1.0".into() }),
