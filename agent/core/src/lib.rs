@@ -30,3 +30,5 @@ pub mod engine;
 pub mod view;
 
 pub mod lanes;
+
+pub mod panel;
