@@ -37,6 +37,9 @@ pub struct Config {
     /// The live lane.
     #[serde(default)]
     pub live: Live,
+    /// Buttons and LEDs.
+    #[serde(default)]
+    pub panel: Panel,
 }
 
 /// `[receiver]`
@@ -226,6 +229,68 @@ impl Default for Live {
     }
 }
 
+/// `[panel]`; a pin that is not named is not wired.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Panel {
+    /// The GPIO chip, `/dev/gpiochip0` for instance, or `unix:` and the socket of a simulated one. No
+    /// panel if not set.
+    pub chip: Option<String>,
+    /// Button: take the offer or decline it.
+    pub accept: Option<Line>,
+    /// Button: one step on.
+    pub start_pause: Option<Line>,
+    /// Button: end the ride, then take the fare.
+    pub stop: Option<Line>,
+    /// Button: call for help.
+    pub sos: Option<Line>,
+    /// The ignition.
+    pub ignition: Option<Line>,
+    /// LED: the ride.
+    pub status_led: Option<Line>,
+    /// LED: what is wrong.
+    pub trouble_led: Option<Line>,
+}
+
+/// A line of the GPIO chip.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Line {
+    /// Its number on the chip.
+    pub line: u32,
+    /// Whether low means pressed, on or lit.
+    #[serde(default)]
+    pub active_low: bool,
+}
+
+impl Panel {
+    /// What a simulated chip begins with.
+    pub const SIMULATED: &str = "unix:";
+
+    fn check(&self) -> Result<(), String> {
+        let lines = [
+            ("accept", self.accept),
+            ("start_pause", self.start_pause),
+            ("stop", self.stop),
+            ("sos", self.sos),
+            ("ignition", self.ignition),
+            ("status_led", self.status_led),
+            ("trouble_led", self.trouble_led),
+        ];
+        let wired: Vec<_> =
+            lines.iter().filter_map(|(key, line)| Some((key, line.as_ref()?.line))).collect();
+        if let (None, Some((key, _))) = (&self.chip, wired.first()) {
+            return Err(format!("panel.{key} is set, but panel.chip is not"));
+        }
+        for (index, (key, line)) in wired.iter().enumerate() {
+            if let Some((other, _)) = wired.iter().take(index).find(|(_, other)| other == line) {
+                return Err(format!("panel.{other} and panel.{key} are both on line {line}"));
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Config {
     /// Reads the file and the environment over it.
     pub fn load(path: &Path) -> Result<Self, AgentError> {
@@ -271,7 +336,7 @@ impl Config {
                 return Err(format!("{key} is {value}; it must be between {min} and {max}"));
             }
         }
-        Ok(())
+        self.panel.check()
     }
 }
 
@@ -329,6 +394,21 @@ mod tests {
         assert!(error.contains("receiver.port is missing"), "{error}");
         let replay = SAMPLE.replace("port = \"/dev/ttyS1\"", "replay = \"drive.log\"");
         assert_eq!(load(&replay).expect("it loads").receiver.replay, Some("drive.log".into()));
+    }
+
+    #[test]
+    fn a_panel_names_its_chip_and_no_line_twice() {
+        let load = |panel: &str| load(&format!("{SAMPLE}\n[panel]\n{panel}"));
+        let panel =
+            load("chip = 'unix:/run/pins'\nsos = { line = 4, active_low = true }").map(|c| c.panel);
+        let panel = panel.expect("usable");
+        assert_eq!(panel.sos, Some(Line { line: 4, active_low: true }));
+        assert_eq!(panel.accept, None);
+        let error = load("stop = { line = 3 }").expect_err("no chip");
+        assert!(error.contains("panel.stop is set, but panel.chip is not"), "{error}");
+        let error = load("chip = 'x'\nstop = { line = 3 }\nstatus_led = { line = 3 }");
+        let error = error.expect_err("twice");
+        assert!(error.contains("panel.stop and panel.status_led are both on line 3"), "{error}");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -13,10 +14,11 @@ use tokio::task::block_in_place;
 use tracing::{error, info, warn};
 use tripline_agent_core::engine::{Cadence, Engine};
 use tripline_agent_core::lanes::Lanes;
+use tripline_agent_core::panel::{Indication, Sos};
 use tripline_agent_core::record::Record;
 use tripline_agent_core::stream::{Decoder, Heard};
 use tripline_protocol::fix::Fix;
-use tripline_protocol::id::{DeviceId, JournalEpoch};
+use tripline_protocol::id::{DeviceId, JournalEpoch, Sequence};
 use tripline_protocol::link::up::{Live, Stream};
 use tripline_protocol::unit::Uptime;
 
@@ -25,6 +27,7 @@ use crate::control::message::{Backlog, Request, Response, Sentences, Status};
 use crate::control::server::{Asked, ControlSocket};
 use crate::error::AgentError;
 use crate::journal::{AppendError, Journal, Opened, Synced};
+use crate::panel::Panel;
 use crate::receiver::{self, AUTO_RATES, Finder};
 use crate::time::{FLOOR, Stopwatch, system};
 use crate::uplink::{FROM_BACKEND_MAX, FromBackend, Uplink};
@@ -41,6 +44,9 @@ const GARBAGE_AFTER_MS: u64 = 10_000;
 
 /// Fewer bytes than this may be line noise of a receiver that starts.
 const GARBAGE_BYTES_MIN: u64 = 256;
+
+/// How long the panel shows that a call for help was received, in ms.
+const SOS_SHOWN_MS: u64 = 600_000;
 
 /// Runs the agent until it is told to stop (SIGTERM or SIGINT).
 pub async fn run(config: Config, wait_for_receiver: bool) -> Result<(), AgentError> {
@@ -86,6 +92,8 @@ pub async fn run(config: Config, wait_for_receiver: bool) -> Result<(), AgentErr
     let (backend_tx, backend) = mpsc::channel(FROM_BACKEND_MAX);
     let (input_tx, input) = mpsc::channel(receiver::CHUNKS_MAX);
     let (receiver_tx, receiver) = watch::channel(receiver::Status::default());
+    let (indication_tx, indication) = watch::channel(Indication::default());
+    let (ignition, _) = watch::channel(None);
 
     let reader = journal.reader().map_err(|error| AgentError::Storage {
         path: config.data_dir.clone(),
@@ -121,8 +129,14 @@ pub async fn run(config: Config, wait_for_receiver: bool) -> Result<(), AgentErr
         write_fails: false,
         commands_wait: false,
         reconnect,
+        indication: indication_tx,
+        sos: None,
     };
     agent.boot(&config.data_dir)?;
+    let engine = asked_tx.clone();
+    let config_of_panel = config.panel.clone();
+    let panel =
+        Panel { config: config_of_panel, stopwatch, engine, indication, ignition }.spawn()?;
     let control = tokio::spawn(control.run(asked_tx));
     let receiver_task = tokio::spawn(receiver::run(finder, source, input_tx, receiver_tx));
     let uplink = tokio::spawn(uplink.run());
@@ -136,6 +150,7 @@ pub async fn run(config: Config, wait_for_receiver: bool) -> Result<(), AgentErr
     control.abort();
     let _ = control.await; // removes the socket
     receiver_task.abort();
+    block_in_place(|| panel.map(JoinHandle::join)); // darkens the LEDs
     result
 }
 
@@ -173,6 +188,9 @@ struct Agent {
     write_fails: bool,
     commands_wait: bool,
     reconnect: Arc<Notify>,
+    indication: watch::Sender<Indication>,
+    /// The driver's last call for help, and when.
+    sos: Option<(Sequence, Uptime)>,
 }
 
 impl Agent {
@@ -195,6 +213,7 @@ impl Agent {
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         info!(socket = %config.socket().display(), "ready");
         loop {
+            self.indicate();
             tokio::select! {
                 biased;
                 // 1. The end.
@@ -222,7 +241,13 @@ impl Agent {
             None => None,
             Some(action) => match self.engine.handle_driver(action, now) {
                 Err(error) => Some(error.to_string()),
-                Ok(record) => self.write_urgent(&record)?.err().map(|error| error.to_string()),
+                Ok(record) => {
+                    let written = self.write_urgent(&record)?;
+                    if written.is_ok() && request == Request::Sos {
+                        self.sos = Some((self.engine.memory().written(Stream::Event), now));
+                    }
+                    written.err().map(|error| error.to_string())
+                }
             },
         };
         if request != Request::Show {
@@ -406,6 +431,25 @@ impl Agent {
             return Ok(());
         }
         Err(garbage)
+    }
+
+    /// Tells the panel how things stand.
+    fn indicate(&self) {
+        let now = self.stopwatch.now();
+        let committed = self.engine.memory().committed(Stream::Event);
+        let sos = self.sos.and_then(|(sequence, at)| {
+            let received = sequence <= committed;
+            let over = received && now.since_ms(at) > SOS_SHOWN_MS;
+            (!over).then_some(if received { Sos::Received } else { Sos::Waits })
+        });
+        let indication = Indication {
+            connected: self.connected,
+            receiver_missing: self.line.opened.is_none() || self.line.told,
+            journal_degraded: self.write_fails,
+            sos,
+            ..self.engine.indication(now)
+        };
+        self.indication.send_if_modified(|told| std::mem::replace(told, indication) != indication);
     }
 
     fn status(&self) -> Status {

@@ -49,6 +49,9 @@ pub struct Config {
     /// Dispatch.
     #[serde(default)]
     pub dispatch: Dispatch,
+    /// The ride.
+    #[serde(default)]
+    pub ride: Ride,
     /// Callbacks.
     #[serde(default)]
     pub callback: Callback,
@@ -147,6 +150,20 @@ pub struct Dispatch {
 impl Default for Dispatch {
     fn default() -> Self {
         Self { radius_m: 5_000, offer_s: 30, search_s: 120 }
+    }
+}
+
+/// `[ride]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ride {
+    /// Whether a ride starts only with the rider's OTP.
+    pub otp: bool,
+}
+
+impl Default for Ride {
+    fn default() -> Self {
+        Self { otp: true }
     }
 }
 
@@ -292,6 +309,7 @@ impl Config {
                 offer_ms: i64::from(self.dispatch.offer_s) * 1000,
                 search_ms: i64::from(self.dispatch.search_s) * 1000,
             },
+            otp: self.ride.otp,
             road: RoadModel {
                 road_factor_percent: self.estimate.road_factor_percent,
                 speed_kmph: self.estimate.speed_kmph,

@@ -70,7 +70,7 @@ fn conversation() -> Conversation {
 fn confirmed() -> Order {
     let mut order = quoted();
     order.initialize(Some(rider()), conversation(), NOW).expect("quoted");
-    order.confirm(None, "4711".into(), conversation(), &RULES, NOW).expect("initialized");
+    order.confirm(None, Some("4711".into()), conversation(), &RULES, NOW).expect("initialized");
     order
 }
 
@@ -280,7 +280,7 @@ fn a_quote_runs_out_and_a_missing_rider_is_named() {
     assert_eq!(again, Err(RideError::QuoteExpired));
     let mut order = quoted();
     order.initialize(None, conversation(), NOW).expect("quoted");
-    let error = order.confirm(None, "1".into(), conversation(), &RULES, NOW).expect_err("refused");
+    let error = order.confirm(None, Some("1".into()), conversation(), &RULES, NOW).expect_err("refused");
     assert_eq!(error.to_string(), "the order lacks the rider's name and phone");
     assert_eq!(order.state, OrderState::Initialized, "nothing changed");
 }
@@ -347,7 +347,7 @@ proptest! {
                     Vec::new()
                 }
                 Input::Confirm => {
-                    let _ = order.confirm(None, "4711".into(), conversation(), &RULES, NOW);
+                    let _ = order.confirm(None, Some("4711".into()), conversation(), &RULES, NOW);
                     Vec::new()
                 }
                 Input::Offer(n) => {

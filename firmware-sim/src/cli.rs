@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 
 use crate::control::{ControlClient, SpeakError};
 use crate::lever::lines_from_words;
+use crate::pins;
 use crate::receiver::{self, ReceiverError, Settings, TimeMode};
 
 /// A lever was refused, or nobody was there to pull it.
@@ -59,8 +60,30 @@ Exit codes:
   3  the trace cannot be read or understood
   4  the pseudo-terminal or the control socket cannot be made";
 
+const PINS_EXAMPLES: &str = "\
+Examples:
+  tripline-sim pins --socket /tmp/pins.sock --control /tmp/hands.sock
+  tripline-sim lever --control /tmp/hands.sock press accept
+  tripline-sim lever --control /tmp/hands.sock press stop 2000 ignition off status
+
+  Then let the agent's configuration say [panel] chip = \"unix:/tmp/pins.sock\" and name the lines:
+    1  accept       a button, low when pressed      5  ignition     high when on
+    2  start_pause  a button, low when pressed      6  status LED   lights when high
+    3  stop         a button, low when pressed      7  trouble LED  lights when high
+    4  sos          a button, low when pressed
+
+The lines' socket takes one object of JSON a line, {\"do\":\"get\",\"line\":1} or
+{\"do\":\"set\",\"line\":6,\"high\":true}, and answers {\"high\":true} or {\"error\":\"...\"}.
+
+With --json, standard output has {\"event\":\"pins_ready\",\"socket\":\"...\"} once both sockets are there.
+
+Exit codes:
+  0  ended by a signal
+  2  the command line is wrong
+  4  a socket cannot be made";
+
 const LEVER_HELP: &str = "\
-Levers:
+Levers of a receiver:
   fix off|on       off: as in a tunnel; status V, quality 0, no position (from the next epoch on)
   corrupt PERCENT  so many percent of the sentences get one byte flipped; 0 is off (from the next epoch on)
   garbage on|off   random bytes in place of everything
@@ -68,6 +91,14 @@ Levers:
   unplug           the port vanishes, and readers see the end of the file
   plug             a new port appears at the same path
   status           one line of JSON: where the drive is, what was sent, how the levers stand
+
+Levers of pins:
+  press BUTTON [MS]   a button is pressed for so long, 200 ms if not said; answered when it is let go
+  bounce BUTTON [MS]  the same with worn contacts, which chatter
+  hold BUTTON         a button is pressed
+  release BUTTON      and let go
+  ignition on|off
+  status              one line of JSON: what is pressed, which LEDs light, how often they flashed
 
 The drive goes on while the receiver is silent or unplugged: the vehicle moves all the same.
 
@@ -97,7 +128,10 @@ enum Command {
     /// Play a recorded drive on a pseudo-terminal, at the pace it was driven.
     #[command(after_help = RECEIVER_EXAMPLES)]
     Receiver(ReceiverArgs),
-    /// Move levers of a running receiver: take its fix, damage its sentences, pull its plug.
+    /// Be the GPIO chip of a driver's panel: four buttons, the ignition, two LEDs.
+    #[command(after_help = PINS_EXAMPLES)]
+    Pins(PinsArgs),
+    /// Move levers of a running receiver or of pins: take a fix, pull a plug, press a button.
     #[command(after_help = LEVER_HELP)]
     Lever(LeverArgs),
 }
@@ -149,8 +183,23 @@ struct ReceiverArgs {
 }
 
 #[derive(Debug, clap::Args)]
+struct PinsArgs {
+    /// A Unix socket to make, at which an agent reads and sets lines.
+    #[arg(long, value_name = "SOCKET")]
+    socket: PathBuf,
+
+    /// A Unix socket to make, at which `tripline-sim lever` presses buttons.
+    #[arg(long, value_name = "SOCKET")]
+    control: PathBuf,
+
+    /// Report events as JSON on standard output, one object a line.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
 struct LeverArgs {
-    /// The socket that the receiver was given as --control.
+    /// The socket that the receiver or the pins were given as --control.
     #[arg(long, value_name = "SOCKET")]
     control: PathBuf,
 
@@ -163,6 +212,7 @@ struct LeverArgs {
 pub fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Receiver(args) => receive(args),
+        Command::Pins(args) => be_pins(args),
         Command::Lever(args) => pull(&args.control, &args.levers),
     };
     outcome.unwrap_or_else(|failure| {
@@ -208,9 +258,17 @@ fn receive(args: ReceiverArgs) -> Result<ExitCode, Failure> {
         control: args.control,
         json: args.json,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(ReceiverError::from)?.block_on(receiver::run(settings))?;
+    runtime()?.block_on(receiver::run(settings))?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn be_pins(PinsArgs { socket, control, json }: PinsArgs) -> Result<ExitCode, Failure> {
+    runtime()?.block_on(pins::run(pins::Settings { socket, control, json }))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, ReceiverError> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
 fn pull(control: &Path, words: &[String]) -> Result<ExitCode, Failure> {

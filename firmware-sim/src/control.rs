@@ -1,10 +1,12 @@
 //! The levers' way in: a Unix socket, one lever a line, one line of answer each.
 
+use std::fmt::Display;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream as BlockingStream;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
@@ -12,7 +14,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use crate::lever::{Lever, ParseLeverError};
+use crate::lever::Lever;
 
 /// The longest lever has 11 bytes; a longer line than this is someone at the wrong socket.
 const LINE_BYTES_MAX: u64 = 256;
@@ -26,11 +28,11 @@ pub const REQUESTS_MAX: usize = 16;
 /// How long a client waits for the answer to one lever.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
-/// A lever and where its answer goes.
+/// A lever (a receiver's unless said otherwise) and where its answer goes.
 #[derive(Debug)]
-pub struct Request {
+pub struct Request<L = Lever> {
     /// What to do.
-    pub lever: Lever,
+    pub lever: L,
     /// One line, without its end.
     pub answer: oneshot::Sender<String>,
 }
@@ -80,19 +82,27 @@ impl ControlSocket {
         Ok(Self { listener, path: owned() })
     }
 
-    /// Hands levers to the player until it is gone.
-    pub async fn serve(self, requests: mpsc::Sender<Request>) {
+    /// Hands levers to the player, or whoever else moves them, until it is gone.
+    pub async fn serve<L>(self, requests: mpsc::Sender<Request<L>>)
+    where
+        L: FromStr<Err: Display> + Send + 'static,
+    {
         let mut clients = JoinSet::new();
         while !requests.is_closed() {
             if clients.len() >= CLIENTS_MAX {
                 clients.join_next().await;
             }
             while clients.try_join_next().is_some() {}
+            clients.spawn(converse(self.accept().await, requests.clone()));
+        }
+    }
+
+    /// The next client.
+    pub(crate) async fn accept(&self) -> UnixStream {
+        loop {
             // Accepting fails only for want of file descriptors; waiting for a client to leave helps.
             match self.listener.accept().await {
-                Ok((client, _)) => {
-                    clients.spawn(converse(client, requests.clone()));
-                }
+                Ok((client, _)) => return client,
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             }
         }
@@ -106,7 +116,10 @@ impl Drop for ControlSocket {
 }
 
 /// A client that goes away, or sends what is no line, ends only its own conversation.
-async fn converse(client: UnixStream, requests: mpsc::Sender<Request>) {
+async fn converse<L: FromStr<Err: Display>>(
+    client: UnixStream,
+    requests: mpsc::Sender<Request<L>>,
+) {
     let (reading, mut writing) = client.into_split();
     let mut reading = tokio::io::BufReader::new(reading);
     loop {
@@ -128,9 +141,11 @@ async fn converse(client: UnixStream, requests: mpsc::Sender<Request>) {
     }
 }
 
-async fn answer(line: &str, requests: &mpsc::Sender<Request>) -> String {
-    let lever: Result<Lever, ParseLeverError> = line.parse();
-    let lever = match lever {
+async fn answer<L: FromStr<Err: Display>>(
+    line: &str,
+    requests: &mpsc::Sender<Request<L>>,
+) -> String {
+    let lever: L = match line.parse() {
         Ok(lever) => lever,
         Err(error) => return format!("error: {error}"),
     };
@@ -144,7 +159,7 @@ async fn answer(line: &str, requests: &mpsc::Sender<Request>) -> String {
 #[derive(Debug, thiserror::Error)]
 pub enum SpeakError {
     /// Nobody listens at the path.
-    #[error("no simulator listens at {} ({source}); start one with `tripline-sim receiver --control {}`", path.display(), path.display())]
+    #[error("no simulator listens at {} ({source}); start one with `tripline-sim receiver --control {}` or `tripline-sim pins`", path.display(), path.display())]
     NobodyThere {
         /// The socket.
         path: PathBuf,

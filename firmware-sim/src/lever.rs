@@ -140,12 +140,15 @@ impl FromStr for Lever {
     }
 }
 
+/// Levers of simulated pins, which take more words; see [`crate::pins`].
+const PINS: [&str; 5] = ["press", "bounce", "hold", "release", "ignition"];
+
 /// Sorts the words of a command line into levers, so that `fix off corrupt 5` needs no quotes. Words that
 /// are no lever become lines of their own, to be refused.
 pub fn lines_from_words<'a>(words: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in words.into_iter().flat_map(str::split_whitespace) {
-        let names_lever = SET.contains(&word) || ALONE.contains(&word);
+        let names_lever = [&SET[..], &ALONE, &PINS].iter().any(|names| names.contains(&word));
         match lines.last_mut() {
             Some(line) if !names_lever && takes_more(line) => {
                 line.push(' ');
@@ -219,6 +222,10 @@ mod tests {
             (vec!["fix", "off", "wiggle", "on", "plug"], vec!["fix off", "wiggle on", "plug"]),
             (vec!["unplug", "wiggle"], vec!["unplug", "wiggle"]),
             (vec!["fix", "status"], vec!["fix", "status"]),
+            (
+                vec!["press", "stop", "2000", "ignition", "on", "press", "accept", "status"],
+                vec!["press stop 2000", "ignition on", "press accept", "status"],
+            ),
             (vec![" "], vec![]),
         ] {
             assert_eq!(lines_from_words(words), lines);

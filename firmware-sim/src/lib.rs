@@ -10,6 +10,8 @@
 //! levers say, and [`player`] puts it on the [`mod@line`]. Except for reading the
 //! file, all up to and including `faults` is pure: time and chance are arguments. `player`, `line` and
 //! `control` do the I/O.
+//!
+//! [`pins`] is another simulator beside it: the buttons and LEDs of a driver's panel.
 
 pub mod sentence;
 pub mod utc;
@@ -37,5 +39,7 @@ pub mod player;
 pub mod control;
 
 pub mod receiver;
+
+pub mod pins;
 
 pub mod cli;

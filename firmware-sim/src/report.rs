@@ -25,6 +25,11 @@ pub enum Event<'a> {
         /// How many epochs one pass has.
         epochs: usize,
     },
+    /// A chip's lines can be read and set, and its levers are reachable.
+    PinsReady {
+        /// Where its lines are.
+        socket: &'a str,
+    },
     /// The last byte of the last epoch has been sent.
     End,
 }

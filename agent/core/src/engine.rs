@@ -14,14 +14,19 @@ use tripline_protocol::id::{DeviceId, JournalEpoch, Sequence};
 use tripline_protocol::link::down::{Command, CommitAck};
 use tripline_protocol::link::up::{Event, EventBody, Live, Stream};
 use tripline_protocol::meter::Reading;
+use tripline_protocol::trip::TripState;
 use tripline_protocol::unit::{Odometer, Steady, Timestamp, Uptime};
 
 use crate::clock::{Clock, LastKnown};
-use crate::desk::{Desk, DriverAction, DriverError};
+use crate::desk::{Desk, DriverAction, DriverError, Offer};
 use crate::odometer::OdometerGate;
+use crate::panel::{Indication, TripMoment};
 use crate::record::Record;
 use crate::timebase::TimeBase;
 use crate::view::View;
+
+/// How long a fix shows on the panel as having one, in ms: some missed seconds are no news.
+const FIX_SHOWN_MS: i64 = 10_000;
 
 /// How often things are sent, by what the vehicle does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -230,11 +235,32 @@ impl Engine {
     /// What the driver sees.
     pub fn view(&self, now: Uptime) -> View {
         let at = self.clock.at(now);
-        let desk = &self.memory.desk;
-        let offer = desk.offer().filter(|offer| {
+        let (offer, trip) = (self.open_offer(at), self.memory.desk.trip());
+        View::new(at, self.clock.has_gnss(), self.last_fix(), self.reading(now), offer, trip)
+    }
+
+    /// What the panel shows of the offer, the trip and the fix; the rest is the shell's to say.
+    pub fn indication(&self, now: Uptime) -> Indication {
+        let at = self.clock.at(now);
+        let recent = |fix: FixStamp| at.since_ms(fix.at) <= FIX_SHOWN_MS;
+        Indication {
+            has_fix: self.last_fix().is_some_and(recent),
+            offer_waits: self.open_offer(at).is_some(),
+            trip: self.memory.desk.trip().map(|trip| TripMoment {
+                state: trip.state,
+                needs_otp: trip.assignment.otp.is_some(),
+                to_collect: trip.state == TripState::Ended
+                    && trip.assignment.collect_cash
+                    && trip.collected.is_none(),
+            }),
+            ..Indication::default()
+        }
+    }
+
+    fn open_offer(&self, at: Timestamp) -> Option<&Offer> {
+        self.memory.desk.offer().filter(|offer| {
             offer.state == AssignmentState::Offered && offer.assignment.expires_at > at
-        });
-        View::new(at, self.clock.has_gnss(), self.last_fix(), self.reading(now), offer, desk.trip())
+        })
     }
 
     fn event(&self, body: EventBody, command: Option<Box<Command>>, now: Uptime) -> Record {

@@ -35,3 +35,5 @@ pub mod engine;
 pub mod view;
 
 pub mod lanes;
+
+pub mod panel;

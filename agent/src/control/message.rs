@@ -97,6 +97,27 @@ impl Request {
     }
 }
 
+impl From<DriverAction> for Request {
+    fn from(action: DriverAction) -> Self {
+        match action {
+            DriverAction::Accept => Self::Accept,
+            DriverAction::Reject { reason } => Self::Reject { reason },
+            DriverAction::Depart => Self::Depart,
+            DriverAction::Arrive => Self::Arrive,
+            DriverAction::Start { otp } => Self::Start { otp },
+            DriverAction::Pause => Self::Pause,
+            DriverAction::Resume => Self::Resume,
+            DriverAction::Stop => Self::Stop,
+            DriverAction::Cancel { reason } => Self::Cancel { reason },
+            DriverAction::NoShow => Self::NoShow,
+            DriverAction::Collected { amount } => {
+                Self::Collected { amount_paise: amount.map(|Paise(paise)| paise) }
+            }
+            DriverAction::Sos => Self::Sos,
+        }
+    }
+}
+
 /// The running agent's answer: where things stand after the request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Response {

@@ -77,11 +77,11 @@ impl Order {
         Ok(())
     }
 
-    /// `confirm`: the order is booked and a driver is looked for.
+    /// `confirm`: the order is booked and a driver is looked for. Without an `otp` the ride needs none.
     pub fn confirm(
         &mut self,
         rider: Option<Rider>,
-        otp: String,
+        otp: Option<String>,
         conversation: Conversation,
         rules: &DispatchRules,
         at: Timestamp,
@@ -94,7 +94,7 @@ impl Order {
         }
         self.advance(OrderEvent::Confirm)?;
         self.rider = rider;
-        self.otp = Some(otp);
+        self.otp = otp;
         self.search_until = Some(at.plus_ms(rules.search_ms));
         self.conversation = conversation;
         self.touch(at);

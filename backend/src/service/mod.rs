@@ -47,6 +47,8 @@ pub struct Settings {
     pub identity: Identity,
     /// How orders are offered.
     pub dispatch: DispatchRules,
+    /// Whether a ride starts only with the rider's OTP.
+    pub otp: bool,
     /// How straight lines become roads.
     pub road: RoadModel,
     /// Address under which tracking links are served, without a slash at the end.

@@ -250,8 +250,9 @@ impl Platform {
             Err(outcome) => return Ok(outcome),
         };
         let rules = &self.settings.dispatch;
+        let otp = if self.settings.otp { Some(chance::otp()?) } else { None };
         let conversation = asker.conversation.clone();
-        if let Err(error) = stored.order.confirm(rider, chance::otp()?, conversation, rules, at) {
+        if let Err(error) = stored.order.confirm(rider, otp, conversation, rules, at) {
             return Ok(refused(Action::Confirm, &error));
         }
         let effects = self.offer_next(tx, &mut stored.order, at).await?;

@@ -61,6 +61,9 @@ radius_m = 5000
 offer_s = {offer_s}
 search_s = {search_s}
 
+[ride]
+otp = {otp}
+
 [callback]
 retry_ms_max = 500
 timeout_ms = 2000
@@ -68,6 +71,7 @@ timeout_ms = 2000
         id = super::BPP_ID,
         offer_s = plan.offer_s,
         search_s = plan.search_s,
+        otp = plan.otp,
     );
     fs::write(dir.join("bpp/bpp.toml"), text)?;
     fs::write(dir.join("bpp/data/subscribers.json"), json!([subscriber]).to_string())?;
@@ -80,8 +84,9 @@ pub(super) fn write_agent(
     device: &str,
     token: &str,
     backend: SocketAddr,
+    panel: bool,
 ) -> Result<()> {
-    let text = format!(
+    let mut text = format!(
         r#"device = "{device}"
 data_dir = "{dir}/agent"
 
@@ -106,6 +111,9 @@ idle_ms = 1000
         host = backend.ip(),
         port = backend.port(),
     );
+    if panel {
+        text.push_str(&super::panel::configuration(dir));
+    }
     fs::write(dir.join("agent.toml"), text)?;
     Ok(())
 }

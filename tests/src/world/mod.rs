@@ -7,6 +7,7 @@ mod binaries;
 mod booking;
 mod evidence;
 mod files;
+mod panel;
 mod postgres;
 mod process;
 mod proxy;
@@ -25,6 +26,7 @@ use tripline_protocol::signing::{PublicKey, SecretKey};
 pub use binaries::{Binaries, build as build_binaries};
 pub use booking::{Booking, WHOLE_RIDE, drop_near};
 pub use evidence::{Evidence, JournalEvidence};
+pub use panel::Hands;
 pub use postgres::TestDatabase;
 pub use process::Process;
 pub use proxy::Proxy;
@@ -57,6 +59,10 @@ pub struct Plan {
     pub offer_s: u32,
     /// Seconds a driver is looked for.
     pub search_s: u32,
+    /// Whether a ride starts only with the rider's OTP.
+    pub otp: bool,
+    /// Whether the vehicle has a panel, on simulated pins.
+    pub panel: bool,
 }
 
 impl Default for Plan {
@@ -69,6 +75,8 @@ impl Default for Plan {
             store_url: None,
             offer_s: 30,
             search_s: 60,
+            otp: true,
+            panel: false,
         }
     }
 }
@@ -140,6 +148,7 @@ pub struct World {
     bpp: Option<Process>,
     agent: Option<Process>,
     receiver: Option<Process>,
+    pins: Option<Process>,
     ended_well: bool,
     dir: TempDir,
 }
@@ -177,7 +186,7 @@ impl World {
         ])?;
         let (device, token) = (text(&added, "device")?, text(&added, "token")?);
         let proxy = Proxy::start(endpoint).await?;
-        files::write_agent(dir.path(), &device, &token, proxy.address())?;
+        files::write_agent(dir.path(), &device, &token, proxy.address(), plan.panel)?;
         let mut world = Self {
             bap,
             proxy,
@@ -191,11 +200,15 @@ impl World {
             bpp: None,
             agent: None,
             receiver: None,
+            pins: None,
             ended_well: false,
             dir,
         };
         world.start_bpp().await?;
         world.start_receiver().await?;
+        if world.plan.panel {
+            world.start_pins().await?;
+        }
         world.start_agent().await?;
         Ok(world)
     }
@@ -370,7 +383,7 @@ impl World {
 
     /// Stops everything in good order.
     pub async fn stop(&mut self) -> Result<()> {
-        for process in [&mut self.agent, &mut self.bpp, &mut self.receiver] {
+        for process in [&mut self.agent, &mut self.bpp, &mut self.receiver, &mut self.pins] {
             if let Some(process) = process.take() {
                 process.terminate().await?;
             }
