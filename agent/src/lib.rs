@@ -18,6 +18,8 @@ pub mod uplink;
 
 pub mod control;
 
+pub mod doctor;
+
 pub mod panel;
 
 pub mod run;

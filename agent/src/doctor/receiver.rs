@@ -1,0 +1,222 @@
+//! The receiver: its port, its rate, and what its antenna hears.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, timeout_at};
+use tripline_agent_core::stream::{Decoder, Heard};
+
+use super::Finding;
+use crate::config::{Baud, Config};
+use crate::control::message::Status;
+use crate::error::AgentError;
+use crate::receiver::{self, CHUNKS_MAX, Finder, Input};
+use crate::time::FLOOR;
+
+const CHECK: &str = "receiver";
+const ANTENNA: &str = "antenna";
+
+/// Longest time to listen for anything that makes sense, in s: every rate has its turn.
+const LISTEN_S_MAX: u64 = 20;
+
+/// How long a receiver that is heard is given to tell a position, in s.
+const POSITION_S_MAX: u64 = 5;
+
+/// A fix older than this is none, in ms.
+const FIX_AGE_MS_MAX: i64 = 10_000;
+
+/// Best carrier to noise density below which an antenna hears nothing of use, in dB-Hz.
+const CN0_MIN: u8 = 20;
+
+/// What the receiver says of the sky.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SkyStatus {
+    /// Satellites in view.
+    pub in_view: u16,
+    /// The best carrier to noise density of any of them, in dB-Hz.
+    pub cn0_max: Option<u8>,
+    /// Whether the receiver vouches for a position.
+    pub has_fix: bool,
+}
+
+impl SkyStatus {
+    /// What a decoder has heard.
+    pub fn of(decoder: &Decoder) -> Self {
+        let sky = decoder.sky();
+        Self { in_view: sky.in_view(), cn0_max: sky.cn0_max(), has_fix: sky.has_fix() }
+    }
+
+    fn hears(&self) -> bool {
+        self.in_view > 0 && self.cn0_max.is_none_or(|cn0| cn0 >= CN0_MIN)
+    }
+}
+
+/// What listening gave.
+#[derive(Debug, Default)]
+struct Listened {
+    baud: Option<u32>,
+    bytes: u64,
+    position: bool,
+    sky: SkyStatus,
+}
+
+pub(super) async fn check(config: &Config, status: Option<&Status>) -> Vec<Finding> {
+    match status {
+        Some(status) => ask(config, status),
+        None => look(config).await,
+    }
+}
+
+/// The running agent has the port; it knows.
+fn ask(config: &Config, status: &Status) -> Vec<Finding> {
+    let Some(port) = &status.receiver.port else {
+        return vec![missing(&config.receiver.port.to_string())];
+    };
+    let port = port.display();
+    let Some(baud) = status.receiver.baud else {
+        let found = format!("the running agent has {port} open and understands nothing there yet");
+        let remedy = "check its power, its wiring and [receiver] baud; with baud = \"auto\" give it \
+                      half a minute";
+        return vec![Finding::fault(CHECK, found, remedy)];
+    };
+    let heard = Finding::good(CHECK, format!("{port} speaks at {baud} baud"));
+    let age_ms = status.view.fix.as_ref().map(|fix| status.view.at_unix_ms - fix.at_unix_ms);
+    let position = age_ms.is_some_and(|age_ms| age_ms <= FIX_AGE_MS_MAX);
+    vec![heard, antenna(position, &status.sky)]
+}
+
+/// No agent runs: the port is opened and listened to.
+async fn look(config: &Config) -> Vec<Finding> {
+    let mut listening = config.receiver.clone();
+    (listening.baud, listening.configure) = (Baud::Auto, false);
+    let mut finder = Finder::new(listening);
+    let source = match finder.open() {
+        Ok(source) => source,
+        Err(AgentError::NoReceiver { path }) => return vec![missing(&path.to_string_lossy())],
+        Err(error) => {
+            let remedy = "give the agent's user access to the port (group dialout on Debian), and \
+                          close what else has it open";
+            return vec![Finding::fault(CHECK, error.to_string(), remedy)];
+        }
+    };
+    let (input_tx, input) = mpsc::channel(CHUNKS_MAX);
+    let (status_tx, status) = watch::channel(receiver::Status::default());
+    let task = tokio::spawn(receiver::run(finder, Some(source), input_tx, status_tx));
+    let listened = listen(input, status).await;
+    task.abort();
+    judge(config, &listened)
+}
+
+async fn listen(
+    mut input: mpsc::Receiver<Input>,
+    status: watch::Receiver<receiver::Status>,
+) -> Listened {
+    let mut decoder = Decoder::new(FLOOR);
+    let mut listened = Listened::default();
+    let mut until = Instant::now() + Duration::from_secs(LISTEN_S_MAX);
+    while let Ok(Some(one)) = timeout_at(until, input.recv()).await {
+        let mut position = false;
+        let on_heard = |heard| position |= matches!(heard, Heard::Observation(_));
+        match one {
+            Input::Bytes(bytes) => {
+                listened.bytes += bytes.len() as u64;
+                decoder.push(&bytes, on_heard);
+            }
+            Input::Quiet => decoder.idle(on_heard),
+            Input::Opened => {}
+            Input::Closed => break,
+        }
+        listened.position |= position;
+        let baud = status.borrow().baud;
+        if listened.baud.is_none() && baud.is_some() {
+            until = Instant::now() + Duration::from_secs(POSITION_S_MAX);
+        }
+        listened.baud = baud.or(listened.baud);
+        if listened.baud.is_some() && listened.position {
+            break;
+        }
+    }
+    listened.sky = SkyStatus::of(&decoder);
+    listened
+}
+
+fn judge(config: &Config, listened: &Listened) -> Vec<Finding> {
+    let port = config.receiver.port.to_string();
+    let Some(baud) = listened.baud else {
+        return vec![not_understood(&port, listened.bytes)];
+    };
+    let rate = match config.receiver.baud {
+        Baud::Fixed(fixed) if fixed != baud => Finding::fault(
+            CHECK,
+            format!("wrong baud rate: {port} speaks at {baud} baud, [receiver] baud is {fixed}"),
+            format!("set [receiver] baud = {baud}, or \"auto\""),
+        ),
+        Baud::Fixed(_) | Baud::Auto => {
+            Finding::good(CHECK, format!("{port} speaks at {baud} baud"))
+        }
+    };
+    vec![rate, antenna(listened.position, &listened.sky)]
+}
+
+fn not_understood(port: &str, bytes: u64) -> Finding {
+    if bytes == 0 {
+        return Finding::fault(
+            CHECK,
+            format!("{port} is silent: not one byte in {LISTEN_S_MAX} s"),
+            "check the receiver's power, and that its TX goes to the board's RX",
+        );
+    }
+    Finding::fault(
+        CHECK,
+        format!("{port} sends {bytes} bytes that make no sense at any usual baud rate"),
+        "is it a GNSS receiver? Check the wiring, its ground above all, and its baud rate",
+    )
+}
+
+fn missing(port: &str) -> Finding {
+    let there = serial_devices();
+    let remedy = if there.is_empty() {
+        "plug the receiver in; there is no serial device on this board at all".to_owned()
+    } else {
+        format!("plug the receiver in, or set [receiver] port; there are: {}", there.join(", "))
+    };
+    Finding::fault(CHECK, format!("missing: there is no serial device {port}"), remedy)
+}
+
+/// The serial devices a receiver may be at, by their lasting names where they have some.
+fn serial_devices() -> Vec<String> {
+    let names = |dir: &str, wanted: &dyn Fn(&str) -> bool| -> Vec<String> {
+        let entries = std::fs::read_dir(Path::new(dir)).into_iter().flatten().flatten();
+        let paths = entries.filter(|entry| wanted(&entry.file_name().to_string_lossy()));
+        paths.map(|entry| entry.path().to_string_lossy().into_owned()).collect()
+    };
+    let mut found = names("/dev/serial/by-id", &|_| true);
+    if found.is_empty() {
+        const PREFIXES: [&str; 5] = ["ttyUSB", "ttyACM", "ttyAMA", "ttyS", "ttymxc"];
+        found = names("/dev", &|name| PREFIXES.iter().any(|prefix| name.starts_with(prefix)));
+    }
+    found.sort_unstable();
+    found
+}
+
+fn antenna(position: bool, sky: &SkyStatus) -> Finding {
+    let SkyStatus { in_view, cn0_max, .. } = sky;
+    let best = cn0_max.map_or("none heard".to_owned(), |cn0| format!("the best at {cn0} dB-Hz"));
+    if position {
+        return Finding::good(ANTENNA, format!("position known; {in_view} satellites, {best}"));
+    }
+    if sky.hears() {
+        return Finding::fault(
+            ANTENNA,
+            format!("no position yet, though {in_view} satellites are in view, {best}"),
+            "a cold receiver needs a minute under open sky: look again; else move the antenna",
+        );
+    }
+    Finding::fault(
+        ANTENNA,
+        format!("blind: the receiver is heard and hears no satellite ({in_view} in view, {best})"),
+        "check the antenna's plug and cable, and that it sees the sky: not in a garage, not under metal",
+    )
+}
