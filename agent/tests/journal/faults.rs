@@ -25,7 +25,9 @@ fn one_failed_operation_anywhere_loses_nothing_and_is_never_noticed_by_a_restart
         let disk = SimDisk::new();
         let mut vehicle = Vehicle::new(disk.clone());
         disk.fail(failing);
-        steps.iter().for_each(|step| vehicle.take(*step));
+        for step in &steps {
+            vehicle.take(*step);
+        }
         disk.fail(Failing::Nothing);
         vehicle.now = vehicle.now.plus_ms(LIMITS.retry_ms);
         vehicle.sync();
@@ -92,7 +94,7 @@ fn a_start_on_a_read_only_disk_knows_what_is_there_and_sends_it() {
     assert_eq!(vehicle.journal.health(), Health::InMemory(Fault::ReadOnly));
     assert_eq!(vehicle.journal.waiting(Stream::Event), 11, "ten of the first start, one of this");
     for _ in 0..2 {
-        STREAMS.map(|stream| vehicle.take(Step::Commit(stream, 10)));
+        vehicle.commit_all();
     }
     assert_eq!(STREAMS.map(|stream| vehicle.journal.waiting(stream)), [0, 0]);
     drop(disk);

@@ -174,6 +174,13 @@ impl Vehicle {
         }
     }
 
+    /// The backend takes in all it may have of the oldest epoch of each stream.
+    pub(crate) fn commit_all(&mut self) {
+        for stream in STREAMS {
+            self.take(Step::Commit(stream, 10));
+        }
+    }
+
     /// The backend takes in some of what it may have, oldest epoch first, and says so.
     fn commit(&mut self, stream: Stream, tenths: u8) {
         let sendable = self.journal.sendable();
@@ -240,8 +247,8 @@ impl Ledger {
             let mut spans = journal.spans(stream);
             spans.pop();
             for (epoch, _) in &self.written {
-                let promised = self.of(&self.promised, *epoch, stream);
-                let committed = self.of(&self.committed, *epoch, stream);
+                let promised = Self::of(&self.promised, *epoch, stream);
+                let committed = Self::of(&self.committed, *epoch, stream);
                 let Some(span) = spans.iter().find(|span| span.epoch == *epoch) else {
                     assert!(promised <= committed, "{epoch} {stream:?} is gone with {promised}");
                     continue;
@@ -290,7 +297,6 @@ impl Ledger {
     }
 
     fn of(
-        &self,
         cursors: &BTreeMap<(JournalEpoch, Stream), Sequence>,
         epoch: JournalEpoch,
         stream: Stream,
@@ -340,7 +346,9 @@ impl Ledger {
         let mut memory = Memory::default();
         for (epoch, records) in &self.written {
             memory.begin(*epoch);
-            records.iter().for_each(|record| memory.apply(record));
+            for record in records {
+                memory.apply(record);
+            }
         }
         memory
     }
