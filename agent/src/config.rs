@@ -9,12 +9,16 @@ use serde::Deserialize;
 use tripline_protocol::id::DeviceId;
 
 use crate::error::AgentError;
+use crate::journal::Limits;
 
 /// The configuration that `tripline-agent config sample` prints.
 pub const SAMPLE: &str = include_str!("../agent.sample.toml");
 
 /// Prefix of the environment variables; `__` stands between table and key.
 pub const ENV_PREFIX: &str = "TRIPLINE_AGENT_";
+
+/// Fewer trail segments than this leave nothing to thin.
+const TRAIL_SEGMENTS_MIN: u64 = 4;
 
 /// The agent's configuration.
 #[derive(Debug, Clone, Deserialize)]
@@ -161,6 +165,9 @@ pub struct Backend {
     /// Longest wait between two attempts to connect, in ms.
     #[serde(default = "Backend::default_reconnect_ms_max")]
     pub reconnect_ms_max: u64,
+    /// Between two trail batches while a trip is under way, in ms at least.
+    #[serde(default = "Backend::default_trail_pause_ms")]
+    pub trail_pause_ms: u64,
 }
 
 impl Backend {
@@ -170,6 +177,10 @@ impl Backend {
 
     const fn default_reconnect_ms_max() -> u64 {
         60_000
+    }
+
+    const fn default_trail_pause_ms() -> u64 {
+        500
     }
 }
 
@@ -205,11 +216,48 @@ pub struct Control {
 pub struct Journal {
     /// Fixes are synced at least this often, in ms. Events are synced at once.
     pub sync_ms: u64,
+    /// Length of an event segment, in KiB.
+    pub event_segment_kb: u64,
+    /// Length of a trail segment, in KiB.
+    pub trail_segment_kb: u64,
+    /// The most that trail segments take together, in MiB.
+    pub trail_quota_mb: u64,
+    /// Between two attempts to write to a disk that gave way, in ms.
+    pub retry_ms: u64,
+    /// Segments of each stream that are kept when everything is committed.
+    pub segments_kept: u64,
 }
 
 impl Default for Journal {
     fn default() -> Self {
-        Self { sync_ms: 5_000 }
+        Self {
+            sync_ms: 5_000,
+            event_segment_kb: 256,
+            trail_segment_kb: 1_024,
+            trail_quota_mb: 64,
+            retry_ms: 60_000,
+            segments_kept: 1,
+        }
+    }
+}
+
+impl Journal {
+    /// The most it takes on the disk, in bytes: the trail's quota, and events in use and reserved.
+    pub const fn bytes_max(&self) -> u64 {
+        self.trail_quota_mb * 1024 * 1024 + 2 * self.event_segment_kb * 1024
+    }
+}
+
+impl Journal {
+    /// The journal's limits, in bytes.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            event_segment_len: self.event_segment_kb * 1024,
+            trail_segment_len: self.trail_segment_kb * 1024,
+            trail_quota_len: self.trail_quota_mb * 1024 * 1024,
+            retry_ms: self.retry_ms,
+            segments_kept: usize::try_from(self.segments_kept).unwrap_or(usize::MAX),
+        }
     }
 }
 
@@ -324,6 +372,12 @@ impl Config {
         };
         let ranges = [
             ("journal.sync_ms", self.journal.sync_ms, 100, 60_000),
+            ("journal.event_segment_kb", self.journal.event_segment_kb, 128, 16_384),
+            ("journal.trail_segment_kb", self.journal.trail_segment_kb, 128, 16_384),
+            ("journal.trail_quota_mb", self.journal.trail_quota_mb, 1, 65_536),
+            ("journal.retry_ms", self.journal.retry_ms, 100, 3_600_000),
+            ("journal.segments_kept", self.journal.segments_kept, 1, 1_000),
+            ("backend.trail_pause_ms", self.backend.trail_pause_ms, 0, 60_000),
             ("live.on_trip_ms", self.live.on_trip_ms, 500, 60_000),
             ("live.idle_ms", self.live.idle_ms, 500, 3_600_000),
             ("backend.reconnect_ms_max", self.backend.reconnect_ms_max, 100, 3_600_000),
@@ -335,6 +389,13 @@ impl Config {
             if !(min..=max).contains(&value) {
                 return Err(format!("{key} is {value}; it must be between {min} and {max}"));
             }
+        }
+        let (segment_kb, quota_mb) = (self.journal.trail_segment_kb, self.journal.trail_quota_mb);
+        if quota_mb * 1024 < segment_kb * TRAIL_SEGMENTS_MIN {
+            return Err(format!(
+                "journal.trail_quota_mb is {quota_mb}; it must hold {TRAIL_SEGMENTS_MIN} segments of \
+                 journal.trail_segment_kb, which is {segment_kb}"
+            ));
         }
         self.panel.check()
     }

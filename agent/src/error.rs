@@ -84,6 +84,14 @@ pub enum AgentError {
         /// Why, and what to do.
         message: String,
     },
+    /// `doctor` found something wrong, and has said what.
+    #[error(
+        "{count} of what was looked at is not as it should be; the lines marked FAULT say what to do"
+    )]
+    Unwell {
+        /// How many faults.
+        count: usize,
+    },
     /// Something that should not happen.
     #[error("{0}")]
     Internal(String),
@@ -101,6 +109,7 @@ impl AgentError {
             Self::Busy { .. } | Self::Socket { .. } => 7,
             Self::NotRunning { .. } => 8,
             Self::Refused { .. } => 9,
+            Self::Unwell { .. } => 10,
         }
     }
 }

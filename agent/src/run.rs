@@ -5,12 +5,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::task::block_in_place;
+use tokio::task::{JoinHandle, block_in_place};
 use tracing::{error, info, warn};
 use tripline_agent_core::engine::{Cadence, Engine};
 use tripline_agent_core::lanes::Lanes;
@@ -25,12 +24,14 @@ use tripline_protocol::unit::Uptime;
 use crate::config::{Baud, Config};
 use crate::control::message::{Backlog, Request, Response, Sentences, Status};
 use crate::control::server::{Asked, ControlSocket};
+use crate::doctor::SkyStatus;
 use crate::error::AgentError;
-use crate::journal::{AppendError, Journal, Opened, Synced};
+use crate::journal::folder::Folder;
+use crate::journal::{AppendError, Journal, OpenError, Opened};
 use crate::panel::Panel;
 use crate::receiver::{self, AUTO_RATES, Finder};
 use crate::time::{FLOOR, Stopwatch, system};
-use crate::uplink::{FROM_BACKEND_MAX, FromBackend, Uplink};
+use crate::uplink::{FROM_BACKEND_MAX, FromBackend, Progress, Uplink};
 
 /// Version of the agent, as it tells the backend.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -53,19 +54,7 @@ pub async fn run(config: Config, wait_for_receiver: bool) -> Result<(), AgentErr
     let new_epoch = getrandom::u64().map(JournalEpoch).map_err(|error| {
         AgentError::Internal(format!("the system gives no random numbers: {error}"))
     })?;
-    let Opened { journal, memory, torn_bytes, damaged } =
-        Journal::open(&config.data_dir, &config.device, new_epoch, system())?;
-    info!(
-        device = %config.device,
-        epoch = %journal.epoch(),
-        events = memory.written(Stream::Event).0,
-        fixes = memory.written(Stream::Trail).0,
-        torn_bytes,
-        "journal open"
-    );
-    if damaged > 0 {
-        error!(damaged, "the journal is damaged; lost records are declared to the backend");
-    }
+    let Opened { journal, memory, found } = open_journal(&config, new_epoch)?;
     let control = ControlSocket::bind(&config.socket())?;
     // An installer wants to hear at once that the port is wrong; a driver in mid-trip needs the
     // controls whatever the receiver does.
@@ -79,13 +68,14 @@ pub async fn run(config: Config, wait_for_receiver: bool) -> Result<(), AgentErr
 
     let stopwatch = Stopwatch::new();
     let lanes = Lanes::new(
-        (memory.written(Stream::Event), memory.committed(Stream::Event)),
-        (memory.written(Stream::Trail), memory.committed(Stream::Trail)),
+        journal.spans(Stream::Event),
+        journal.spans(Stream::Trail),
+        config.backend.trail_pause_ms,
     );
     let cadence =
         Cadence { live_on_trip_ms: config.live.on_trip_ms, live_idle_ms: config.live.idle_ms };
     let engine = Engine::new(memory, cadence, system(), FLOOR, stopwatch.now());
-    let (synced_tx, synced) = watch::channel(Synced::default());
+    let (progress_tx, progress) = watch::channel(Progress::default());
     let (live_tx, live) = watch::channel(None);
     let (stop_tx, stop) = watch::channel(false);
     let (asked_tx, asked) = mpsc::channel(ASKED_MAX);
@@ -95,10 +85,7 @@ pub async fn run(config: Config, wait_for_receiver: bool) -> Result<(), AgentErr
     let (indication_tx, indication) = watch::channel(Indication::default());
     let (ignition, _) = watch::channel(None);
 
-    let reader = journal.reader().map_err(|error| AgentError::Storage {
-        path: config.data_dir.clone(),
-        reason: error.to_string(),
-    })?;
+    let reader = journal.reader();
     let reconnect = Arc::new(Notify::new());
     let uplink = Uplink {
         reconnect: Arc::clone(&reconnect),
@@ -107,7 +94,7 @@ pub async fn run(config: Config, wait_for_receiver: bool) -> Result<(), AgentErr
         agent_version: VERSION,
         reader,
         lanes,
-        synced,
+        progress,
         live,
         engine: backend_tx,
         stopwatch,
@@ -122,36 +109,60 @@ pub async fn run(config: Config, wait_for_receiver: bool) -> Result<(), AgentErr
         stopwatch,
         sync_ms: config.journal.sync_ms,
         dirty_since: None,
-        synced: synced_tx,
+        progress: progress_tx,
         live: live_tx,
         connected: false,
         line: Line::default(),
-        write_fails: false,
         commands_wait: false,
         reconnect,
         indication: indication_tx,
         sos: None,
     };
     agent.boot(&config.data_dir)?;
+    if found.damaged + found.unreadable > 0 {
+        error!(?found, "the journal is damaged; lost records are declared to the backend");
+    }
     let engine = asked_tx.clone();
     let config_of_panel = config.panel.clone();
     let panel =
         Panel { config: config_of_panel, stopwatch, engine, indication, ignition }.spawn()?;
     let control = tokio::spawn(control.run(asked_tx));
     let receiver_task = tokio::spawn(receiver::run(finder, source, input_tx, receiver_tx));
-    let uplink = tokio::spawn(uplink.run());
+    let mut uplink = tokio::spawn(uplink.run());
 
-    let result = agent.work(&config, patient, Inputs { asked, backend, receiver: input }).await;
+    let inputs = Inputs { asked, backend, receiver: input };
+    let result = agent.work(&config, patient, inputs, &mut uplink).await;
 
-    // After a failed sync nothing is known of the file, so nothing more is said of it.
-    let result = result.and_then(|()| agent.sync());
+    agent.sync();
     stop_tx.send_replace(true);
-    let _ = uplink.await;
+    if !uplink.is_finished() {
+        let _ = uplink.await;
+    }
     control.abort();
     let _ = control.await; // removes the socket
     receiver_task.abort();
-    block_in_place(|| panel.map(JoinHandle::join)); // darkens the LEDs
+    block_in_place(|| panel.map(std::thread::JoinHandle::join)); // darkens the LEDs
     result
+}
+
+fn open_journal(config: &Config, epoch: JournalEpoch) -> Result<Opened, AgentError> {
+    let disk = Arc::new(Folder::new(&config.data_dir));
+    let path = config.data_dir.clone();
+    let opened = Journal::open(disk, &config.device, epoch, config.journal.limits());
+    let opened = opened.map_err(|error| match error {
+        OpenError::Busy => AgentError::Busy { path },
+        OpenError::Foreign { owner } => AgentError::Storage {
+            path,
+            reason: format!(
+                "it belongs to device {owner}, and the configuration says {}; \
+                 correct `device`, or give this device a data_dir of its own",
+                config.device
+            ),
+        },
+        OpenError::Folder(_) => AgentError::Storage { path, reason: error.to_string() },
+    })?;
+    info!(device = %config.device, %epoch, found = ?opened.found, "journal open");
+    Ok(opened)
 }
 
 /// What comes in.
@@ -181,11 +192,10 @@ struct Agent {
     stopwatch: Stopwatch,
     sync_ms: u64,
     dirty_since: Option<Uptime>,
-    synced: watch::Sender<Synced>,
+    progress: watch::Sender<Progress>,
     live: watch::Sender<Option<Live>>,
     connected: bool,
     line: Line,
-    write_fails: bool,
     commands_wait: bool,
     reconnect: Arc<Notify>,
     indication: watch::Sender<Indication>,
@@ -197,7 +207,7 @@ impl Agent {
     /// Writes the record that says the agent is here again.
     fn boot(&mut self, dir: &Path) -> Result<(), AgentError> {
         let boot = self.engine.boot(VERSION, self.stopwatch.now());
-        self.write_urgent(&boot)?
+        self.write_urgent(&boot)
             .map_err(|error| AgentError::Storage { path: dir.into(), reason: error.to_string() })
     }
 
@@ -206,6 +216,7 @@ impl Agent {
         config: &Config,
         patient: bool,
         mut inputs: Inputs,
+        uplink: &mut JoinHandle<()>,
     ) -> Result<(), AgentError> {
         let internal = |error: std::io::Error| AgentError::Internal(error.to_string());
         let mut terminate = signal(SignalKind::terminate()).map_err(internal)?;
@@ -220,11 +231,15 @@ impl Agent {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
                 // 2. The driver, who is waiting for an answer.
-                Some(asked) = inputs.asked.recv() => self.answer(asked)?,
-                // 3. The backend.
-                Some(message) = inputs.backend.recv() => self.take_in(message)?,
+                Some(asked) = inputs.asked.recv() => self.answer(asked),
+                // 3. The backend. Without its task nothing would ever be sent: better a restart.
+                ended = &mut *uplink => {
+                    let why = ended.err().map_or_else(|| "for no reason".into(), |e| e.to_string());
+                    return Err(AgentError::Internal(format!("the uplink task ended: {why}")));
+                }
+                Some(message) = inputs.backend.recv() => self.take_in(message),
                 // 4. Fixes that have waited long enough for their sync.
-                () = self.sync_due() => self.sync()?,
+                () = self.sync_due() => self.sync(),
                 // 5. The receiver.
                 Some(input) = inputs.receiver.recv() => self.hear(input),
                 // 6. Whether the line makes sense.
@@ -235,14 +250,14 @@ impl Agent {
         Ok(())
     }
 
-    fn answer(&mut self, Asked { request, answer }: Asked) -> Result<(), AgentError> {
+    fn answer(&mut self, Asked { request, answer }: Asked) {
         let now = self.stopwatch.now();
         let error = match request.clone().action() {
             None => None,
             Some(action) => match self.engine.handle_driver(action, now) {
                 Err(error) => Some(error.to_string()),
                 Ok(record) => {
-                    let written = self.write_urgent(&record)?;
+                    let written = self.write_urgent(&record);
                     if written.is_ok() && request == Request::Sos {
                         self.sos = Some((self.engine.memory().written(Stream::Event), now));
                     }
@@ -255,29 +270,25 @@ impl Agent {
         }
         // Whoever asked may have gone; what was done stays done.
         let _ = answer.send(Response { error, status: self.status() });
-        Ok(())
     }
 
-    fn take_in(&mut self, message: FromBackend) -> Result<(), AgentError> {
+    fn take_in(&mut self, message: FromBackend) {
         match message {
             FromBackend::Connected(connected) => {
                 self.connected = connected;
                 self.commands_wait = false;
             }
             FromBackend::CommitAck(commit_ack) => {
-                // Advisory, so it waits for the next sync.
-                if let Some(record) = self.engine.handle_commit_ack(commit_ack) {
-                    self.write(&record);
-                }
+                block_in_place(|| self.journal.handle_commit_ack(commit_ack));
             }
             FromBackend::Command(command) => {
                 let number = command.number;
                 let now = self.stopwatch.now();
                 if self.commands_wait {
-                    return Ok(());
+                    return;
                 }
                 if let Some(record) = self.engine.handle_command(*command, now) {
-                    match self.write_urgent(&record)? {
+                    match self.write_urgent(&record) {
                         Ok(()) => info!(%number, "command taken in"),
                         Err(error) => {
                             // A later one must not overtake it, or it would count as taken in: none is
@@ -290,7 +301,6 @@ impl Agent {
                 }
             }
         }
-        Ok(())
     }
 
     fn hear(&mut self, input: receiver::Input) {
@@ -333,38 +343,32 @@ impl Agent {
 
     fn take_fix(&mut self, fix: Fix) {
         let (record, live) = self.engine.handle_fix(fix, self.stopwatch.now());
+        if let Some(anchor) = self.engine.poll_anchor() {
+            self.write(&anchor);
+        }
         self.write(&record);
         if live.is_some() {
             self.live.send_replace(live);
         }
     }
 
-    /// Appends a record that may wait for its sync. One that cannot be written has no effect.
+    /// Takes in a record that may wait for its sync. One that is not taken in has no effect.
     fn write(&mut self, record: &Record) {
-        match self.journal.append(&[record]) {
+        match self.journal.append(record) {
             Ok(()) => {
                 self.engine.apply(record);
                 self.dirty_since.get_or_insert(self.stopwatch.now());
-                self.write_fails = false;
             }
-            Err(error) => {
-                if !self.write_fails {
-                    error!(%error, "fixes are being lost");
-                    self.write_fails = true;
-                }
-            }
+            Err(error) => error!(%error, "a record is lost"),
         }
     }
 
-    /// Appends and syncs a record that somebody will be told of. The outer error ends the agent; the
-    /// inner one says why the record has no effect.
-    fn write_urgent(&mut self, record: &Record) -> Result<Result<(), AppendError>, AgentError> {
-        if let Err(error) = self.journal.append(&[record]) {
-            return Ok(Err(error));
-        }
+    /// Takes in and syncs a record that somebody will be told of; an error says why it has no effect.
+    fn write_urgent(&mut self, record: &Record) -> Result<(), AppendError> {
+        self.journal.append(record)?;
         self.engine.apply(record);
-        self.sync()?;
-        Ok(Ok(()))
+        self.sync();
+        Ok(())
     }
 
     async fn sync_due(&self) {
@@ -377,11 +381,13 @@ impl Agent {
         }
     }
 
-    fn sync(&mut self) -> Result<(), AgentError> {
-        let synced = block_in_place(|| self.journal.sync())?;
-        self.dirty_since = None;
-        self.synced.send_replace(synced);
-        Ok(())
+    /// Syncs the journal and tells the uplink. What a failing disk leaves in memory is tried again.
+    fn sync(&mut self) {
+        let now = self.stopwatch.now();
+        let sendable = block_in_place(|| self.journal.sync(now));
+        self.dirty_since = self.journal.is_dirty().then_some(now);
+        let busy = self.engine.memory().is_busy();
+        self.progress.send_replace(Progress { sendable, busy });
     }
 
     /// Says so when the line is silent or sends garbage; ends the agent over garbage at its start,
@@ -436,7 +442,8 @@ impl Agent {
     /// Tells the panel how things stand.
     fn indicate(&self) {
         let now = self.stopwatch.now();
-        let committed = self.engine.memory().committed(Stream::Event);
+        let spans = self.journal.spans(Stream::Event);
+        let committed = spans.last().map_or(Sequence::ZERO, |span| span.committed);
         let sos = self.sos.and_then(|(sequence, at)| {
             let received = sequence <= committed;
             let over = received && now.since_ms(at) > SOS_SHOWN_MS;
@@ -445,7 +452,7 @@ impl Agent {
         let indication = Indication {
             connected: self.connected,
             receiver_missing: self.line.opened.is_none() || self.line.told,
-            journal_degraded: self.write_fails,
+            journal_degraded: self.journal.health().fault().is_some(),
             sos,
             ..self.engine.indication(now)
         };
@@ -453,15 +460,16 @@ impl Agent {
     }
 
     fn status(&self) -> Status {
-        let memory = self.engine.memory();
-        let waiting = |stream| memory.written(stream).since(memory.committed(stream));
+        let waiting = |stream| self.journal.waiting(stream);
         Status {
             device: self.device.to_string(),
             view: self.engine.view(self.stopwatch.now()),
             connected: self.connected,
             receiver_open: self.line.opened.is_some(),
             receiver: self.receiver.borrow().clone(),
+            sky: SkyStatus::of(&self.decoder),
             backlog: Backlog { events: waiting(Stream::Event), fixes: waiting(Stream::Trail) },
+            journal: self.journal.health().into(),
             sentences: Sentences {
                 valid: self.decoder.counts().valid(),
                 lost: self.decoder.faults().lost(),

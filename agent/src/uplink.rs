@@ -15,15 +15,15 @@ use rumqttc::{
 };
 use tokio::sync::{Notify, mpsc, watch};
 use tracing::{debug, info, warn};
-use tripline_agent_core::lanes::Lanes;
-use tripline_protocol::id::{DeviceId, Sequence};
+use tripline_agent_core::lanes::{Heard, Lanes};
+use tripline_protocol::id::DeviceId;
 use tripline_protocol::link::down::{Command, CommitAck};
 use tripline_protocol::link::envelope::{PAYLOAD_LEN_MAX, decode, encode};
 use tripline_protocol::link::topic::{Lane, Topic};
 use tripline_protocol::link::up::{Live, Presence, Stream};
 
 use crate::config;
-use crate::journal::{Batches, Reader, Synced};
+use crate::journal::{Batches, Reader, Sendable};
 use crate::time::Stopwatch;
 
 /// Keep-alive of the connection, in s: the backend notices a dead one after one and a half times this.
@@ -67,6 +67,15 @@ pub enum FromBackend {
     Command(Box<Command>),
 }
 
+/// What the uplink is told of the vehicle.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// How far each stream of the running epoch may be sent.
+    pub sendable: Sendable,
+    /// Whether a trip is under way.
+    pub busy: bool,
+}
+
 /// What the uplink needs from the rest of the agent.
 #[derive(Debug)]
 pub struct Uplink {
@@ -80,8 +89,8 @@ pub struct Uplink {
     pub reader: Reader,
     /// The lanes.
     pub lanes: Lanes,
-    /// How far the journal is synced.
-    pub synced: watch::Receiver<Synced>,
+    /// How far the journal may be sent, and whether a trip is under way.
+    pub progress: watch::Receiver<Progress>,
     /// The newest live position.
     pub live: watch::Receiver<Option<Live>>,
     /// Where the backend's words go.
@@ -174,7 +183,8 @@ impl Uplink {
     ) -> Ended {
         let mut live_on_wire = false;
         loop {
-            let rewind_at = self.lanes.poll_timeout().map(|at| self.stopwatch.instant(at));
+            let due_at =
+                self.lanes.poll_timeout(self.stopwatch.now()).map(|at| self.stopwatch.instant(at));
             tokio::select! {
                 biased;
                 // 1. The agent ends.
@@ -205,17 +215,18 @@ impl Uplink {
                     }
                     live_on_wire = self.publish_live(client);
                 }
-                // 4. More of the journal is synced.
-                changed = self.synced.changed() => {
+                // 4. More of the journal may be sent.
+                changed = self.progress.changed() => {
                     if changed.is_err() {
                         return Ended::Stopped;
                     }
-                    let synced = *self.synced.borrow_and_update();
-                    self.lanes.handle_synced(Stream::Event, synced.event);
-                    self.lanes.handle_synced(Stream::Trail, synced.trail);
+                    let Progress { sendable, busy } = *self.progress.borrow_and_update();
+                    self.lanes.handle_written(Stream::Event, sendable.event);
+                    self.lanes.handle_written(Stream::Trail, sendable.trail);
+                    self.lanes.set_busy(busy);
                 }
-                // 5. A lane that makes no progress goes back to its last CommitAck.
-                () = sleep_until(rewind_at) => self.lanes.handle_timeout(self.stopwatch.now()),
+                // 5. A lane that makes no progress goes back to its last CommitAck; a paced one goes on.
+                () = sleep_until(due_at) => self.lanes.handle_timeout(self.stopwatch.now()),
             }
             if let Err(error) = self.fill_windows(client) {
                 return Ended::Lost(error);
@@ -250,17 +261,25 @@ impl Uplink {
         let message = match topic.lane {
             Lane::Ack => decode(&publish.payload).map(|commit_ack: CommitAck| {
                 let CommitAck { stream, through, epoch } = commit_ack;
-                if epoch == self.reader.epoch() {
-                    self.lanes.handle_commit_ack(stream, through, self.stopwatch.now());
+                let heard = self.lanes.handle_commit_ack(commit_ack, self.stopwatch.now());
+                match heard {
+                    Heard::Moved(through) => {
+                        Some(FromBackend::CommitAck(CommitAck { epoch, stream, through }))
+                    }
+                    Heard::Known => None,
+                    Heard::Beyond => {
+                        warn!(%stream, %through, "a CommitAck beyond what was sent is ignored");
+                        None
+                    }
                 }
-                FromBackend::CommitAck(commit_ack)
             }),
             Lane::Command => decode(&publish.payload)
-                .map(|command: Command| FromBackend::Command(Box::new(command))),
+                .map(|command: Command| Some(FromBackend::Command(Box::new(command)))),
             Lane::Config | Lane::Live | Lane::Event | Lane::Trail | Lane::Presence => return,
         };
         match message {
-            Ok(message) => {
+            Ok(None) => {}
+            Ok(Some(message)) => {
                 let _ = self.engine.send(message).await;
             }
             Err(error) => warn!(lane = %topic.lane, %error, "message ignored"),
@@ -279,10 +298,8 @@ impl Uplink {
 
     /// Sends batches until the windows are full.
     fn fill_windows(&mut self, client: &AsyncClient) -> Result<(), String> {
-        while let Some(send) = self.lanes.poll_send() {
-            let batch = self
-                .reader
-                .read(send)
+        while let Some(send) = self.lanes.poll_send(self.stopwatch.now()) {
+            let batch = tokio::task::block_in_place(|| self.reader.read(send))
                 .map_err(|error: io::Error| format!("the journal cannot be read: {error}"))?;
             let (lane, payload, last) = match batch {
                 Batches::Event(batch) => (Lane::Event, encode(&batch), batch.last()),
@@ -293,7 +310,7 @@ impl Uplink {
                 return Ok(());
             }
             self.lanes.handle_sent(send.stream, last, self.stopwatch.now());
-            debug!(%lane, after = %send.after, through = %Sequence(last.0), "batch sent");
+            debug!(%lane, epoch = %send.epoch, after = %send.after, through = %last, "batch sent");
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 use tripline_agent_core::epoch::Assembler;
 use tripline_agent_core::nmea::Reader;
 use tripline_agent_core::record::scan;
+use tripline_agent_core::segment::{Items, read_header};
 use tripline_agent_core::stream::Decoder;
 use tripline_backend::beckn::v0_9;
 use tripline_protocol::link::down::{Command, CommitAck};
@@ -75,12 +76,14 @@ fn stream(bytes: &[u8]) {
 
 /// Any journal image: what is kept is read again, and nothing more.
 fn journal(bytes: &[u8]) {
-    let mut records = Vec::new();
-    let found = scan(bytes, |_, record| records.push(record));
+    let mut items = Vec::new();
+    let found = scan(bytes, |_, item| items.push(item));
     let kept = usize::try_from(found.valid_len).expect("within the image");
     let mut again = Vec::new();
-    scan(&bytes[..kept], |_, record| again.push(record));
-    assert_eq!(records, again);
+    scan(&bytes[..kept], |_, item| again.push(item));
+    assert_eq!(items, again);
+    assert_eq!(items, Items::new(bytes).collect::<Vec<_>>());
+    let _ = read_header(bytes);
 }
 
 /// Any header value.

@@ -1,8 +1,10 @@
 //! Runs each fuzz body over seeds and seeded mutations of them, on the stable toolchain.
 
+use tripline_agent_core::segment::{FORMAT, Fate, Header, head};
 use tripline_protocol::id::{JournalEpoch, Sequence};
 use tripline_protocol::link::down::CommitAck;
 use tripline_protocol::link::envelope::encode;
+use tripline_protocol::link::trail::GapReason;
 use tripline_protocol::link::up::{Presence, Stream};
 use tripline_tests::fuzz::BODIES;
 use tripline_tests::world::committed_trace;
@@ -58,9 +60,10 @@ fn seeds() -> Vec<Vec<u8>> {
         CommitAck { epoch: JournalEpoch(1), stream: Stream::Event, through: Sequence(9) };
     let mut journal = Vec::new();
     for sequence in 1..5 {
-        let record = tripline_agent_core::record::Record::Committed {
-            stream: Stream::Trail,
-            through: Sequence(sequence),
+        let record = tripline_agent_core::record::Record::Gap {
+            through: Sequence(sequence * 9),
+            fixes: 8,
+            reason: GapReason::Thinned,
         };
         tripline_agent_core::record::write_frame(&record, &mut journal).expect("fits");
     }
@@ -77,6 +80,9 @@ fn seeds() -> Vec<Vec<u8>> {
     });
     ubx.extend(sum);
     ubx.extend_from_slice(&trace[..400]);
+    let snapshot = Some(&tripline_agent_core::memory::Memory::default());
+    let mut segment = head(&header(), snapshot).expect("fits");
+    segment.extend(&journal);
     let request = r#"{"context":{"domain":"d","country":"IND","city":"std:080","action":"select",
         "core_version":"0.9.4","bap_id":"b","bap_uri":"http://b/","transaction_id":"t",
         "message_id":"m","timestamp":"2026-01-01T00:00:00Z"},"message":{"order":{"items":[{"id":
@@ -89,11 +95,25 @@ fn seeds() -> Vec<Vec<u8>> {
         trace[..3_000].to_vec(),
         ubx,
         journal,
+        segment,
         encode(&commit_ack),
         encode(&Presence::Here { agent_version: "0.1.0".into() }),
         request.into(),
         header.into(),
     ]
+}
+
+fn header() -> Header {
+    Header {
+        format: FORMAT,
+        device: "ka-01-1".parse().expect("valid"),
+        epoch: JournalEpoch(1),
+        start: 1,
+        stream: Stream::Trail,
+        number: 0,
+        after: Sequence(0),
+        fate: Fate::Whole,
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 use alloc::string::String;
 
+use serde::{Deserialize, Serialize};
 use tripline_protocol::assignment::{Assignment, AssignmentEvent, AssignmentState, RiderContact};
 use tripline_protocol::id::{AssignmentId, CommandNumber, TripId};
 use tripline_protocol::link::down::{Command, CommandBody};
@@ -101,7 +102,7 @@ pub enum DriverError {
 }
 
 /// The offer on the driver's screen, and what became of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offer {
     /// The offer.
     pub assignment: Assignment,
@@ -110,7 +111,7 @@ pub struct Offer {
 }
 
 /// The trip in hand, or the last one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trip {
     /// What was accepted.
     pub assignment: Assignment,
@@ -138,7 +139,7 @@ impl Trip {
 }
 
 /// The desk.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Desk {
     offer: Option<Offer>,
     trip: Option<Trip>,

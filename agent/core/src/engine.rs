@@ -10,16 +10,15 @@ use alloc::string::String;
 
 use tripline_protocol::assignment::AssignmentState;
 use tripline_protocol::fix::{Fix, FixStamp};
-use tripline_protocol::id::{DeviceId, JournalEpoch, Sequence};
-use tripline_protocol::link::down::{Command, CommitAck};
+use tripline_protocol::link::down::Command;
 use tripline_protocol::link::up::{Event, EventBody, Live, Stream};
 use tripline_protocol::meter::Reading;
 use tripline_protocol::trip::TripState;
-use tripline_protocol::unit::{Odometer, Steady, Timestamp, Uptime};
+use tripline_protocol::unit::{Odometer, Timestamp, Uptime};
 
-use crate::clock::{Clock, LastKnown};
-use crate::desk::{Desk, DriverAction, DriverError, Offer};
-use crate::odometer::OdometerGate;
+use crate::clock::Clock;
+use crate::desk::{DriverAction, DriverError, Offer};
+use crate::memory::{Anchor, Memory};
 use crate::panel::{Indication, TripMoment};
 use crate::record::Record;
 use crate::timebase::TimeBase;
@@ -37,99 +36,6 @@ pub struct Cadence {
     pub live_idle_ms: u64,
 }
 
-/// What a journal remembers: everything but the time.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Memory {
-    identity: Option<(DeviceId, JournalEpoch)>,
-    event: Sequence,
-    trail: Sequence,
-    committed_event: Sequence,
-    committed_trail: Sequence,
-    gate: OdometerGate,
-    desk: Desk,
-    last_event: Option<(Timestamp, Steady)>,
-    last_fix: Option<(Timestamp, Steady)>,
-    last_steady: Steady,
-}
-
-impl Memory {
-    /// Takes over one record.
-    pub fn apply(&mut self, record: &Record) {
-        match record {
-            Record::Opened { device, epoch, .. } => self.identity = Some((device.clone(), *epoch)),
-            Record::Fix { sequence, fix, reading } => {
-                self.trail = self.trail.max(*sequence);
-                self.last_steady = self.last_steady.max(reading.steady);
-                self.gate.apply(fix, reading.odometer);
-                if fix.refused.is_none() {
-                    self.last_fix = Some((fix.at, reading.steady));
-                }
-            }
-            Record::Event { sequence, event, command } => {
-                self.event = self.event.max(*sequence);
-                self.desk.apply(event, command.as_deref());
-                self.last_event = Some((event.at, event.reading.steady));
-                self.last_steady = self.last_steady.max(event.reading.steady);
-            }
-            Record::Committed { stream, through } => {
-                let cursor = self.committed_mut(*stream);
-                *cursor = (*cursor).max(*through);
-                // What the backend has was written once, even if the disk has lost it since: its
-                // sequences are not given again.
-                let written = match stream {
-                    Stream::Event => &mut self.event,
-                    Stream::Trail => &mut self.trail,
-                };
-                *written = (*written).max(*through);
-            }
-        }
-    }
-
-    /// The device and epoch of the journal, once its first record was read.
-    pub const fn identity(&self) -> Option<&(DeviceId, JournalEpoch)> {
-        self.identity.as_ref()
-    }
-
-    /// The last record written to a stream.
-    pub const fn written(&self, stream: Stream) -> Sequence {
-        match stream {
-            Stream::Event => self.event,
-            Stream::Trail => self.trail,
-        }
-    }
-
-    /// The last record of a stream that the backend has committed.
-    pub const fn committed(&self, stream: Stream) -> Sequence {
-        match stream {
-            Stream::Event => self.committed_event,
-            Stream::Trail => self.committed_trail,
-        }
-    }
-
-    const fn committed_mut(&mut self, stream: Stream) -> &mut Sequence {
-        match stream {
-            Stream::Event => &mut self.committed_event,
-            Stream::Trail => &mut self.committed_trail,
-        }
-    }
-
-    /// Whether a trip is under way.
-    pub fn is_busy(&self) -> bool {
-        self.desk.is_busy()
-    }
-
-    /// Where both clocks stood at the last record: GNSS time went on as the steady clock did.
-    fn last_known(&self) -> Option<LastKnown> {
-        let (known, from_gnss) = match self.last_fix {
-            Some(fix) => (fix, true),
-            None => (self.last_event?, false),
-        };
-        let (at, steady) = known;
-        let since_ms = i64::try_from(self.last_steady.since_ms(steady)).unwrap_or(0);
-        Some(LastKnown { at: at.plus_ms(since_ms), steady: self.last_steady, from_gnss })
-    }
-}
-
 /// The engine.
 #[derive(Debug)]
 pub struct Engine {
@@ -138,6 +44,7 @@ pub struct Engine {
     cadence: Cadence,
     time_base: TimeBase,
     live_sent: Option<Uptime>,
+    anchor_due: Option<Anchor>,
 }
 
 impl Engine {
@@ -151,7 +58,8 @@ impl Engine {
         now: Uptime,
     ) -> Self {
         let clock = Clock::new(system, floor, memory.last_known(), now);
-        Self { memory, clock, cadence, time_base: TimeBase::default(), live_sent: None }
+        let time_base = TimeBase::default();
+        Self { memory, clock, cadence, time_base, live_sent: None, anchor_due: None }
     }
 
     /// What the journal remembers.
@@ -174,17 +82,25 @@ impl Engine {
     /// Judges a fix from the receiver: its record, and the live position if one is due.
     pub fn handle_fix(&mut self, fix: Fix, now: Uptime) -> (Record, Option<Live>) {
         let time = self.time_base.judge(fix.at, now);
-        let (fix, odometer) = self.memory.gate.judge(fix, time);
+        let (fix, odometer) = self.memory.gate().judge(fix, time);
         if fix.refused.is_none() {
+            if !self.clock.has_gnss() {
+                self.anchor_due = Some(Anchor { steady: self.clock.steady(now), at: fix.at });
+            }
             self.clock.discipline(fix.at, now);
         }
-        let sequence = self.memory.trail.next();
+        let sequence = self.memory.written(Stream::Trail).next();
         let reading = Reading { odometer, ..self.reading(now) };
         let live = (fix.refused.is_none() && self.live_is_due(now)).then(|| {
             self.live_sent = Some(now);
             Live::from(&fix)
         });
         (Record::Fix { sequence, fix, reading }, live)
+    }
+
+    /// The record that lets the events before the first GNSS time be dated by it, once.
+    pub fn poll_anchor(&mut self) -> Option<Record> {
+        self.anchor_due.take().map(Record::Anchor)
     }
 
     fn live_is_due(&self, now: Uptime) -> bool {
@@ -199,43 +115,36 @@ impl Engine {
 
     /// Judges what the driver did: its record, or why it cannot be.
     pub fn handle_driver(&self, action: DriverAction, now: Uptime) -> Result<Record, DriverError> {
-        let body = self.memory.desk.decide(action, self.clock.at(now), self.reading(now), None)?;
+        let body =
+            self.memory.desk().decide(action, self.clock.at(now), self.reading(now), None)?;
         Ok(self.event(body, None, now))
     }
 
     /// Judges a command: its record, or `None` if it was taken in before.
     pub fn handle_command(&self, command: Command, now: Uptime) -> Option<Record> {
-        let outcome = self.memory.desk.judge(&command, self.clock.at(now))?;
+        let outcome = self.memory.desk().judge(&command, self.clock.at(now))?;
         let body = EventBody::CommandDone { number: command.number, outcome };
         Some(self.event(body, Some(Box::new(command)), now))
-    }
-
-    /// Judges a CommitAck: its record, or `None` if it says nothing new about this journal.
-    pub fn handle_commit_ack(&self, commit_ack: CommitAck) -> Option<Record> {
-        let CommitAck { epoch, stream, through } = commit_ack;
-        let ours = self.memory.identity().is_some_and(|(_, our_epoch)| *our_epoch == epoch);
-        let new = through > self.memory.committed(stream) && through <= self.memory.written(stream);
-        (ours && new).then_some(Record::Committed { stream, through })
     }
 
     /// Steady clock and odometer.
     pub fn reading(&self, now: Uptime) -> Reading {
         Reading {
             steady: self.clock.steady(now),
-            odometer: self.memory.gate.total(),
+            odometer: self.memory.gate().total(),
             bridged: Odometer::default(),
         }
     }
 
     /// The last fix that counted.
     pub const fn last_fix(&self) -> Option<FixStamp> {
-        self.memory.gate.last()
+        self.memory.gate().last()
     }
 
     /// What the driver sees.
     pub fn view(&self, now: Uptime) -> View {
         let at = self.clock.at(now);
-        let (offer, trip) = (self.open_offer(at), self.memory.desk.trip());
+        let (offer, trip) = (self.open_offer(at), self.memory.desk().trip());
         View::new(at, self.clock.has_gnss(), self.last_fix(), self.reading(now), offer, trip)
     }
 
@@ -246,7 +155,7 @@ impl Engine {
         Indication {
             has_fix: self.last_fix().is_some_and(recent),
             offer_waits: self.open_offer(at).is_some(),
-            trip: self.memory.desk.trip().map(|trip| TripMoment {
+            trip: self.memory.desk().trip().map(|trip| TripMoment {
                 state: trip.state,
                 needs_otp: trip.assignment.otp.is_some(),
                 to_collect: trip.state == TripState::Ended
@@ -258,7 +167,7 @@ impl Engine {
     }
 
     fn open_offer(&self, at: Timestamp) -> Option<&Offer> {
-        self.memory.desk.offer().filter(|offer| {
+        self.memory.desk().offer().filter(|offer| {
             offer.state == AssignmentState::Offered && offer.assignment.expires_at > at
         })
     }
@@ -270,6 +179,12 @@ impl Engine {
             fix: self.last_fix(),
             body,
         };
-        Record::Event { sequence: self.memory.event.next(), event, command }
+        Record::Event {
+            sequence: self.memory.written(Stream::Event).next(),
+            trail: self.memory.written(Stream::Trail),
+            gnss_time: self.clock.has_gnss(),
+            event,
+            command,
+        }
     }
 }

@@ -28,7 +28,10 @@ pub mod timebase;
 pub mod geodesy;
 pub mod odometer;
 
+pub mod memory;
 pub mod record;
+pub mod segment;
+pub mod thin;
 
 pub mod desk;
 pub mod engine;

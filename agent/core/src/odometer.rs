@@ -1,5 +1,6 @@
 //! The gate and the odometer: which fixes count, and how far the vehicle went.
 
+use serde::{Deserialize, Serialize};
 use tripline_protocol::fix::{Fix, FixStamp, FixType, Refusal};
 use tripline_protocol::unit::Odometer;
 
@@ -23,7 +24,7 @@ pub const STANDING_RADIUS_MM: u64 = 25_000;
 pub const STANDING_RADIUS_WITHOUT_SPEED_MM: u64 = 10_000;
 
 /// The gate and odometer.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OdometerGate {
     total: Odometer,
     /// The last fix that counted: what the next is checked against.
@@ -74,6 +75,16 @@ impl OdometerGate {
         }
         self.total = self.total.max(total);
         self.last = Some(fix.into());
+    }
+
+    /// Takes over what an event says of the odometer and its last fix. It says more than the fixes do
+    /// where those before it were lost.
+    pub fn raise(&mut self, total: Odometer, fix: Option<FixStamp>) {
+        if total > self.total {
+            self.total = total;
+            self.anchor = fix.or(self.anchor);
+            self.last = fix.or(self.last);
+        }
     }
 
     fn refusal(&self, fix: &Fix, time: Verdict) -> Option<Refusal> {

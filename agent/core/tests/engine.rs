@@ -2,15 +2,14 @@
 
 use proptest::prelude::*;
 use tripline_agent_core::desk::{DriverAction, DriverError};
-use tripline_agent_core::engine::{Cadence, Engine, Memory};
+use tripline_agent_core::engine::{Cadence, Engine};
+use tripline_agent_core::memory::Memory;
 use tripline_agent_core::record::Record;
 use tripline_protocol::assignment::{Assignment, Place, RiderContact};
 use tripline_protocol::fix::{Fix, FixType, Refusal};
-use tripline_protocol::id::{
-    AssignmentId, CommandNumber, DeviceId, JournalEpoch, OrderId, Sequence, TripId,
-};
-use tripline_protocol::link::down::{Command, CommandBody, CommitAck};
-use tripline_protocol::link::up::{CommandOutcome, EventBody, Stream};
+use tripline_protocol::id::{AssignmentId, CommandNumber, JournalEpoch, OrderId, TripId};
+use tripline_protocol::link::down::{Command, CommandBody};
+use tripline_protocol::link::up::{CommandOutcome, EventBody};
 use tripline_protocol::machine::Machine;
 use tripline_protocol::otp::OtpVerifier;
 use tripline_protocol::tariff::Tariff;
@@ -21,9 +20,9 @@ const CADENCE: Cadence = Cadence { live_on_trip_ms: 1_000, live_idle_ms: 5_000 }
 const START: Timestamp = Timestamp::from_unix_ms(1_700_000_000_000);
 const OTP: &str = "4711";
 
-/// An engine with its journal, as the shell keeps them.
+/// An engine with its journal, as the shell keeps them: the records of one epoch after another.
 struct Vehicle {
-    journal: Vec<Record>,
+    journal: Vec<Vec<Record>>,
     engine: Engine,
     now: Uptime,
     lived_ms: i64,
@@ -31,9 +30,8 @@ struct Vehicle {
 
 impl Vehicle {
     fn new() -> Self {
-        let opened = Record::Opened { device: device(), epoch: JournalEpoch(7), at: START };
         let mut vehicle = Self {
-            journal: vec![opened],
+            journal: Vec::new(),
             engine: Engine::new(Memory::default(), CADENCE, START, START, Uptime::default()),
             now: Uptime::default(),
             lived_ms: 0,
@@ -44,16 +42,30 @@ impl Vehicle {
 
     /// A new process reads the journal.
     fn restart(&mut self) {
-        let mut memory = Memory::default();
-        self.journal.iter().for_each(|record| memory.apply(record));
+        let mut memory = self.read();
+        memory.begin(epoch(self.journal.len()));
+        self.journal.push(Vec::new());
         self.now = Uptime::default();
         self.engine = Engine::new(memory, CADENCE, START.plus_ms(self.lived_ms), START, self.now);
         self.write(self.engine.boot("test", self.now));
     }
 
+    fn read(&self) -> Memory {
+        let mut memory = Memory::default();
+        for (start, records) in self.journal.iter().enumerate() {
+            memory.begin(epoch(start));
+            records.iter().for_each(|record| memory.apply(record));
+        }
+        memory
+    }
+
+    fn last(&self) -> Option<&Record> {
+        self.journal.last().and_then(|records| records.last())
+    }
+
     fn write(&mut self, record: Record) {
         self.engine.apply(&record);
-        self.journal.push(record);
+        self.journal.last_mut().expect("an epoch").push(record);
     }
 
     fn pass(&mut self, ms: u64) {
@@ -99,6 +111,9 @@ impl Vehicle {
         let (record, _) = self.engine.handle_fix(fix, self.now);
         let Record::Fix { fix, .. } = &record else { panic!("{record:?}") };
         let refused = fix.refused;
+        if let Some(anchor) = self.engine.poll_anchor() {
+            self.write(anchor);
+        }
         self.write(record);
         refused
     }
@@ -108,8 +123,8 @@ impl Vehicle {
     }
 }
 
-fn device() -> DeviceId {
-    "ka-01-1".parse().expect("valid")
+fn epoch(start: usize) -> JournalEpoch {
+    JournalEpoch(start as u64 + 7)
 }
 
 fn assignment(n: u8) -> Assignment {
@@ -169,7 +184,7 @@ fn a_restart_in_mid_trip_changes_nothing_but_the_boot_record() {
     let after = vehicle.engine.view(vehicle.now);
     assert_eq!(after.trip, before.trip);
     assert_eq!(after.odometer_m, before.odometer_m);
-    let Some(Record::Event { event, .. }) = vehicle.journal.last() else { panic!("a boot event") };
+    let Some(Record::Event { event, .. }) = vehicle.last() else { panic!("a boot event") };
     assert!(matches!(event.body, EventBody::Booted { absent_since: Some(_), .. }));
 }
 
@@ -195,7 +210,7 @@ fn the_otp_is_asked_for_and_checked_and_a_wrong_one_changes_nothing() {
     for action in [DriverAction::Accept, DriverAction::Depart, DriverAction::Arrive] {
         vehicle.drive(action).expect("possible");
     }
-    let written = vehicle.journal.len();
+    let written = vehicle.journal.clone();
     for (otp, error) in [
         (None, DriverError::OtpNeeded),
         (Some("4712".to_string()), DriverError::OtpWrong),
@@ -203,7 +218,7 @@ fn the_otp_is_asked_for_and_checked_and_a_wrong_one_changes_nothing() {
     ] {
         assert_eq!(vehicle.drive(DriverAction::Start { otp }), Err(error));
     }
-    assert_eq!((vehicle.journal.len(), vehicle.state()), (written, Some(TripState::AtPickup)));
+    assert_eq!((&vehicle.journal, vehicle.state()), (&written, Some(TripState::AtPickup)));
     vehicle.drive(right_otp()).expect("the right one");
     assert_eq!(vehicle.state(), Some(TripState::Started));
 }
@@ -274,7 +289,7 @@ fn the_stop_carries_the_fare_and_it_is_collected_once() {
         Err(DriverError::NothingOwed)
     );
     vehicle.drive(DriverAction::Stop).expect("riding");
-    let Some(Record::Event { event, .. }) = vehicle.journal.last() else { panic!("an event") };
+    let Some(Record::Event { event, .. }) = vehicle.last() else { panic!("an event") };
     let EventBody::Trip { step: TripStep::Stop { fare }, .. } = &event.body else {
         panic!("a stop")
     };
@@ -288,20 +303,24 @@ fn the_stop_carries_the_fare_and_it_is_collected_once() {
 }
 
 #[test]
-fn a_commit_ack_of_another_journal_or_beyond_this_one_is_ignored() {
+fn events_before_the_first_gnss_time_are_dated_by_it_without_the_absence() {
     let mut vehicle = Vehicle::new();
     vehicle.fix(0);
-    let last = vehicle.engine.memory().written(Stream::Trail).0;
-    let commit_ack = |epoch, through| CommitAck {
-        epoch: JournalEpoch(epoch),
-        stream: Stream::Trail,
-        through: Sequence(through),
+    vehicle.restart();
+    vehicle.lived_ms += 3_600_000;
+    vehicle.pass(4_000);
+    vehicle.command(1, CommandBody::Offer(assignment(1)));
+    let Some(Record::Event { event, gnss_time: false, .. }) = vehicle.last().cloned() else {
+        panic!("a provisional event")
     };
-    assert_eq!(vehicle.engine.handle_commit_ack(commit_ack(8, last)), None);
-    assert_eq!(vehicle.engine.handle_commit_ack(commit_ack(7, last + 1)), None);
-    let record = vehicle.engine.handle_commit_ack(commit_ack(7, last)).expect("news");
-    vehicle.write(record);
-    assert_eq!(vehicle.engine.handle_commit_ack(commit_ack(7, last)), None, "no news");
+    let happened = START.plus_ms(vehicle.lived_ms);
+    assert_ne!(event.at, happened, "the clock knew nothing of the hour");
+    vehicle.pass(1_000);
+    vehicle.fix(0);
+    let anchor = vehicle.engine.memory().anchor().expect("GNSS time");
+    assert_eq!(anchor.date(event.reading.steady), happened);
+    vehicle.drive(DriverAction::Accept).expect("offered");
+    assert!(matches!(vehicle.last(), Some(Record::Event { gnss_time: true, .. })));
 }
 
 #[derive(Debug, Clone)]
@@ -343,28 +362,30 @@ fn inputs() -> impl Strategy<Value = Vec<Input>> {
 }
 
 fn check(vehicle: &Vehicle) {
-    let mut memory = Memory::default();
-    let (mut event, mut trail) = (0, 0);
     let (mut odometer_mm, mut steady_ms) = (0, 0);
-    for record in &vehicle.journal {
-        memory.apply(record);
-        let reading = match record {
-            Record::Event { sequence, event: body, .. } => {
-                event += 1;
-                assert_eq!(sequence.0, event, "events are numbered without holes");
-                body.reading
-            }
-            Record::Fix { sequence, reading, .. } => {
-                trail += 1;
-                assert_eq!(sequence.0, trail, "fixes are numbered without holes");
-                *reading
-            }
-            Record::Opened { .. } | Record::Committed { .. } => continue,
-        };
-        assert!(reading.odometer.mm >= odometer_mm, "the odometer never goes back");
-        assert!(reading.steady.ms >= steady_ms, "the steady clock never goes back");
-        (odometer_mm, steady_ms) = (reading.odometer.mm, reading.steady.ms);
+    for records in &vehicle.journal {
+        let (mut event, mut trail) = (0, 0);
+        for record in records {
+            let reading = match record {
+                Record::Event { sequence, trail: fixes, event: body, .. } => {
+                    event += 1;
+                    assert_eq!(sequence.0, event, "events are numbered without holes");
+                    assert_eq!(fixes.0, trail, "an event knows the fix before it");
+                    body.reading
+                }
+                Record::Fix { sequence, reading, .. } => {
+                    trail += 1;
+                    assert_eq!(sequence.0, trail, "fixes are numbered without holes");
+                    *reading
+                }
+                Record::Gap { .. } | Record::Anchor(_) => continue,
+            };
+            assert!(reading.odometer.mm >= odometer_mm, "the odometer never goes back");
+            assert!(reading.steady.ms >= steady_ms, "the steady clock never goes back");
+            (odometer_mm, steady_ms) = (reading.odometer.mm, reading.steady.ms);
+        }
     }
+    let memory = vehicle.read();
     assert_eq!(&memory, vehicle.engine.memory(), "a restart would stand where this process stands");
     let trip = vehicle.engine.view(vehicle.now).trip;
     assert!(trip.is_none_or(|trip| trip.fare_paise >= 0));

@@ -11,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 use crate::config::{Config, SAMPLE};
 use crate::control::client;
 use crate::control::message::Request;
+use crate::doctor;
 use crate::error::AgentError;
 use crate::run;
 
@@ -26,7 +27,8 @@ Exit codes:
   1  something that should not happen    6  the journal cannot be used
   2  wrong use of the command line       7  another agent holds the folder or the socket
   3  the configuration is not usable     8  no agent is running
-  4  no such serial device               9  the running agent refused, and says why
+  4  no such serial device or recording  9  the running agent refused, and says why
+                                        10  doctor found something wrong, and says what
 
 A first ride:
   tripline-agent config sample > agent.toml     then set device, token and port in it
@@ -46,9 +48,24 @@ enum Command {
     ///
     /// Each verb is answered only when its event is on the disk. None needs a network.
     Trip(TripArgs),
+    /// Look at everything the agent needs, and name what is wrong
+    ///
+    /// Configuration, clock, disk, receiver, antenna and backend. It changes nothing. A running agent is
+    /// asked for what it alone can know; without one the port is opened and listened to, which takes up
+    /// to half a minute.
+    Doctor(DoctorArgs),
     /// Print or check a configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+}
+
+#[derive(Debug, Args)]
+struct DoctorArgs {
+    #[command(flatten)]
+    config: ConfigPath,
+    /// Print the findings as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -151,6 +168,7 @@ impl Cli {
         match self.command {
             Command::Run(args) => run_agent(&args),
             Command::Trip(args) => ask(args),
+            Command::Doctor(args) => examine(&args),
             Command::Config(ConfigCommand::Sample) => {
                 print!("{SAMPLE}");
                 Ok(())
@@ -188,6 +206,31 @@ fn run_agent(args: &RunArgs) -> Result<(), AgentError> {
             tokio::spawn(run::run(config, args.wait_for_receiver)).await
         })
         .map_err(|error| AgentError::Internal(error.to_string()))?
+}
+
+fn examine(args: &DoctorArgs) -> Result<(), AgentError> {
+    if !args.json {
+        eprintln!(
+            "Looking at everything the agent needs; listening to the receiver may take half a minute."
+        );
+    }
+    let internal = |reason: String| AgentError::Internal(reason);
+    let report = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| internal(error.to_string()))?
+        .block_on(doctor::examine(&args.config.config));
+    let text = if args.json {
+        let json = serde_json::to_string(&report).map_err(|error| internal(error.to_string()))?;
+        format!("{json}\n")
+    } else {
+        report.text()
+    };
+    print!("{text}");
+    match report.faults().count() {
+        0 => Ok(()),
+        count => Err(AgentError::Unwell { count }),
+    }
 }
 
 fn ask(args: TripArgs) -> Result<(), AgentError> {

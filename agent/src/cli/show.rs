@@ -36,6 +36,9 @@ pub(super) fn text(status: &Status) -> String {
         "backend   {backend}; {} events and {} fixes to be committed",
         status.backlog.events, status.backlog.fixes
     );
+    if let Some(advice) = &status.journal.advice {
+        let _ = writeln!(text, "JOURNAL   {}: {advice}", status.journal.health);
+    }
     text
 }
 

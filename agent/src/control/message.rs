@@ -5,6 +5,8 @@ use tripline_agent_core::desk::DriverAction;
 use tripline_agent_core::view::View;
 use tripline_protocol::unit::Paise;
 
+use crate::doctor::SkyStatus;
+use crate::journal::disk::Health;
 use crate::receiver;
 
 /// Longest request line, in bytes.
@@ -143,10 +145,33 @@ pub struct Status {
     pub receiver_open: bool,
     /// How the receiver stands.
     pub receiver: receiver::Status,
+    /// What the receiver says of the sky.
+    pub sky: SkyStatus,
     /// Events and fixes that the backend has not committed yet.
     pub backlog: Backlog,
+    /// How the journal is.
+    pub journal: JournalStatus,
     /// Sentences understood and lost since the agent started.
     pub sentences: Sentences,
+}
+
+/// How the journal is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JournalStatus {
+    /// `sound`, `no-reserve` or `in-memory`.
+    pub health: String,
+    /// What is wrong and what to do; absent while it is sound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advice: Option<String>,
+}
+
+impl From<Health> for JournalStatus {
+    fn from(health: Health) -> Self {
+        Self {
+            health: health.code().into(),
+            advice: health.fault().map(|fault| fault.advice().into()),
+        }
+    }
 }
 
 /// What waits to be committed by the backend.

@@ -1,13 +1,14 @@
 //! The data folder: whether it can be written, and whether there is room for the journal.
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use super::Finding;
 use crate::config::Config;
 use crate::control::message::Status;
+use crate::journal::disk::Fault;
 
 const CHECK: &str = "disk";
 
@@ -17,7 +18,20 @@ const PROBE_FILE: &str = "doctor-probe";
 /// How much it writes: more than fits into what a full file system keeps for small files.
 const PROBE_LEN: usize = 64 * 1024;
 
-pub(super) fn check(config: &Config, _status: Option<&Status>) -> Vec<Finding> {
+pub(super) fn check(config: &Config, status: Option<&Status>) -> Vec<Finding> {
+    let mut findings = look(config);
+    let journal = status.map(|status| &status.journal);
+    if let Some((journal, advice)) = journal.and_then(|j| Some((j, j.advice.as_ref()?))) {
+        findings.push(Finding::fault(
+            "journal",
+            format!("the running agent's journal is {}: {advice}", journal.health),
+            "the agent takes the disk into use again by itself once it can be written",
+        ));
+    }
+    findings
+}
+
+fn look(config: &Config) -> Vec<Finding> {
     let dir = config.data_dir.as_path();
     if let Err(error) = fs::create_dir_all(dir) {
         return vec![Finding::fault(
@@ -38,25 +52,11 @@ fn probe(dir: &Path) -> Result<(), Finding> {
         .write(true)
         .mode(0o600)
         .open(&path)
-        .and_then(|mut file| file.write_all(&[0x5a; PROBE_LEN]).and_then(|()| file.sync_all()));
+        .and_then(|mut file| file.write_all(&vec![0x5a; PROBE_LEN]).and_then(|()| file.sync_all()));
     let removed = fs::remove_file(&path);
     let Err(error) = written.and(removed) else { return Ok(()) };
-    let remedy = match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "the disk is full: free some space; until then trips are kept in reserved space and \
-             fixes are thinned"
-        }
-        io::ErrorKind::ReadOnlyFilesystem => {
-            "the file system is read-only: worn-out flash often turns so by itself; mount it \
-             writable or replace the medium"
-        }
-        io::ErrorKind::PermissionDenied => {
-            "give the folder to the agent's user, and run doctor as that user"
-        }
-        _ => "check the medium: `dmesg` tells what the kernel saw",
-    };
     let found = format!("{} cannot be written: {error}", dir.display());
-    Err(Finding::fault(CHECK, found, remedy))
+    Err(Finding::fault(CHECK, found, Fault::of(&error).advice()))
 }
 
 /// Whether the journal has room to grow to its quota.

@@ -36,20 +36,12 @@ impl Finding {
     }
 
     /// Worth knowing.
-    pub fn note(
-        check: &'static str,
-        found: impl Into<String>,
-        remedy: impl Into<String>,
-    ) -> Self {
+    pub fn note(check: &'static str, found: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { check, level: Level::Note, found: found.into(), remedy: Some(remedy.into()) }
     }
 
     /// Wrong.
-    pub fn fault(
-        check: &'static str,
-        found: impl Into<String>,
-        remedy: impl Into<String>,
-    ) -> Self {
+    pub fn fault(check: &'static str, found: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { check, level: Level::Fault, found: found.into(), remedy: Some(remedy.into()) }
     }
 }

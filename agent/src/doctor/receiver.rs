@@ -48,7 +48,7 @@ impl SkyStatus {
         Self { in_view: sky.in_view(), cn0_max: sky.cn0_max(), has_fix: sky.has_fix() }
     }
 
-    fn hears(&self) -> bool {
+    fn hears(self) -> bool {
         self.in_view > 0 && self.cn0_max.is_none_or(|cn0| cn0 >= CN0_MIN)
     }
 }
@@ -84,7 +84,7 @@ fn ask(config: &Config, status: &Status) -> Vec<Finding> {
     let heard = Finding::good(CHECK, format!("{port} speaks at {baud} baud"));
     let age_ms = status.view.fix.as_ref().map(|fix| status.view.at_unix_ms - fix.at_unix_ms);
     let position = age_ms.is_some_and(|age_ms| age_ms <= FIX_AGE_MS_MAX);
-    vec![heard, antenna(position, &status.sky)]
+    vec![heard, antenna(position, status.sky)]
 }
 
 /// No agent runs: the port is opened and listened to.
@@ -157,7 +157,7 @@ fn judge(config: &Config, listened: &Listened) -> Vec<Finding> {
             Finding::good(CHECK, format!("{port} speaks at {baud} baud"))
         }
     };
-    vec![rate, antenna(listened.position, &listened.sky)]
+    vec![rate, antenna(listened.position, listened.sky)]
 }
 
 fn not_understood(port: &str, bytes: u64) -> Finding {
@@ -201,7 +201,7 @@ fn serial_devices() -> Vec<String> {
     found
 }
 
-fn antenna(position: bool, sky: &SkyStatus) -> Finding {
+fn antenna(position: bool, sky: SkyStatus) -> Finding {
     let SkyStatus { in_view, cn0_max, .. } = sky;
     let best = cn0_max.map_or("none heard".to_owned(), |cn0| format!("the best at {cn0} dB-Hz"));
     if position {

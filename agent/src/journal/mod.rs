@@ -1,45 +1,104 @@
-//! The journal on disk: one append-only file of checked records, and a lock beside it.
+//! The journal: append-only segments of checked records, and what to do when the disk gives way.
 //!
-//! Nothing is told to anybody before the sync that covers it has returned. A sync that fails is never
-//! tried again on the same file: what the kernel kept of it is unknown, so the agent stops and the
-//! next start reads what is really there.
+//! Each start of the agent writes segments of its own, in an epoch of its own, so no sequence is ever
+//! given twice and nothing is appended behind a torn tail. Records gather in memory until their sync;
+//! nothing is told to anybody before the sync that covers it has returned. A file whose write or sync
+//! failed is never trusted again: what it may lack is written to a fresh one. Where that fails too, the
+//! records stay in memory, within bounds, and may be sent from there.
+//!
+//! `docs/decisions/0018-an-epoch-a-start-and-segments-that-are-deleted.md` and the one after it say why.
 
-mod index;
+mod catalog;
+mod cursor;
+pub mod disk;
+pub mod folder;
+mod image;
 mod reader;
+mod recover;
+mod room;
+mod write;
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tripline_agent_core::engine::Memory;
-use tripline_agent_core::record::{Record, scan, write_frame};
+use tracing::{error, warn};
+use tripline_agent_core::lanes::Span;
+use tripline_agent_core::memory::Memory;
+use tripline_agent_core::record::{Record, TooLarge, write_frame};
+use tripline_agent_core::thin::Thinner;
 use tripline_protocol::id::{DeviceId, JournalEpoch, Sequence};
+use tripline_protocol::link::down::CommitAck;
 use tripline_protocol::link::up::Stream;
-use tripline_protocol::unit::Timestamp;
+use tripline_protocol::unit::Uptime;
 
-use crate::error::AgentError;
-use index::Index;
+use catalog::Catalog;
+use cursor::CursorFile;
+use disk::{Disk, DiskFile, Fault, Health};
 pub use reader::{Batches, Reader};
+pub use recover::Found;
+use recover::{Numbers, RecoverError, Recovered};
+use write::Log;
 
-const JOURNAL_FILE: &str = "journal";
-const LOCK_FILE: &str = "lock";
+/// Events kept in memory while the disk gives way; further ones are refused. A day of trips, 300 KB.
+pub const EVENTS_IN_MEMORY_MAX: usize = 1_000;
 
-/// Why records were not appended. Nothing of them is in the journal.
-#[derive(Debug, thiserror::Error)]
-pub enum AppendError {
-    /// The disk is full, or the file cannot be written.
-    #[error("the journal cannot be written: {0}; free some space in the data folder")]
-    Write(io::Error),
-    /// A record no frame can hold.
-    #[error(transparent)]
-    TooLarge(#[from] tripline_agent_core::record::TooLarge),
+/// Fixes and gaps kept in memory while the disk gives way; beyond, the older half is thinned. An hour
+/// at full rate, half a megabyte.
+pub const FIXES_IN_MEMORY_MAX: usize = 3_600;
+
+/// What an installer has done to the folder, rather than time to the disk.
+const MISTAKES: [io::ErrorKind; 3] =
+    [io::ErrorKind::PermissionDenied, io::ErrorKind::NotADirectory, io::ErrorKind::AlreadyExists];
+
+/// How the journal uses the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Length of an event segment in bytes. One is in use, one is reserved.
+    pub event_segment_len: u64,
+    /// Length of a trail segment in bytes.
+    pub trail_segment_len: u64,
+    /// All trail segments together, in bytes. Beyond it the trail is thinned.
+    pub trail_quota_len: u64,
+    /// Between two attempts to write to a disk that gave way, in ms.
+    pub retry_ms: u64,
+    /// How many segments of each stream are kept when everything is committed, at least 1.
+    pub segments_kept: usize,
 }
 
-/// The last synced record of each stream.
+/// Why a record was not taken in. Nothing of it is in the journal.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// The disk gives way and the memory is full.
+    #[error(
+        "the journal cannot take in more: {}, and {EVENTS_IN_MEMORY_MAX} events wait in memory", .0.advice()
+    )]
+    MemoryFull(Fault),
+    /// A record no frame can hold.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
+}
+
+/// Why a journal is not this agent's to use.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has the lock.
+    #[error("another agent is using it")]
+    Busy,
+    /// It is another device's.
+    #[error("it belongs to device {owner}")]
+    Foreign {
+        /// Whose it is.
+        owner: DeviceId,
+    },
+    /// An installer's mistake, not a failing disk.
+    #[error("{0}; correct the folder, its owner and permissions")]
+    Folder(io::Error),
+}
+
+/// How far each stream of the running epoch may be sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Synced {
+pub struct Sendable {
     /// Events.
     pub event: Sequence,
     /// Fixes.
@@ -51,175 +110,287 @@ pub struct Synced {
 pub struct Opened {
     /// The journal.
     pub journal: Journal,
-    /// What it remembers.
+    /// What it remembers, in the new epoch.
     pub memory: Memory,
-    /// Bytes of a torn tail that were cut off.
-    pub torn_bytes: u64,
-    /// Damaged stretches in the middle; their records are lost and declared so.
-    pub damaged: u64,
+    /// What earlier starts left.
+    pub found: Found,
 }
 
-/// The journal, open for appending by its one owner.
-#[derive(Debug)]
+/// The journal, in the hands of its one owner.
 pub struct Journal {
-    dir: PathBuf,
-    file: File,
-    len: u64,
-    appended: Synced,
-    synced_len: u64,
-    index: Arc<Mutex<Index>>,
+    disk: Arc<dyn Disk>,
+    device: DeviceId,
     epoch: JournalEpoch,
-    _lock: File,
+    start: u64,
+    limits: Limits,
+    shared: Arc<Mutex<Catalog>>,
+    /// What a restart would know: the fold over everything that is synced.
+    durable: Memory,
+    event: Log,
+    trail: Log,
+    numbers: Numbers,
+    spare: Option<Spare>,
+    no_reserve: Option<Fault>,
+    reserve_retry_at: Uptime,
+    cursor: CursorFile,
+}
+
+/// The reserved event segment.
+#[derive(Debug)]
+struct Spare {
+    number: u64,
+    file: Box<dyn DiskFile>,
 }
 
 impl Journal {
-    /// Opens the journal of `device` in `dir`, or begins one named by the random `new_epoch`.
+    /// Opens the journal of `device` and begins the epoch `epoch`. A disk that gives way is no reason
+    /// to fail: then everything is in memory, loudly.
     pub fn open(
-        dir: &Path,
+        disk: Arc<dyn Disk>,
         device: &DeviceId,
-        new_epoch: JournalEpoch,
-        at: Timestamp,
-    ) -> Result<Opened, AgentError> {
-        let failed = |error: io::Error| AgentError::Storage {
-            path: dir.into(),
-            reason: format!("{error}; check the folder's permissions and free space"),
-        };
-        fs::create_dir_all(dir).map_err(failed)?;
-        let lock = lock(dir, failed)?;
-        let path = dir.join(JOURNAL_FILE);
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(failed)?;
-
-        let image = fs::read(&path).map_err(failed)?;
-        let mut memory = Memory::default();
-        let mut index = Index::default();
-        let found = scan(&image, |offset, record| {
-            index.add(offset, &record);
-            memory.apply(&record);
-        });
-        let torn_bytes = image.len() as u64 - found.valid_len;
-        file.set_len(found.valid_len).map_err(failed)?;
-
-        let epoch = match memory.identity() {
-            Some((owner, epoch)) if owner == device => *epoch,
-            Some((owner, _)) => {
-                return Err(AgentError::Storage {
-                    path: dir.into(),
-                    reason: format!(
-                        "it belongs to device {owner}, and the configuration says {device}; \
-                         correct `device`, or give this device a data_dir of its own"
-                    ),
-                });
+        epoch: JournalEpoch,
+        limits: Limits,
+    ) -> Result<Opened, OpenError> {
+        let (mut recovered, fault) = match read(disk.as_ref(), device, epoch) {
+            Ok(recovered) => (recovered, None),
+            Err(RecoverError::Foreign { owner }) => return Err(OpenError::Foreign { owner }),
+            Err(RecoverError::Disk(error)) if error.kind() == io::ErrorKind::ResourceBusy => {
+                return Err(OpenError::Busy);
             }
-            None if found.records > 0 => {
-                return Err(AgentError::Storage {
-                    path: dir.into(),
-                    reason: "its first record, which says whose it is, is damaged; \
-                             move the file aside to begin a new journal"
-                        .into(),
-                });
+            Err(RecoverError::Disk(error)) if MISTAKES.contains(&error.kind()) => {
+                return Err(OpenError::Folder(error));
             }
-            None => new_epoch,
+            Err(RecoverError::Disk(error)) => {
+                error!(%error, "the journal cannot be read; nothing is known of earlier trips");
+                (Recovered::nothing(epoch), Some(Fault::of(&error)))
+            }
         };
+        let (cursor, cursors) = CursorFile::open(disk.as_ref());
+        recovered.catalog.committed =
+            cursors.committed.into_iter().map(|(e, s, through)| ((e, s), through)).collect();
+        let mut memory = recovered.memory;
+        memory.begin(epoch);
         let mut journal = Self {
-            dir: dir.into(),
-            file,
-            len: found.valid_len,
-            appended: Synced {
-                event: memory.written(Stream::Event),
-                trail: memory.written(Stream::Trail),
-            },
-            synced_len: 0,
-            index: Arc::new(Mutex::new(index)),
+            disk,
+            device: device.clone(),
             epoch,
-            _lock: lock,
+            start: recovered.start,
+            limits,
+            shared: Arc::new(Mutex::new(recovered.catalog)),
+            durable: memory.clone(),
+            event: Log::new(),
+            trail: Log::new(),
+            numbers: recovered.numbers,
+            spare: None,
+            no_reserve: fault,
+            reserve_retry_at: Uptime::default(),
+            cursor,
         };
-        if memory.identity().is_none() {
-            let record = Record::Opened { device: device.clone(), epoch, at };
-            journal.append(&[&record]).map_err(|error| AgentError::Storage {
-                path: dir.into(),
-                reason: error.to_string(),
-            })?;
-            memory.apply(&record);
-        }
-        // What a killed process left in the page cache was never synced: sync before building on it.
-        journal.sync()?;
-        File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed)?;
-        Ok(Opened { journal, memory, torn_bytes, damaged: found.damaged })
+        journal.delete_committed();
+        Ok(Opened { journal, memory, found: recovered.found })
     }
 
-    /// The journal's epoch.
+    /// The running epoch.
     pub const fn epoch(&self) -> JournalEpoch {
         self.epoch
     }
 
-    /// Appends records: all of them, or none and an error.
-    pub fn append(&mut self, records: &[&Record]) -> Result<(), AppendError> {
-        let mut bytes = Vec::new();
-        let mut offsets = Vec::with_capacity(records.len());
-        for record in records {
-            offsets.push(self.len + bytes.len() as u64);
-            write_frame(record, &mut bytes)?;
+    /// How it is.
+    pub fn health(&self) -> Health {
+        match (self.event.fault(), self.trail.fault(), self.no_reserve) {
+            (Some(fault), _, _) | (None, Some(fault), _) => Health::InMemory(fault),
+            (None, None, Some(fault)) => Health::NoReserve(fault),
+            (None, None, None) => Health::Sound,
         }
-        if let Err(error) = self.file.write_all_at(&bytes, self.len) {
-            // Part of it may be there. It is beyond `len`, is written over by the next append, and is
-            // a torn tail if there is none.
-            let _ = self.file.set_len(self.len);
-            return Err(AppendError::Write(error));
+    }
+
+    /// Takes in a record. It is in memory until [`Journal::sync`], and nobody may be told of it.
+    pub fn append(&mut self, record: &Record) -> Result<(), AppendError> {
+        let stream = record.stream();
+        if stream == Stream::Event {
+            // Fixes are of a known size.
+            write_frame(record, &mut Vec::new())?;
         }
-        self.len += bytes.len() as u64;
-        let mut index = self.index.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        for (offset, record) in offsets.into_iter().zip(records) {
-            index.add(offset, record);
-            match record.position() {
-                Some((Stream::Event, sequence)) => self.appended.event = sequence,
-                Some((Stream::Trail, sequence)) => self.appended.trail = sequence,
-                None => {}
-            }
+        let fault = self.log(stream).fault();
+        let mut shared = self.shared();
+        if shared.events.len() >= EVENTS_IN_MEMORY_MAX && stream == Stream::Event {
+            return Err(AppendError::MemoryFull(fault.unwrap_or(Fault::Broken)));
+        }
+        if let Record::Anchor(anchor) = record {
+            let epoch = shared.epoch;
+            shared.anchors.entry(epoch).or_insert(*anchor);
+        }
+        shared.pending(stream).push_back(record.clone());
+        if shared.trail.len() > FIXES_IN_MEMORY_MAX {
+            thin_in_memory(&mut shared);
         }
         Ok(())
     }
 
-    /// Whether something was appended since the last sync.
-    pub const fn is_dirty(&self) -> bool {
-        self.synced_len < self.len
+    /// Whether something waits for [`Journal::sync`].
+    pub fn is_dirty(&self) -> bool {
+        let shared = self.shared();
+        !shared.events.is_empty() || !shared.trail.is_empty()
     }
 
-    /// Makes everything appended durable, and says how far each stream is. An error ends the agent.
-    pub fn sync(&mut self) -> Result<Synced, AgentError> {
-        if self.is_dirty() {
-            self.file.flush().and_then(|()| self.file.sync_data()).map_err(|error| {
-                AgentError::Storage {
-                    path: self.dir.clone(),
-                    reason: format!(
-                        "a sync failed ({error}), so what is on the disk is unknown; \
-                         check the disk, then start again: the journal tells what was kept"
-                    ),
-                }
-            })?;
-            self.synced_len = self.len;
+    /// Makes everything taken in durable where the disk allows it, and says how far each stream may be
+    /// sent. Where the disk gives way, that is as far as the memory goes.
+    pub fn sync(&mut self, now: Uptime) -> Sendable {
+        // The trail first: an event tells of the fixes before it.
+        for stream in [Stream::Trail, Stream::Event] {
+            self.flush(stream, now);
         }
-        Ok(self.appended)
+        self.fold();
+        if self.event.has_segment() && self.event.fault().is_none() {
+            self.reserve(now);
+        }
+        self.sendable()
+    }
+
+    /// How far each stream may be sent.
+    pub fn sendable(&self) -> Sendable {
+        Sendable {
+            event: self.sendable_of(&self.event, Stream::Event),
+            trail: self.sendable_of(&self.trail, Stream::Trail),
+        }
+    }
+
+    fn sendable_of(&self, log: &Log, stream: Stream) -> Sequence {
+        let mut shared = self.shared();
+        let pending = shared.pending(stream).iter().rev().find_map(Record::position);
+        match (log.fault(), pending) {
+            (Some(_), Some((_, last))) => log.synced().max(last),
+            (Some(_), None) | (None, _) => log.synced(),
+        }
+    }
+
+    /// What there is of a stream, oldest epoch first.
+    pub fn spans(&self, stream: Stream) -> Vec<Span> {
+        self.shared().spans(stream)
+    }
+
+    /// Records of a stream the backend does not have, up to the last one taken in.
+    pub fn waiting(&self, stream: Stream) -> u64 {
+        let mut shared = self.shared();
+        let last = shared.pending(stream).iter().rev().find_map(Record::position);
+        let mut spans = shared.spans(stream);
+        if let (Some(running), Some((_, last))) = (spans.last_mut(), last) {
+            running.written = running.written.max(last);
+        }
+        let waiting = spans.iter().map(|span| span.written.since(span.committed));
+        waiting.fold(0, u64::saturating_add)
+    }
+
+    /// The backend committed. What it has may be forgotten here.
+    pub fn handle_commit_ack(&mut self, commit_ack: CommitAck) {
+        let CommitAck { epoch, stream, through } = commit_ack;
+        let serial = self.cursor.next_serial();
+        let mut shared = self.shared();
+        let known = shared.committed.entry((epoch, stream)).or_default();
+        if through <= *known {
+            return;
+        }
+        *known = through;
+        let cursors = shared.cursors(serial);
+        let mut dropped = Vec::new();
+        if epoch == self.epoch {
+            let pending = shared.pending(stream);
+            let is_covered = |record: &mut Record| {
+                record.position().is_none_or(|(_, sequence)| sequence <= through)
+            };
+            // Only a journal in memory sends what is not synced.
+            while self.log(stream).fault().is_some()
+                && let Some(record) = pending.pop_front_if(is_covered)
+            {
+                dropped.push(record);
+            }
+        }
+        drop(shared);
+        self.log_mut(stream).settle(dropped);
+        self.fold();
+        if let Err(error) = self.cursor.write(self.disk.as_ref(), &cursors) {
+            tracing::debug!(%error, "cursor not written; records may be sent again after a restart");
+        }
+        self.delete_committed();
     }
 
     /// A reader for another task.
-    pub fn reader(&self) -> io::Result<Reader> {
-        let file = File::open(self.dir.join(JOURNAL_FILE))?;
-        Ok(Reader::new(file, self.epoch, Arc::clone(&self.index)))
+    pub fn reader(&self) -> Reader {
+        Reader::new(Arc::clone(&self.disk), Arc::clone(&self.shared))
+    }
+
+    /// Takes what became durable into what a restart would know.
+    fn fold(&mut self) {
+        let mut events = self.event.take_settled();
+        for record in self.trail.take_settled() {
+            self.durable.replay(&mut events, &record);
+        }
+        for event in events {
+            self.durable.replay_event(&event);
+        }
+    }
+
+    const fn log(&self, stream: Stream) -> &Log {
+        match stream {
+            Stream::Event => &self.event,
+            Stream::Trail => &self.trail,
+        }
+    }
+
+    const fn log_mut(&mut self, stream: Stream) -> &mut Log {
+        match stream {
+            Stream::Event => &mut self.event,
+            Stream::Trail => &mut self.trail,
+        }
+    }
+
+    fn shared(&self) -> MutexGuard<'_, Catalog> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn lock(dir: &Path, failed: impl Fn(io::Error) -> AgentError) -> Result<File, AgentError> {
-    let file = File::create(dir.join(LOCK_FILE)).map_err(&failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(AgentError::Busy { path: dir.into() }),
-        Err(TryLockError::Error(error)) => Err(failed(error)),
+impl fmt::Debug for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Journal")
+            .field("epoch", &self.epoch)
+            .field("health", &self.health())
+            .finish_non_exhaustive()
+    }
+}
+
+fn read(
+    disk: &dyn Disk,
+    device: &DeviceId,
+    epoch: JournalEpoch,
+) -> Result<Recovered, RecoverError> {
+    if let Err(error) = disk.make_ready() {
+        // A read-only disk can be read all the same, unless another agent is at it.
+        if Fault::of(&error) != Fault::ReadOnly && Fault::of(&error) != Fault::Full {
+            return Err(error.into());
+        }
+        warn!(%error, "the data folder cannot be written");
+    }
+    Recovered::read(disk, device, epoch)
+}
+
+/// Thins the older half of the fixes in memory.
+fn thin_in_memory(shared: &mut Catalog) {
+    let half = shared.trail.len() / 2;
+    let older: Vec<Record> = shared.trail.drain(..half).collect();
+    let first = match older.first() {
+        Some(Record::Gap { through, fixes, .. }) => through.0.saturating_sub(*fixes),
+        Some(record) => record.position().map_or(0, |(_, sequence)| sequence.0.saturating_sub(1)),
+        None => return,
+    };
+    let last = older.last().and_then(Record::position).map_or(Sequence(first), |(_, last)| last);
+    let mut thinned = Vec::new();
+    let mut keep = |record| thinned.push(record);
+    let mut thinner = Thinner::new(Sequence(first));
+    for record in older {
+        thinner.push(record, &mut keep);
+    }
+    thinner.finish(last, &mut keep);
+    for record in thinned.into_iter().rev() {
+        shared.trail.push_front(record);
     }
 }

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use tripline_agent_core::record::{Record, scan};
+use tripline_agent_core::record::{Item, Record, scan};
+use tripline_agent_core::segment::read_header;
 use tripline_backend::domain::order::Order;
 use tripline_backend::store::Store;
+use tripline_backend::store::lane::TrailRow;
 use tripline_protocol::fix::Fix;
 use tripline_protocol::id::{DeviceId, JournalEpoch, OrderId, Sequence};
 use tripline_protocol::link::envelope::decode;
@@ -24,15 +26,21 @@ pub struct Evidence<'w> {
     device: DeviceId,
 }
 
-/// What the vehicle's journal holds.
-#[derive(Debug, Clone)]
+/// What the vehicle's journal holds. Each start of the agent is an epoch of its own.
+#[derive(Debug, Clone, Default)]
 pub struct JournalEvidence {
-    /// The journal's epoch.
-    pub epoch: JournalEpoch,
-    /// Fixes by sequence.
-    pub fixes: BTreeMap<Sequence, Fix>,
-    /// Events by sequence.
-    pub events: BTreeMap<Sequence, Event>,
+    /// The epochs by the agent's starts.
+    pub epochs: BTreeMap<u64, JournalEpoch>,
+    /// Fixes by start and sequence.
+    pub fixes: BTreeMap<(u64, Sequence), Fix>,
+    /// Events by start and sequence.
+    pub events: BTreeMap<(u64, Sequence), Event>,
+}
+
+/// The last sequence of a start.
+fn last<T>(records: &BTreeMap<(u64, Sequence), T>, start: u64) -> Sequence {
+    let of_start = records.range((start, Sequence::ZERO)..=(start, Sequence(u64::MAX)));
+    of_start.last().map_or(Sequence::ZERO, |((_, sequence), _)| *sequence)
 }
 
 impl JournalEvidence {
@@ -88,22 +96,16 @@ impl<'w> Evidence<'w> {
 
     /// Reads the journal as it is on the disk.
     pub fn journal(&self) -> Result<JournalEvidence> {
-        let image = std::fs::read(&self.journal)?;
-        let mut epoch = None;
-        let (mut fixes, mut events) = (BTreeMap::new(), BTreeMap::new());
-        let mut doubled = Vec::new();
-        scan(&image, |_, record| match record {
-            Record::Opened { epoch: of, .. } => epoch = Some(of),
-            Record::Fix { sequence, fix, .. } => {
-                doubled.extend(fixes.insert(sequence, fix).map(|_| sequence));
+        let mut evidence = JournalEvidence::default();
+        for entry in std::fs::read_dir(&self.journal)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "seg") {
+                read_segment(&std::fs::read(&path)?, &mut evidence)
+                    .with_context(|| path.display().to_string())?;
             }
-            Record::Event { sequence, event, .. } => {
-                doubled.extend(events.insert(sequence, event).map(|_| sequence));
-            }
-            Record::Committed { .. } => {}
-        });
-        ensure!(doubled.is_empty(), "sequences used twice in the journal: {doubled:?}");
-        Ok(JournalEvidence { epoch: epoch.context("an empty journal")?, fixes, events })
+        }
+        ensure!(!evidence.epochs.is_empty(), "an empty journal");
+        Ok(evidence)
     }
 
     /// An order as it is in the store.
@@ -118,64 +120,103 @@ impl<'w> Evidence<'w> {
     /// Waits until the backend has committed everything the journal holds, and checks that what it
     /// holds is the journal's, record by record. Gives how many fixes.
     pub async fn everything_is_committed_once(&self) -> Result<u64> {
-        let journal = self.wait_until_committed().await?;
+        self.wait_until_committed().await?;
         let store = Store::open(self.store_url).await?;
         let mut tx = store.read().await?;
-        let cursors = tx.cursors(&self.device, Stream::Trail).await?;
-        ensure!(cursors.len() == 1, "one journal, but cursors {cursors:?}");
-        let mut next = Sequence::ZERO;
-        for row in tx.trail_batches(&self.device, journal.epoch).await? {
-            let batch: TrailBatch = decode(&row.payload)?;
-            let fresh = batch.following(batch.after.plus(row.skip)).unwrap_or_default();
-            for entry in &fresh {
-                next = next.next();
-                let TrailEntry::Fix(fix) = entry else { bail!("fix {next} was lost") };
-                let kept = journal.fixes.get(&next).map(TrailFix::from);
-                ensure!(kept == Some(*fix), "fix {next} is another one");
-            }
-            ensure!(row.through == next, "a batch ends at {}, its records at {next}", row.through);
+        let mut committed = BTreeMap::new();
+        for (epoch, cursor) in tx.cursors(&self.device, Stream::Trail).await? {
+            committed.insert(epoch, (cursor, tx.trail_batches(&self.device, epoch).await?));
         }
-        let through = cursors.first().map(|(_, sequence)| *sequence);
-        ensure!(through == Some(next), "the cursor is at {through:?}, the batches end at {next}");
         let (events, refused) = tx.event_counts(&self.device).await?;
+        drop(tx);
+        store.close().await;
+        // Read after the store: whatever is there was here before.
+        let journal = self.journal()?;
         ensure!(refused == 0, "{refused} events had no effect");
         ensure!(
-            usize::try_from(events)? >= journal.events.len(),
+            usize::try_from(events)? <= journal.events.len(),
             "{events} events committed of {}",
             journal.events.len()
         );
-        drop(tx);
-        store.close().await;
-        Ok(next.0)
+        let mut fixes = 0;
+        for (epoch, (cursor, batches)) in committed {
+            let (start, _) =
+                journal.epochs.iter().find(|(_, of)| **of == epoch).context("a strange epoch")?;
+            let next = check_trail(&journal, *start, &batches)?;
+            ensure!(cursor == next, "the cursor is at {cursor}, the batches end at {next}");
+            fixes += next.0;
+        }
+        Ok(fixes)
     }
 
     /// Waits until the cursors stand where the journal stood when this was called.
-    async fn wait_until_committed(&self) -> Result<JournalEvidence> {
+    async fn wait_until_committed(&self) -> Result<()> {
         let wanted = self.journal()?;
-        let last = |keys: Option<&Sequence>| keys.copied().unwrap_or_default();
-        let trail = last(wanted.fixes.keys().next_back());
-        let event = last(wanted.events.keys().next_back());
         let store = Store::open(self.store_url).await?;
         let until = tokio::time::Instant::now() + PATIENCE;
         loop {
             let mut tx = store.read().await?;
-            let of = |cursors: Vec<(JournalEpoch, Sequence)>| {
-                cursors.into_iter().find(|(e, _)| *e == wanted.epoch).map(|(_, s)| s)
-            };
-            let trail_now = of(tx.cursors(&self.device, Stream::Trail).await?);
-            let event_now = of(tx.cursors(&self.device, Stream::Event).await?);
+            let trail: BTreeMap<_, _> =
+                tx.cursors(&self.device, Stream::Trail).await?.into_iter().collect();
+            let event: BTreeMap<_, _> =
+                tx.cursors(&self.device, Stream::Event).await?.into_iter().collect();
             drop(tx);
-            if trail_now >= Some(trail) && event_now >= Some(event) {
+            let missing = wanted.epochs.iter().find(|(start, epoch)| {
+                let at = |of: &BTreeMap<_, _>| of.get(*epoch).copied().unwrap_or_default();
+                at(&trail) < last(&wanted.fixes, **start)
+                    || at(&event) < last(&wanted.events, **start)
+            });
+            let Some((start, _)) = missing else {
                 store.close().await;
-                // More may have been written meanwhile; what is compared is what is there now.
-                return self.journal();
-            }
+                return Ok(());
+            };
             if tokio::time::Instant::now() >= until {
+                let (fixes, events) = (last(&wanted.fixes, *start), last(&wanted.events, *start));
                 bail!(
-                    "not committed: fixes {trail_now:?} of {trail}, events {event_now:?} of {event}"
+                    "start {start} is not committed: fixes {trail:?} of {fixes}, events {event:?} of {events}"
                 );
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
     }
+}
+
+fn read_segment(image: &[u8], evidence: &mut JournalEvidence) -> Result<()> {
+    // A file without a header is reserved and not in use yet.
+    let Some(header) = read_header(image) else { return Ok(()) };
+    evidence.epochs.insert(header.start, header.epoch);
+    let mut doubled = Vec::new();
+    scan(image, |_, item| match item {
+        Item::Record(Record::Fix { sequence, fix, .. }) => {
+            let before = evidence.fixes.insert((header.start, sequence), fix);
+            doubled.extend(before.filter(|before| *before != fix).map(|_| sequence));
+        }
+        Item::Record(Record::Event { sequence, event, .. }) => {
+            let before = evidence.events.insert((header.start, sequence), event.clone());
+            doubled.extend(before.filter(|before| *before != event).map(|_| sequence));
+        }
+        Item::Record(Record::Gap { .. } | Record::Anchor(_))
+        | Item::Header(_)
+        | Item::Snapshot(_)
+        | Item::Cursors(_) => {}
+    });
+    ensure!(doubled.is_empty(), "sequences used twice in the journal: {doubled:?}");
+    Ok(())
+}
+
+/// Checks batches against the fixes of a start; gives the sequence they end at.
+fn check_trail(journal: &JournalEvidence, start: u64, batches: &[TrailRow]) -> Result<Sequence> {
+    let mut next = Sequence::ZERO;
+    for row in batches {
+        let batch: TrailBatch = decode(&row.payload)?;
+        let fresh = batch.following(batch.after.plus(row.skip)).unwrap_or_default();
+        for entry in &fresh {
+            next = next.next();
+            let TrailEntry::Fix(fix) = entry else { bail!("fix {next} was lost") };
+            let kept = journal.fixes.get(&(start, next)).map(TrailFix::from);
+            ensure!(kept == Some(*fix), "fix {next} is another one");
+        }
+        ensure!(row.through == next, "a batch ends at {}, its records at {next}", row.through);
+    }
+    Ok(next)
 }

@@ -102,6 +102,8 @@ reconnect_ms_max = 500
 
 [journal]
 sync_ms = 1000
+retry_ms = 1000
+segments_kept = 1000
 
 [live]
 on_trip_ms = 1000

@@ -275,10 +275,9 @@ impl World {
         Ok(())
     }
 
-    /// Lets the agent's journal grow no further, or lets it grow again.
+    /// Lets the agent write no more, not even into space it has reserved, or lets it write again.
     pub fn fill_disk(&self, full: bool) -> Result<()> {
-        let journal = self.dir.path().join("agent/journal");
-        let limit = if full { Some(std::fs::metadata(journal)?.len()) } else { None };
+        let limit = full.then_some(0);
         self.agent.as_ref().context("the agent is not running")?.limit_files(limit)
     }
 

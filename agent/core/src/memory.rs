@@ -1,0 +1,183 @@
+//! What a journal remembers: everything but the time. A fold over its records.
+//!
+//! Each start of the agent begins a new epoch, in which both streams count from 1 again; trip, offer,
+//! odometer and clock go on across epochs.
+
+use alloc::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+use tripline_protocol::id::{JournalEpoch, Sequence};
+use tripline_protocol::link::up::Stream;
+use tripline_protocol::unit::{Steady, Timestamp};
+
+use crate::clock::LastKnown;
+use crate::desk::Desk;
+use crate::odometer::OdometerGate;
+use crate::record::Record;
+
+/// The first GNSS time of an epoch, and what the steady clock showed then.
+///
+/// Both belong to the running process: time that passed before its start is not in between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Anchor {
+    /// The steady clock, before it took in how long the agent had not been running.
+    pub steady: Steady,
+    /// GNSS time.
+    pub at: Timestamp,
+}
+
+impl Anchor {
+    /// The time at which the steady clock showed `steady`, in the anchor's epoch before it.
+    pub fn date(self, steady: Steady) -> Timestamp {
+        let since_ms = i64::try_from(self.steady.since_ms(steady)).unwrap_or(0);
+        self.at.plus_ms(-since_ms)
+    }
+}
+
+/// What a journal remembers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memory {
+    epoch: Option<JournalEpoch>,
+    event: Sequence,
+    trail: Sequence,
+    anchor: Option<Anchor>,
+    gate: OdometerGate,
+    desk: Desk,
+    last_event: Option<(Timestamp, Steady)>,
+    last_fix: Option<(Timestamp, Steady)>,
+    last_steady: Steady,
+}
+
+impl Memory {
+    /// A new epoch begins: sequences start over, everything else goes on.
+    pub fn begin(&mut self, epoch: JournalEpoch) {
+        self.epoch = Some(epoch);
+        self.event = Sequence::ZERO;
+        self.trail = Sequence::ZERO;
+        self.anchor = None;
+    }
+
+    /// Takes over one record of the epoch.
+    pub fn apply(&mut self, record: &Record) {
+        match record {
+            Record::Fix { sequence, fix, reading } => {
+                self.trail = self.trail.max(*sequence);
+                self.last_steady = self.last_steady.max(reading.steady);
+                self.gate.apply(fix, reading.odometer);
+                if fix.refused.is_none() {
+                    self.last_fix = Some((fix.at, reading.steady));
+                }
+            }
+            Record::Gap { through, .. } => self.trail = self.trail.max(*through),
+            Record::Event { sequence, event, command, .. } => {
+                self.event = self.event.max(*sequence);
+                self.desk.apply(event, command.as_deref());
+                self.last_event = Some((event.at, event.reading.steady));
+                self.last_steady = self.last_steady.max(event.reading.steady);
+                // Fixes that came since the last sync may be lost; what an event says of them is not.
+                self.gate.raise(event.reading.odometer, event.fix);
+            }
+            Record::Anchor(anchor) => self.anchor = self.anchor.or(Some(*anchor)),
+        }
+    }
+
+    /// Takes over a record read from the trail, and first the events that came before it. What the
+    /// memory has already is passed over.
+    pub fn replay(&mut self, events: &mut VecDeque<Record>, trail: &Record) {
+        let Some((_, sequence)) = trail.position().filter(|(_, at)| *at > self.trail) else {
+            return;
+        };
+        while let Some(event) = events.pop_front_if(|event| came_before(event, sequence)) {
+            self.replay_event(&event);
+        }
+        self.apply(trail);
+    }
+
+    /// Takes over a record read from the events, unless the memory has it already.
+    pub fn replay_event(&mut self, record: &Record) {
+        if record.position().is_none_or(|(_, sequence)| sequence > self.event) {
+            self.apply(record);
+        }
+    }
+
+    /// The epoch.
+    pub const fn epoch(&self) -> Option<JournalEpoch> {
+        self.epoch
+    }
+
+    /// The first GNSS time of the epoch, once it is known.
+    pub const fn anchor(&self) -> Option<Anchor> {
+        self.anchor
+    }
+
+    /// The last record written to a stream in this epoch.
+    pub const fn written(&self, stream: Stream) -> Sequence {
+        match stream {
+            Stream::Event => self.event,
+            Stream::Trail => self.trail,
+        }
+    }
+
+    /// Whether a trip is under way.
+    pub fn is_busy(&self) -> bool {
+        self.desk.is_busy()
+    }
+
+    pub(crate) const fn gate(&self) -> &OdometerGate {
+        &self.gate
+    }
+
+    pub(crate) const fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
+    /// Where both clocks stood at the last record: GNSS time went on as the steady clock did.
+    pub(crate) fn last_known(&self) -> Option<LastKnown> {
+        let (known, from_gnss) = match self.last_fix {
+            Some(fix) => (fix, true),
+            None => (self.last_event?, false),
+        };
+        let (at, steady) = known;
+        let since_ms = i64::try_from(self.last_steady.since_ms(steady)).unwrap_or(0);
+        Some(LastKnown { at: at.plus_ms(since_ms), steady: self.last_steady, from_gnss })
+    }
+}
+
+fn came_before(event: &Record, fix: Sequence) -> bool {
+    match event {
+        Record::Event { trail, .. } => *trail < fix,
+        Record::Anchor(_) | Record::Fix { .. } | Record::Gap { .. } => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_anchor_dates_what_came_before_it_by_the_steady_clock() {
+        let anchor =
+            Anchor { steady: Steady { ms: 50_000 }, at: Timestamp::from_unix_ms(1_000_000) };
+        assert_eq!(anchor.date(Steady { ms: 48_500 }), Timestamp::from_unix_ms(998_500));
+        assert_eq!(anchor.date(Steady { ms: 60_000 }), anchor.at, "never after it");
+    }
+
+    #[test]
+    fn a_new_epoch_counts_from_one_and_forgets_its_anchor_only() {
+        let mut memory = Memory::default();
+        memory.begin(JournalEpoch(1));
+        let gap = Record::Gap {
+            through: Sequence(9),
+            fixes: 9,
+            reason: tripline_protocol::link::trail::GapReason::Thinned,
+        };
+        memory.apply(&gap);
+        memory.apply(&Record::Anchor(Anchor {
+            steady: Steady { ms: 1 },
+            at: Timestamp::from_unix_ms(2),
+        }));
+        memory.begin(JournalEpoch(2));
+        assert_eq!((memory.written(Stream::Trail), memory.anchor()), (Sequence::ZERO, None));
+        assert_eq!(memory.epoch(), Some(JournalEpoch(2)));
+    }
+}

@@ -1,0 +1,8 @@
+//! The journal on a disk that loses what was not synced and fails on demand, against a ledger of what
+//! was promised.
+
+mod crash;
+mod damage;
+mod disk;
+mod faults;
+mod ledger;
