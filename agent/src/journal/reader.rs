@@ -119,6 +119,7 @@ impl Reader {
         }
         let stream = segment.header.stream;
         let mut offset = self.begin_at(segment, collector.reached);
+        let mut goes_on_at = offset;
         let file = self.disk.open(&segment.name())?;
         let mut chunk = vec![0; CHUNK_LEN];
         loop {
@@ -127,17 +128,20 @@ impl Reader {
             if bytes.is_empty() {
                 break;
             }
-            let (taken, full) = take_frames(bytes, len == CHUNK_LEN, segment.last, collector);
-            offset += taken as u64;
-            if full {
+            let taken = take_frames(bytes, len == CHUNK_LEN, segment.last, collector);
+            goes_on_at = taken.valid.map_or(goes_on_at, |valid| offset + valid as u64);
+            offset += taken.bytes as u64;
+            if taken.enough {
                 break;
             }
         }
         if !collector.is_full() {
             collector.declare_gap(segment.last, GapReason::Damaged);
         }
-        let (number, version, after) = (segment.header.number, segment.version, collector.reached);
-        *self.place(stream) = Some(Place { number, version, after, offset });
+        // Not behind zeros: that is where more will be written.
+        let (number, version) = (segment.header.number, segment.version);
+        let after = collector.reached;
+        *self.place(stream) = Some(Place { number, version, after, offset: goes_on_at });
         Ok(())
     }
 
@@ -161,29 +165,45 @@ impl Reader {
     }
 }
 
-/// Hands the records of `bytes` to the collector. Says how many bytes are done with, and whether the
-/// collector wants no more of this segment. `more` bytes may follow these.
-fn take_frames(bytes: &[u8], more: bool, last: Sequence, to: &mut Collector) -> (usize, bool) {
-    let mut taken = 0;
-    while let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty()) {
+/// What was done with some bytes.
+#[derive(Debug)]
+struct Taken {
+    /// How many need not be looked at again.
+    bytes: usize,
+    /// Where the last valid frame among them ends.
+    valid: Option<usize>,
+    /// Whether the collector wants no more of this segment.
+    enough: bool,
+}
+
+/// Hands the records of `bytes` up to `last` to the collector. `more` bytes may follow these.
+fn take_frames(bytes: &[u8], more: bool, last: Sequence, to: &mut Collector) -> Taken {
+    let mut taken = Taken { bytes: 0, valid: None, enough: false };
+    while let Some(rest) = bytes.get(taken.bytes..).filter(|rest| !rest.is_empty()) {
         match read_frame(rest) {
             Frame::Valid { item, len } => {
                 if let Item::Record(record) = item {
                     let beyond = record.position().is_some_and(|(_, at)| at > last);
                     // One that did not fit is read again for the next batch.
-                    if beyond || to.push(record).is_break() {
-                        return (taken, true);
+                    taken.enough = beyond || to.push(record).is_break();
+                    if taken.enough {
+                        return taken;
                     }
                 }
-                taken += len;
+                taken.bytes += len;
+                taken.valid = Some(taken.bytes);
+                taken.enough = to.reached >= last;
+                if taken.enough {
+                    return taken;
+                }
             }
             // Its end may lie in the next chunk; if it stands at this one's start, the chunk holds a
             // whole frame and this is none.
-            Frame::Incomplete if more && taken > 0 => break,
-            Frame::Incomplete | Frame::Damaged => taken += next_candidate(rest),
+            Frame::Incomplete if more && taken.bytes > 0 => break,
+            Frame::Incomplete | Frame::Damaged => taken.bytes += next_candidate(rest),
         }
     }
-    (taken, false)
+    taken
 }
 
 /// Puts a batch together, without holes.

@@ -56,22 +56,25 @@ pub(crate) fn device() -> DeviceId {
 /// The vehicle.
 #[derive(Debug)]
 pub(crate) struct Vehicle {
-    pub disk: SimDisk,
-    pub journal: Journal,
-    pub memory: Memory,
-    pub ledger: Ledger,
-    pub now: Uptime,
+    pub(crate) disk: SimDisk,
+    pub(crate) journal: Journal,
+    pub(crate) memory: Memory,
+    pub(crate) ledger: Ledger,
+    pub(crate) now: Uptime,
+    /// The uplink's, for the life of the process, and how far it has read.
+    reader: Reader,
+    sent: BTreeMap<&'static str, Sequence>,
 }
 
 /// What was written, and what of it was promised.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Ledger {
     /// Everything by epoch, in the order it was written.
-    pub written: Vec<(JournalEpoch, Vec<Record>)>,
+    pub(crate) written: Vec<(JournalEpoch, Vec<Record>)>,
     /// Told to be durable by epoch and stream.
-    pub promised: BTreeMap<(JournalEpoch, Stream), Sequence>,
+    pub(crate) promised: BTreeMap<(JournalEpoch, Stream), Sequence>,
     /// Committed by the backend.
-    pub committed: BTreeMap<(JournalEpoch, Stream), Sequence>,
+    pub(crate) committed: BTreeMap<(JournalEpoch, Stream), Sequence>,
     count: u64,
 }
 
@@ -83,8 +86,10 @@ pub(crate) fn open(disk: &SimDisk, epoch: u64) -> Opened {
 impl Vehicle {
     pub(crate) fn new(disk: SimDisk) -> Self {
         let Opened { journal, memory, .. } = open(&disk, 1);
+        let reader = journal.reader();
         let ledger = Ledger { written: vec![(JournalEpoch(1), Vec::new())], ..Ledger::default() };
-        Self { disk, journal, memory, ledger, now: Uptime::default() }
+        let now = Uptime::default();
+        Self { disk, journal, memory, ledger, now, reader, sent: BTreeMap::new() }
     }
 
     pub(crate) fn take(&mut self, step: Step) {
@@ -171,6 +176,17 @@ impl Vehicle {
             if durable {
                 self.ledger.promised.insert((epoch, stream), last);
             }
+            self.send(stream, last);
+        }
+    }
+
+    /// Reads what may be sent since the last time: it is what was written.
+    fn send(&mut self, stream: Stream, written: Sequence) {
+        let epoch = self.journal.epoch();
+        let sent = self.sent.insert(stream.code(), written).unwrap_or_default();
+        let span = Span { epoch, written, committed: sent.min(written) };
+        for (sequence, entry) in read_all(&mut self.reader, span, stream) {
+            self.ledger.check_entry(epoch, sequence, &entry, written, Sequence::ZERO);
         }
     }
 
@@ -217,6 +233,8 @@ impl Vehicle {
     pub(crate) fn start(&mut self) {
         let epoch = JournalEpoch(self.ledger.written.len() as u64 + 1);
         let Opened { journal, memory, .. } = open(&self.disk, epoch.0);
+        self.reader = journal.reader();
+        self.sent.clear();
         self.journal = journal;
         self.ledger.check(&self.journal);
         self.ledger.forget_lost(&self.journal);
