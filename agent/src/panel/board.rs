@@ -65,3 +65,19 @@ impl OutputPin for BoardPin {
         self.0.set_low().map_err(|error| PinError(error.to_string()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chip_that_is_not_there_or_is_none_fails_with_a_reason() {
+        for path in ["/dev/no-such-gpiochip", "/dev/null"] {
+            for direction in [Direction::Input, Direction::Output { high: false }] {
+                let opened = Board::at(path).open(4, direction);
+                let error = opened.err().expect("no GPIO chip").to_string();
+                assert!(!error.is_empty(), "{path}");
+            }
+        }
+    }
+}
