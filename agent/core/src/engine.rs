@@ -14,11 +14,11 @@ use tripline_protocol::id::{DeviceId, JournalEpoch, Sequence};
 use tripline_protocol::link::down::{Command, CommitAck};
 use tripline_protocol::link::up::{Event, EventBody, Live, Stream};
 use tripline_protocol::meter::Reading;
-use tripline_protocol::unit::{Steady, Timestamp, Uptime};
+use tripline_protocol::unit::{Odometer, Steady, Timestamp, Uptime};
 
 use crate::clock::{Clock, LastKnown};
 use crate::desk::{Desk, DriverAction, DriverError};
-use crate::odometer::OdometerGate;
+use crate::gate::Gate;
 use crate::record::Record;
 use crate::timebase::TimeBase;
 use crate::view::View;
@@ -40,7 +40,8 @@ pub struct Memory {
     trail: Sequence,
     committed_event: Sequence,
     committed_trail: Sequence,
-    gate: OdometerGate,
+    odometer: Odometer,
+    last_counted: Option<FixStamp>,
     desk: Desk,
     last_event: Option<(Timestamp, Steady)>,
     last_fix: Option<(Timestamp, Steady)>,
@@ -55,14 +56,17 @@ impl Memory {
             Record::Fix { sequence, fix, reading } => {
                 self.trail = self.trail.max(*sequence);
                 self.last_steady = self.last_steady.max(reading.steady);
-                self.gate.apply(fix, reading.odometer);
+                self.odometer = self.odometer.max(reading.odometer);
                 if fix.refused.is_none() {
+                    self.last_counted = Some(fix.into());
                     self.last_fix = Some((fix.at, reading.steady));
                 }
             }
             Record::Event { sequence, event, command } => {
                 self.event = self.event.max(*sequence);
                 self.desk.apply(event, command.as_deref());
+                self.odometer = self.odometer.max(event.reading.odometer);
+                self.last_counted = event.fix.or(self.last_counted);
                 self.last_event = Some((event.at, event.reading.steady));
                 self.last_steady = self.last_steady.max(event.reading.steady);
             }
@@ -132,6 +136,7 @@ pub struct Engine {
     clock: Clock,
     cadence: Cadence,
     time_base: TimeBase,
+    gate: Gate,
     live_sent: Option<Uptime>,
 }
 
@@ -146,7 +151,10 @@ impl Engine {
         now: Uptime,
     ) -> Self {
         let clock = Clock::new(system, floor, memory.last_known(), now);
-        Self { memory, clock, cadence, time_base: TimeBase::default(), live_sent: None }
+        let mut gate = Gate::default();
+        gate.resume(memory.odometer.mm, 0, memory.last_counted);
+        let time_base = TimeBase::default();
+        Self { memory, clock, cadence, time_base, gate, live_sent: None }
     }
 
     /// What the journal remembers.
@@ -169,12 +177,12 @@ impl Engine {
     /// Judges a fix from the receiver: its record, and the live position if one is due.
     pub fn handle_fix(&mut self, fix: Fix, now: Uptime) -> (Record, Option<Live>) {
         let time = self.time_base.judge(fix.at, now);
-        let (fix, odometer) = self.memory.gate.judge(fix, time);
+        let fix = self.gate.step(fix, time);
         if fix.refused.is_none() {
             self.clock.discipline(fix.at, now);
         }
         let sequence = self.memory.trail.next();
-        let reading = Reading { steady: self.clock.steady(now), odometer };
+        let reading = self.reading(now);
         let live = (fix.refused.is_none() && self.live_is_due(now)).then(|| {
             self.live_sent = Some(now);
             Live::from(&fix)
@@ -215,12 +223,12 @@ impl Engine {
 
     /// Steady clock and odometer.
     pub fn reading(&self, now: Uptime) -> Reading {
-        Reading { steady: self.clock.steady(now), odometer: self.memory.gate.total() }
+        Reading { steady: self.clock.steady(now), odometer: self.gate.total() }
     }
 
     /// The last fix that counted.
     pub const fn last_fix(&self) -> Option<FixStamp> {
-        self.memory.gate.last()
+        self.gate.last()
     }
 
     /// What the driver sees.

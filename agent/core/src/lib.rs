@@ -21,7 +21,15 @@ pub mod clock;
 pub mod timebase;
 
 pub mod geodesy;
-pub mod odometer;
+
+mod odometer;
+
+pub mod gate;
+pub mod motion;
+
+pub mod fence;
+
+pub mod sampler;
 
 pub mod record;
 

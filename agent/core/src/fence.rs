@@ -1,0 +1,69 @@
+//! A fence around a pickup or drop: whether the vehicle is there.
+//!
+//! The fence is entered at its radius and left a fifth further out, plus what the receiver may be off,
+//! so that noise at its edge does not ring twice.
+
+use tripline_protocol::fix::{Fix, FixStamp};
+use tripline_protocol::unit::{Position, Uptime};
+
+use crate::geodesy::distance_mm;
+
+/// Radius of a fence where nothing else is configured, in m.
+pub const RADIUS_M: u32 = 100;
+
+/// How long after the last fix that counts the vehicle is still known to be near, in ms.
+pub const UNKNOWN_AFTER_MS: u64 = 30_000;
+
+/// How near the vehicle is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Nearness {
+    /// Whether it is inside the fence.
+    pub inside: bool,
+    /// Distance to the middle, in m.
+    pub distance_m: u32,
+}
+
+/// The fence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fence {
+    middle: Position,
+    radius_mm: u64,
+    inside: bool,
+    entered: bool,
+    last: Option<(FixStamp, Uptime)>,
+}
+
+impl Fence {
+    /// A fence of `radius_m` around `middle`, with the vehicle outside.
+    pub fn new(middle: Position, radius_m: u32) -> Self {
+        let radius_mm = u64::from(radius_m) * 1_000;
+        Self { middle, radius_mm, inside: false, entered: false, last: None }
+    }
+
+    /// Takes in a judged fix; whether the vehicle has just come inside for the first time.
+    pub fn step(&mut self, now: Uptime, fix: &Fix) -> bool {
+        if fix.refused.is_some() {
+            return false;
+        }
+        self.last = Some((fix.into(), now));
+        let mm = distance_mm(self.middle, fix.position);
+        let accuracy_mm = u64::from(fix.accuracy_mm.unwrap_or(0));
+        self.inside = if self.inside {
+            mm <= self.radius_mm / 5 * 6 + accuracy_mm
+        } else {
+            mm <= self.radius_mm
+        };
+        let enters = self.inside && !self.entered;
+        self.entered |= enters;
+        enters
+    }
+
+    /// How near the vehicle is; `None` while that is not known.
+    pub fn nearness(&self, now: Uptime) -> Option<Nearness> {
+        let (stamp, seen) = self.last?;
+        let mm = distance_mm(self.middle, stamp.position);
+        let distance_m = u32::try_from(mm / 1_000).unwrap_or(u32::MAX);
+        (now.since_ms(seen) <= UNKNOWN_AFTER_MS)
+            .then_some(Nearness { inside: self.inside, distance_m })
+    }
+}

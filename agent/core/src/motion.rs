@@ -1,0 +1,250 @@
+//! What the vehicle does: moving, standing or parked, with what its ignition says, and overspeed.
+//!
+//! Each state is left only after its opposite has lasted, so a traffic light is no parking and noise is
+//! no drive. Refused fixes say nothing.
+
+use tripline_protocol::fix::Fix;
+use tripline_protocol::unit::{Position, Uptime};
+
+use crate::geodesy::distance_mm;
+
+/// When a state is left. The defaults suit a taxi in a city.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MotionLimits {
+    /// Speed below which a moving vehicle may stand, in mm/s: 0.5 m/s.
+    pub standing_speed_mmps: u32,
+    /// How long it must last, in ms: 5 s.
+    pub standing_after_ms: u64,
+    /// How long a vehicle stands until it is parked, in ms: 5 minutes.
+    pub parked_after_ms: u64,
+    /// The same with the ignition off, in ms: 1 minute.
+    pub parked_ignition_off_ms: u64,
+    /// Speed above which a vehicle moves, in mm/s: 1.5 m/s.
+    pub moving_speed_mmps: u32,
+    /// How long it must last, in ms: 3 s.
+    pub moving_after_ms: u64,
+    /// How far from where it stopped a vehicle has moved whatever its speed, in mm: 50 m.
+    pub moving_distance_mm: u64,
+    /// How many fixes in a row must lie there: 3.
+    pub moving_distance_fixes: u8,
+    /// Speed above which a vehicle is too fast, in mm/s; `None` for no limit.
+    pub overspeed_mmps: Option<u32>,
+    /// How long it must last to be told, in ms: 5 s.
+    pub overspeed_after_ms: u64,
+    /// How far below the limit the speed must fall to end it, in mm/s: 1 m/s.
+    pub overspeed_hysteresis_mmps: u32,
+}
+
+impl Default for MotionLimits {
+    fn default() -> Self {
+        Self {
+            standing_speed_mmps: 500,
+            standing_after_ms: 5_000,
+            parked_after_ms: 300_000,
+            parked_ignition_off_ms: 60_000,
+            moving_speed_mmps: 1_500,
+            moving_after_ms: 3_000,
+            moving_distance_mm: 50_000,
+            moving_distance_fixes: 3,
+            overspeed_mmps: None,
+            overspeed_after_ms: 5_000,
+            overspeed_hysteresis_mmps: 1_000,
+        }
+    }
+}
+
+/// The ignition input.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Ignition {
+    /// No input is wired.
+    #[default]
+    Unknown,
+    /// On.
+    On,
+    /// Off.
+    Off,
+}
+
+/// What the vehicle does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum MotionState {
+    /// It drives.
+    Moving,
+    /// It stands for a while.
+    #[default]
+    Standing,
+    /// It stands for long, or with its ignition off.
+    Parked,
+}
+
+/// What has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// The state.
+    State(MotionState),
+    /// The vehicle is too fast, told once an episode.
+    Overspeed {
+        /// Highest speed so far, in mm/s.
+        peak_mmps: u32,
+        /// The limit, in mm/s.
+        limit_mmps: u32,
+    },
+}
+
+/// The state machine. Changes come out one at a time: ask [`Motion::handle_timeout`] again after each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Motion {
+    limits: MotionLimits,
+    state: MotionState,
+    ignition: Ignition,
+    /// Since when the state and the ignition are as they are.
+    since: Uptime,
+    ignition_since: Uptime,
+    /// Since when the speed has been that of the opposite state.
+    turning_since: Option<Uptime>,
+    /// Where it stopped, and how many fixes in a row lay far from there.
+    stopped_at: Option<Position>,
+    far_fixes: u8,
+    speeding: Option<Speeding>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Speeding {
+    since: Uptime,
+    peak_mmps: u32,
+    told: bool,
+}
+
+impl Motion {
+    /// A standing vehicle.
+    pub fn new(limits: MotionLimits, now: Uptime) -> Self {
+        Self { limits, since: now, ignition_since: now, ..Self::default() }
+    }
+
+    /// What the vehicle does.
+    pub const fn state(&self) -> MotionState {
+        self.state
+    }
+
+    /// Takes in a judged fix and the ignition as it is; gives what that changes.
+    pub fn step(&mut self, now: Uptime, fix: &Fix, ignition: Ignition) -> Option<Change> {
+        self.handle_ignition(ignition, now);
+        if fix.refused.is_none() {
+            self.see_place(fix.position);
+            if let Some(mmps) = fix.speed_mmps {
+                self.see_speed(mmps, now);
+            }
+        }
+        self.handle_timeout(now)
+    }
+
+    /// Takes in the ignition.
+    pub fn handle_ignition(&mut self, ignition: Ignition, now: Uptime) {
+        if self.ignition != ignition {
+            self.ignition = ignition;
+            self.ignition_since = now;
+        }
+    }
+
+    /// When something changes though nothing comes in.
+    pub fn poll_timeout(&self) -> Option<Uptime> {
+        self.state_due().into_iter().chain(self.overspeed_due()).min()
+    }
+
+    /// Gives what has changed by now, if anything.
+    pub fn handle_timeout(&mut self, now: Uptime) -> Option<Change> {
+        if self.has_gone() || self.state_due().is_some_and(|due| due <= now) {
+            let next = match self.state {
+                MotionState::Moving => MotionState::Standing,
+                MotionState::Standing if self.is_leaving() => MotionState::Moving,
+                MotionState::Parked => MotionState::Moving,
+                MotionState::Standing => MotionState::Parked,
+            };
+            return Some(self.enter(next, now));
+        }
+        let limit_mmps = self.limits.overspeed_mmps?;
+        self.overspeed_due().filter(|due| *due <= now)?;
+        let speeding = self.speeding.as_mut()?;
+        speeding.told = true;
+        Some(Change::Overspeed { peak_mmps: speeding.peak_mmps, limit_mmps })
+    }
+
+    const fn enter(&mut self, state: MotionState, now: Uptime) -> Change {
+        // A vehicle that parks stands where it stood.
+        if !matches!(state, MotionState::Parked) {
+            self.stopped_at = None;
+        }
+        self.state = state;
+        self.since = now;
+        self.turning_since = None;
+        self.far_fixes = 0;
+        Change::State(state)
+    }
+
+    fn is_leaving(&self) -> bool {
+        self.has_gone() || self.turning_since.is_some()
+    }
+
+    const fn has_gone(&self) -> bool {
+        self.far_fixes > 0 && self.far_fixes >= self.limits.moving_distance_fixes
+    }
+
+    fn state_due(&self) -> Option<Uptime> {
+        let turned = |after_ms| self.turning_since.map(|since| since.plus_ms(after_ms));
+        match self.state {
+            MotionState::Moving => turned(self.limits.standing_after_ms),
+            MotionState::Parked => turned(self.limits.moving_after_ms),
+            MotionState::Standing => {
+                turned(self.limits.moving_after_ms).or_else(|| Some(self.parked_due()))
+            }
+        }
+    }
+
+    fn parked_due(&self) -> Uptime {
+        let long = self.since.plus_ms(self.limits.parked_after_ms);
+        if self.ignition == Ignition::Off {
+            let off_since = self.since.max(self.ignition_since);
+            long.min(off_since.plus_ms(self.limits.parked_ignition_off_ms))
+        } else {
+            long
+        }
+    }
+
+    fn overspeed_due(&self) -> Option<Uptime> {
+        let speeding = self.speeding.filter(|speeding| !speeding.told)?;
+        Some(speeding.since.plus_ms(self.limits.overspeed_after_ms))
+    }
+
+    fn see_place(&mut self, position: Position) {
+        if self.state == MotionState::Moving {
+            return;
+        }
+        let stopped_at = *self.stopped_at.get_or_insert(position);
+        let is_far = distance_mm(stopped_at, position) >= self.limits.moving_distance_mm;
+        self.far_fixes = if is_far { self.far_fixes.saturating_add(1) } else { 0 };
+    }
+
+    fn see_speed(&mut self, mmps: u32, now: Uptime) {
+        let turns = match self.state {
+            MotionState::Moving => mmps < self.limits.standing_speed_mmps,
+            MotionState::Standing | MotionState::Parked => mmps > self.limits.moving_speed_mmps,
+        };
+        self.turning_since = turns.then(|| self.turning_since.unwrap_or(now));
+        let Some(limit_mmps) = self.limits.overspeed_mmps else { return };
+        self.speeding = match self.speeding {
+            None => (mmps > limit_mmps).then_some(Speeding {
+                since: now,
+                peak_mmps: mmps,
+                told: false,
+            }),
+            Some(speeding) => {
+                // An episode ends well below the limit; one not told yet, at once.
+                let margin_mmps =
+                    if speeding.told { self.limits.overspeed_hysteresis_mmps } else { 0 };
+                let peak_mmps = speeding.peak_mmps.max(mmps);
+                let goes_on = mmps > limit_mmps.saturating_sub(margin_mmps);
+                goes_on.then_some(Speeding { peak_mmps, ..speeding })
+            }
+        };
+    }
+}
