@@ -67,3 +67,60 @@ impl Fence {
             .then_some(Nearness { inside: self.inside, distance_m })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tripline_protocol::fix::{FixType, Refusal};
+    use tripline_protocol::unit::Timestamp;
+
+    fn fix(metres: i32) -> Fix {
+        Fix {
+            at: Timestamp::from_unix_ms(0),
+            position: Position::new(metres * 9_044 / 100, 0).expect("on the globe"),
+            speed_mmps: None,
+            course_cdeg: None,
+            altitude_mm: None,
+            satellites: None,
+            hdop_c: None,
+            accuracy_mm: Some(5_000),
+            fix_type: FixType::ThreeD,
+            refused: None,
+        }
+    }
+
+    fn fence() -> Fence {
+        Fence::new(Position::new(0, 0).expect("on the globe"), 100)
+    }
+
+    #[test]
+    fn the_fence_is_entered_at_its_radius_left_beyond_it_and_rings_once() {
+        let mut fence = fence();
+        let now = Uptime::default();
+        for (metres, enters, inside) in [
+            (500, false, false),
+            (102, false, false),
+            (98, true, true),
+            (124, false, true),
+            (126, false, false),
+            (110, false, false),
+            (0, false, true),
+        ] {
+            assert_eq!(fence.step(now, &fix(metres)), enters, "{metres}");
+            let nearness = fence.nearness(now).expect("known");
+            assert_eq!(nearness.inside, inside, "{metres}");
+            assert!(nearness.distance_m.abs_diff(metres.unsigned_abs()) <= 1, "{nearness:?}");
+        }
+    }
+
+    #[test]
+    fn nearness_is_unknown_before_a_fix_counts_and_half_a_minute_after() {
+        let mut fence = fence();
+        let refused = Fix { refused: Some(Refusal::PoorGeometry), ..fix(0) };
+        assert!(!fence.step(Uptime::default(), &refused));
+        assert_eq!(fence.nearness(Uptime::default()), None);
+        assert!(fence.step(Uptime::from_ms(1_000), &fix(0)));
+        assert!(fence.nearness(Uptime::from_ms(31_000)).is_some_and(|near| near.inside));
+        assert_eq!(fence.nearness(Uptime::from_ms(31_001)), None);
+    }
+}

@@ -139,8 +139,7 @@ impl Gate {
     }
 
     fn agrees(&self, elsewhere: &Elsewhere, to: &Waypoint) -> bool {
-        to.stamp.at > elsewhere.last.stamp.at
-            && self.limits.breach(&elsewhere.last, to).is_none()
+        to.stamp.at > elsewhere.last.stamp.at && self.limits.breach(&elsewhere.last, to).is_none()
     }
 }
 

@@ -133,10 +133,7 @@ fn offset_m(a: Position, b: Position) -> [f64; 2] {
     let w = libm::sqrt(w_squared);
     let meridian_m = SEMI_MAJOR_M * (1.0 - FIRST_ECCENTRICITY_SQUARED) / (w_squared * w);
     let parallel_m = SEMI_MAJOR_M / w * cos;
-    [
-        e7_to_radians(lon_delta_e7(a, b)) * parallel_m,
-        e7_to_radians(lat_delta_e7(a, b)) * meridian_m,
-    ]
+    [e7_to_radians(lon_delta_e7(a, b)) * parallel_m, e7_to_radians(lat_delta_e7(a, b)) * meridian_m]
 }
 
 fn lat_delta_e7(a: Position, b: Position) -> i64 {

@@ -1,7 +1,8 @@
 //! What the vehicle does: moving, standing or parked, with what its ignition says, and overspeed.
 //!
 //! Each state is left only after its opposite has lasted, so a traffic light is no parking and noise is
-//! no drive. Refused fixes say nothing.
+//! no drive. Refused fixes say nothing, and a vehicle that was moving when the receiver fell silent, as
+//! in an underground garage, stands after as long as a standing one parks.
 
 use tripline_protocol::fix::Fix;
 use tripline_protocol::unit::{Position, Uptime};
@@ -100,6 +101,8 @@ pub struct Motion {
     /// Since when the state and the ignition are as they are.
     since: Uptime,
     ignition_since: Uptime,
+    /// When a speed was last heard.
+    heard: Uptime,
     /// Since when the speed has been that of the opposite state.
     turning_since: Option<Uptime>,
     /// Where it stopped, and how many fixes in a row lay far from there.
@@ -118,7 +121,7 @@ struct Speeding {
 impl Motion {
     /// A standing vehicle.
     pub fn new(limits: MotionLimits, now: Uptime) -> Self {
-        Self { limits, since: now, ignition_since: now, ..Self::default() }
+        Self { limits, since: now, ignition_since: now, heard: now, ..Self::default() }
     }
 
     /// What the vehicle does.
@@ -192,18 +195,20 @@ impl Motion {
     fn state_due(&self) -> Option<Uptime> {
         let turned = |after_ms| self.turning_since.map(|since| since.plus_ms(after_ms));
         match self.state {
-            MotionState::Moving => turned(self.limits.standing_after_ms),
+            MotionState::Moving => turned(self.limits.standing_after_ms)
+                .or_else(|| Some(self.rest_due(self.since.max(self.heard)))),
             MotionState::Parked => turned(self.limits.moving_after_ms),
             MotionState::Standing => {
-                turned(self.limits.moving_after_ms).or_else(|| Some(self.parked_due()))
+                turned(self.limits.moving_after_ms).or_else(|| Some(self.rest_due(self.since)))
             }
         }
     }
 
-    fn parked_due(&self) -> Uptime {
-        let long = self.since.plus_ms(self.limits.parked_after_ms);
+    /// When a vehicle that has not driven since `since`, or not been heard, comes to rest.
+    fn rest_due(&self, since: Uptime) -> Uptime {
+        let long = since.plus_ms(self.limits.parked_after_ms);
         if self.ignition == Ignition::Off {
-            let off_since = self.since.max(self.ignition_since);
+            let off_since = since.max(self.ignition_since);
             long.min(off_since.plus_ms(self.limits.parked_ignition_off_ms))
         } else {
             long
@@ -225,6 +230,7 @@ impl Motion {
     }
 
     fn see_speed(&mut self, mmps: u32, now: Uptime) {
+        self.heard = now;
         let turns = match self.state {
             MotionState::Moving => mmps < self.limits.standing_speed_mmps,
             MotionState::Standing | MotionState::Parked => mmps > self.limits.moving_speed_mmps,
@@ -232,11 +238,9 @@ impl Motion {
         self.turning_since = turns.then(|| self.turning_since.unwrap_or(now));
         let Some(limit_mmps) = self.limits.overspeed_mmps else { return };
         self.speeding = match self.speeding {
-            None => (mmps > limit_mmps).then_some(Speeding {
-                since: now,
-                peak_mmps: mmps,
-                told: false,
-            }),
+            None => {
+                (mmps > limit_mmps).then_some(Speeding { since: now, peak_mmps: mmps, told: false })
+            }
             Some(speeding) => {
                 // An episode ends well below the limit; one not told yet, at once.
                 let margin_mmps =
@@ -246,5 +250,119 @@ impl Motion {
                 goes_on.then_some(Speeding { peak_mmps, ..speeding })
             }
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+    use tripline_protocol::fix::{FixType, Refusal};
+    use tripline_protocol::unit::Timestamp;
+
+    fn fix(second: u64, metres: i32, speed_mmps: u32) -> Fix {
+        Fix {
+            at: Timestamp::from_unix_ms(second.cast_signed() * 1_000),
+            position: Position::new(metres * 904 / 10, 0).expect("on the globe"),
+            speed_mmps: Some(speed_mmps),
+            course_cdeg: None,
+            altitude_mm: None,
+            satellites: None,
+            hdop_c: None,
+            accuracy_mm: None,
+            fix_type: FixType::ThreeD,
+            refused: None,
+        }
+    }
+
+    /// Seconds and changes when each second from 1 on has this place and speed.
+    fn run(motion: &mut Motion, ignition: Ignition, course: &[(i32, u32)]) -> Vec<(usize, Change)> {
+        let step = |(second, (metres, mmps)): (usize, &(i32, u32))| {
+            let now = second as u64 + 1;
+            let change =
+                motion.step(Uptime::from_ms(now * 1_000), &fix(now, *metres, *mmps), ignition);
+            change.map(|change| (second + 1, change))
+        };
+        course.iter().enumerate().filter_map(step).collect()
+    }
+
+    const MOVING: Change = Change::State(MotionState::Moving);
+    const STANDING: Change = Change::State(MotionState::Standing);
+    const PARKED: Change = Change::State(MotionState::Parked);
+
+    #[test]
+    fn each_state_is_left_once_its_opposite_has_lasted() {
+        let mut motion = Motion::default();
+        let course = [&[(0, 5_000); 10][..], &[(0, 0); 400], &[(0, 5_000); 4]].concat();
+        let changes = run(&mut motion, Ignition::Unknown, &course);
+        assert_eq!(changes, [(4, MOVING), (16, STANDING), (316, PARKED), (414, MOVING)]);
+    }
+
+    #[test]
+    fn a_short_stop_and_a_short_burst_change_nothing() {
+        let mut motion = Motion::default();
+        run(&mut motion, Ignition::On, &[(0, 5_000); 10]);
+        let course = [[(0, 100); 5], [(0, 800); 5], [(0, 100); 5]].concat();
+        assert_eq!(run(&mut motion, Ignition::On, &course), []);
+        let mut motion = Motion::default();
+        let course = [[(0, 9_000); 3], [(0, 900); 3], [(0, 9_000); 3]].concat();
+        assert_eq!(run(&mut motion, Ignition::On, &course), []);
+    }
+
+    #[test]
+    fn with_its_ignition_off_a_vehicle_parks_after_a_minute_also_without_fixes() {
+        let mut motion = Motion::default();
+        motion.handle_ignition(Ignition::Off, Uptime::from_ms(20_000));
+        assert_eq!(motion.poll_timeout(), Some(Uptime::from_ms(80_000)));
+        assert_eq!(motion.handle_timeout(Uptime::from_ms(79_999)), None);
+        assert_eq!(motion.handle_timeout(Uptime::from_ms(80_000)), Some(PARKED));
+        assert_eq!(motion.poll_timeout(), None);
+    }
+
+    #[test]
+    fn a_vehicle_not_heard_of_since_it_drove_comes_to_rest() {
+        let mut motion = Motion::default();
+        run(&mut motion, Ignition::Unknown, &[(0, 5_000); 10]);
+        assert_eq!(motion.handle_timeout(Uptime::from_ms(309_999)), None);
+        assert_eq!(motion.handle_timeout(Uptime::from_ms(310_000)), Some(STANDING));
+        assert_eq!(motion.poll_timeout(), Some(Uptime::from_ms(610_000)));
+    }
+
+    #[test]
+    fn a_vehicle_far_from_where_it_stopped_has_moved_whatever_its_speed_says() {
+        let mut motion = Motion::default();
+        let course = [[(0, 0); 3], [(60, 0); 3]].concat();
+        assert_eq!(run(&mut motion, Ignition::On, &course), [(6, MOVING)]);
+        let mut motion = Motion::default();
+        let course = [(0, 0), (60, 0), (60, 0), (1, 0), (60, 0), (60, 0)];
+        assert_eq!(run(&mut motion, Ignition::On, &course), [], "noise comes back");
+    }
+
+    #[test]
+    fn refused_fixes_say_nothing() {
+        let mut motion = Motion::default();
+        for second in 1..100 {
+            let refused = Some(Refusal::Jump);
+            let fix = Fix { refused, ..fix(second, 900, 30_000) };
+            assert_eq!(motion.step(Uptime::from_ms(second * 1_000), &fix, Ignition::On), None);
+        }
+    }
+
+    #[test]
+    fn an_episode_of_overspeed_is_told_once_with_its_peak() {
+        let limits = MotionLimits { overspeed_mmps: Some(20_000), ..MotionLimits::default() };
+        let mut motion = Motion::new(limits, Uptime::default());
+        let course = [
+            &[(0, 15_000); 10][..],
+            &[(0, 21_000); 3], // too short
+            &[(0, 20_000); 3],
+            &[(0, 21_000), (0, 24_000), (0, 22_000), (0, 22_000), (0, 22_000), (0, 22_000)],
+            &[(0, 19_500), (0, 30_000), (0, 19_500)], // still the same episode
+            &[(0, 19_000)],
+            &[(0, 20_500); 6],
+        ];
+        let changes = run(&mut motion, Ignition::On, &course.concat());
+        let told = |peak_mmps| Change::Overspeed { peak_mmps, limit_mmps: 20_000 };
+        assert_eq!(changes, [(4, MOVING), (22, told(24_000)), (32, told(20_500))]);
     }
 }

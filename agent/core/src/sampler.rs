@@ -94,7 +94,8 @@ pub type Kept<T> = (Fix, T);
 
 /// The sampler. `T` travels with a fix, such as its odometer reading.
 ///
-/// Kept fixes leave in the order they came, except that a refused one overtakes the fix held back.
+/// Kept fixes leave in the order they came. Flush it when the receiver falls silent, and at every trip
+/// event: nothing else ends the wait of the fix held back.
 #[derive(Debug, Clone)]
 pub struct Sampler<T> {
     policies: Policies,
@@ -125,7 +126,10 @@ impl<T> Sampler<T> {
     /// Takes in a judged fix; gives the fixes that are kept by now, in order.
     pub fn push(&mut self, fix: Fix, extra: T) -> [Option<Kept<T>>; 2] {
         if fix.refused.is_some() {
-            return [self.keeps_refused().then_some((fix, extra)), None];
+            if !self.keeps_refused() {
+                return [None, None];
+            }
+            return [self.flush(), Some((fix, extra))];
         }
         self.refused_run = 0;
         let stamp = FixStamp::from(&fix);
