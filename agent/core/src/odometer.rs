@@ -44,9 +44,12 @@ const CREEP_MM: u64 = 10_000;
 /// What a speed may miss of the way while a vehicle pulls away, in mm.
 const PULLING_AWAY_MM: u64 = 1_000;
 
-/// How far by position alone a standing vehicle goes before it is believed, in mm: five times the
-/// 12 m of a bad receiver.
-const ASTRAY_MM: u64 = 60_000;
+/// How far by position alone a standing vehicle goes before it is believed, in mm. Of two places with
+/// 12 m of noise on each axis, hardly any lie as far apart (6 deviations).
+const ASTRAY_MM: u64 = 100_000;
+
+/// How many fixes in a row must do so.
+const ASTRAY_FIXES: u8 = 5;
 
 /// Most that the speed may have earned without its being spent, in mm.
 const EARNED_MM_MAX: u64 = 30_000;
@@ -99,11 +102,13 @@ struct Stop {
     doubted_mm: u64,
     /// Fixes in a row with a speed that no noise has.
     driving_fixes: u8,
+    /// Fixes in a row that lie too far off to be noise.
+    astray_fixes: u8,
 }
 
 impl Stop {
     const fn at(from: Waypoint) -> Self {
-        Self { from, held_mm: 0, doubted_mm: 0, driving_fixes: 0 }
+        Self { from, held_mm: 0, doubted_mm: 0, driving_fixes: 0, astray_fixes: 0 }
     }
 }
 
@@ -211,13 +216,11 @@ impl Wheel {
         }
     }
 
-    /// Whether the speed agrees with where the vehicle goes, over the whole trail.
+    /// A speed that agrees with where the vehicle goes, over the whole trail, is believed again.
     fn judge_speed(&mut self) {
         let Some(said_mm) = self.trail.doppler_mm() else { return };
-        let (way_mm, apart_mm) = (self.trail.way_mm(), self.trail.apart_mm());
-        if self.trail.is_straight() && apart_mm >= ASTRAY_MM && said_mm < apart_mm / 2 {
-            self.speed_lies = true;
-        } else if self.trail.is_full() && said_mm > 0 && said_mm.abs_diff(way_mm) <= way_mm / 10 {
+        let way_mm = self.trail.way_mm();
+        if self.trail.is_full() && said_mm > 0 && said_mm.abs_diff(way_mm) <= way_mm / 10 {
             self.speed_lies = false;
         }
     }
@@ -261,6 +264,10 @@ impl Wheel {
         }
         stop.driving_fixes = if is_fast { stop.driving_fixes.saturating_add(1) } else { 0 };
         let agreed_mm = stop.held_mm.min(apart_mm);
+        let is_astray = said_mm.is_none_or(|_| stop.held_mm < apart_mm / 2)
+            && apart_mm >= ASTRAY_MM
+            && self.trail.leads_away();
+        stop.astray_fixes = if is_astray { stop.astray_fixes.saturating_add(1) } else { 0 };
         let is_long = step.to.stamp.at.since_ms(step.from.stamp.at).cast_unsigned() >= CURVE_MS_MIN;
         if said_mm.is_some() && (stop.driving_fixes >= 2 || is_fast && is_long) {
             self.count(apart_mm.min(stop.held_mm.saturating_add(PULLING_AWAY_MM)));
@@ -269,7 +276,8 @@ impl Wheel {
             self.count(agreed_mm);
             let driving_fixes = stop.driving_fixes;
             self.state = State::Standing(Stop { driving_fixes, ..Stop::at(step.to) });
-        } else if said_mm.is_none() && apart_mm >= ASTRAY_MM && self.trail.leads_away() {
+        } else if stop.astray_fixes >= ASTRAY_FIXES {
+            self.speed_lies = said_mm.is_some();
             self.count(apart_mm);
             self.state = State::Driving;
         } else {
@@ -380,12 +388,12 @@ impl Trail {
 
     /// Whether it may be noise alone.
     fn is_aimless(&self) -> bool {
-        !self.is_full() || self.apart_mm() < (5 * self.noise_mm).max(CREEP_MM)
+        !self.is_full() || self.apart_mm() < (2 * self.noise_mm).max(CREEP_MM)
     }
 
-    /// Whether it is more than noise can be: straight, or long.
+    /// Whether it is more than noise can be: a smooth way, or one straight through the noise.
     fn leads_away(&self) -> bool {
-        self.is_straight() || !self.is_aimless()
+        !self.is_aimless() && (self.noise_mm < NOISY_MM || self.is_straight())
     }
 
     /// Whether it goes on in one direction: noise goes back and forth.

@@ -78,7 +78,7 @@ fn parked(seed: u64, drift: f64, speed: impl Fn(&mut Noise) -> Option<u32>) -> V
 fn twenty_minutes_parked_with_12_m_of_noise_stay_under_5_m() {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a speed")]
     let doppler = |noise: &mut Noise| Some((noise.normal().hypot(noise.normal()) * 100.0) as u32);
-    for seed in 0..20 {
+    for seed in 0..50 {
         for drift in [0.0, 0.9, 0.98, 0.995] {
             for (name, fixes) in [
                 ("a still speed", parked(seed, drift, |_| Some(0))),
@@ -99,7 +99,7 @@ fn creeping_counts_and_so_does_a_way_whose_speed_is_silent_or_wrong() {
         let speed_mmps = (mps * 1_000.0) as u32;
         let metres = u64::from(speed_mmps) * 600 / 1_000;
         let mm = counted_mm(&straight(mps, 600, Some(speed_mmps)));
-        assert!((metres * 1_000 - 11_000..=metres * 1_000 + 100).contains(&mm), "{mps}: {mm}");
+        assert!((metres * 1_000 - 11_000..=metres * 1_001).contains(&mm), "{mps}: {mm}");
     }
     for speed_mmps in [None, Some(0)] {
         assert_near(counted_mm(&straight(10.0, 300, speed_mmps)), 3_000, 5);
