@@ -22,4 +22,6 @@ pub mod doctor;
 
 pub mod panel;
 
+mod trouble;
+
 pub mod run;

@@ -11,30 +11,32 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{JoinHandle, block_in_place};
 use tracing::{error, info, warn};
-use tripline_agent_core::engine::{Cadence, Engine};
+use tripline_agent_core::engine::{Draft, Engine};
 use tripline_agent_core::lanes::Lanes;
+use tripline_agent_core::observation::Observation;
 use tripline_agent_core::panel::{Indication, Sos};
-use tripline_agent_core::record::Record;
-use tripline_agent_core::stream::{Decoder, Heard};
-use tripline_protocol::fix::Fix;
 use tripline_protocol::id::{DeviceId, JournalEpoch, Sequence};
-use tripline_protocol::link::up::{Live, Stream};
+use tripline_protocol::link::up::{Live, Stream, Trouble};
 use tripline_protocol::unit::Uptime;
 
 use crate::config::{Baud, Config};
 use crate::control::message::{Backlog, Request, Response, Sentences, Status};
 use crate::control::server::{Asked, ControlSocket};
-use crate::doctor::SkyStatus;
 use crate::error::AgentError;
+use crate::journal::disk::Health;
 use crate::journal::folder::Folder;
 use crate::journal::{AppendError, Journal, OpenError, Opened};
 use crate::panel::Panel;
 use crate::receiver::{self, AUTO_RATES, Finder};
 use crate::time::{FLOOR, Stopwatch, system};
+use crate::trouble::Troubles;
 use crate::uplink::{FROM_BACKEND_MAX, FromBackend, Progress, Uplink};
 
 /// Version of the agent, as it tells the backend.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Between two looks at what comes to pass though nothing comes in, in ms.
+const LOOK_AROUND_MS: u64 = 2_000;
 
 /// Requests from the control socket waiting for the engine.
 const ASKED_MAX: usize = 16;
@@ -45,6 +47,10 @@ const GARBAGE_AFTER_MS: u64 = 10_000;
 
 /// Fewer bytes than this may be line noise of a receiver that starts.
 const GARBAGE_BYTES_MIN: u64 = 256;
+
+/// A receiver that is heard and tells no position for so long is blind, in ms: a cold start takes half a
+/// minute under open sky.
+const BLIND_AFTER_MS: u64 = 120_000;
 
 /// How long the panel shows that a call for help was received, in ms.
 const SOS_SHOWN_MS: u64 = 600_000;
@@ -59,7 +65,8 @@ pub async fn run(config: Config, wait_for_receiver: bool) -> Result<(), AgentErr
     // An installer wants to hear at once that the port is wrong; a driver in mid-trip needs the
     // controls whatever the receiver does.
     let patient = wait_for_receiver || memory.is_busy();
-    let mut finder = Finder::new(config.receiver.clone());
+    let floor = memory.floor().map_or(FLOOR, |floor| floor.max(FLOOR));
+    let mut finder = Finder::new(config.receiver.clone(), floor);
     let source = match finder.open() {
         Ok(source) => Some(source),
         Err(_) if patient => None,
@@ -72,18 +79,16 @@ pub async fn run(config: Config, wait_for_receiver: bool) -> Result<(), AgentErr
         journal.spans(Stream::Trail),
         config.backend.trail_pause_ms,
     );
-    let cadence =
-        Cadence { live_on_trip_ms: config.live.on_trip_ms, live_idle_ms: config.live.idle_ms };
-    let engine = Engine::new(memory, cadence, system(), FLOOR, stopwatch.now());
+    let engine = Engine::new(memory, config.settings(), system(), FLOOR, stopwatch.now());
     let (progress_tx, progress) = watch::channel(Progress::default());
     let (live_tx, live) = watch::channel(None);
     let (stop_tx, stop) = watch::channel(false);
     let (asked_tx, asked) = mpsc::channel(ASKED_MAX);
     let (backend_tx, backend) = mpsc::channel(FROM_BACKEND_MAX);
-    let (input_tx, input) = mpsc::channel(receiver::CHUNKS_MAX);
+    let (input_tx, input) = mpsc::channel(receiver::INPUTS_MAX);
     let (receiver_tx, receiver) = watch::channel(receiver::Status::default());
     let (indication_tx, indication) = watch::channel(Indication::default());
-    let (ignition, _) = watch::channel(None);
+    let (ignition_tx, ignition) = watch::channel(None);
 
     let reader = journal.reader();
     let reconnect = Arc::new(Notify::new());
@@ -104,7 +109,6 @@ pub async fn run(config: Config, wait_for_receiver: bool) -> Result<(), AgentErr
         device: config.device.clone(),
         engine,
         journal,
-        decoder: Decoder::new(FLOOR),
         receiver,
         stopwatch,
         sync_ms: config.journal.sync_ms,
@@ -117,6 +121,8 @@ pub async fn run(config: Config, wait_for_receiver: bool) -> Result<(), AgentErr
         reconnect,
         indication: indication_tx,
         sos: None,
+        position: None,
+        troubles: Troubles::default(),
     };
     agent.boot(&config.data_dir)?;
     if found.damaged + found.unreadable > 0 {
@@ -125,14 +131,16 @@ pub async fn run(config: Config, wait_for_receiver: bool) -> Result<(), AgentErr
     let engine = asked_tx.clone();
     let config_of_panel = config.panel.clone();
     let panel =
-        Panel { config: config_of_panel, stopwatch, engine, indication, ignition }.spawn()?;
+        Panel { config: config_of_panel, stopwatch, engine, indication, ignition: ignition_tx }
+            .spawn()?;
     let control = tokio::spawn(control.run(asked_tx));
     let receiver_task = tokio::spawn(receiver::run(finder, source, input_tx, receiver_tx));
     let mut uplink = tokio::spawn(uplink.run());
 
-    let inputs = Inputs { asked, backend, receiver: input };
+    let inputs = Inputs { asked, backend, receiver: input, ignition };
     let result = agent.work(&config, patient, inputs, &mut uplink).await;
 
+    agent.write_held();
     agent.sync();
     stop_tx.send_replace(true);
     if !uplink.is_finished() {
@@ -170,16 +178,21 @@ struct Inputs {
     asked: mpsc::Receiver<Asked>,
     backend: mpsc::Receiver<FromBackend>,
     receiver: mpsc::Receiver<receiver::Input>,
+    /// Whether the ignition is on, where a line tells.
+    ignition: watch::Receiver<Option<bool>>,
 }
 
 /// The serial line since it was opened.
 #[derive(Debug, Default)]
 struct Line {
     opened: Option<Uptime>,
-    bytes: u64,
-    /// The decoder's count of valid sentences and frames when last looked, and when it last grew.
+    /// Bytes heard before.
+    bytes_before: u64,
+    /// The count of valid sentences and frames when last looked, and when it last grew.
     sentences: u64,
     heard: Option<Uptime>,
+    /// Since when it has been heard without a break.
+    heard_since: Option<Uptime>,
     told: bool,
 }
 
@@ -187,7 +200,6 @@ struct Agent {
     device: DeviceId,
     engine: Engine,
     journal: Journal,
-    decoder: Decoder,
     receiver: watch::Receiver<receiver::Status>,
     stopwatch: Stopwatch,
     sync_ms: u64,
@@ -201,13 +213,16 @@ struct Agent {
     indication: watch::Sender<Indication>,
     /// The driver's last call for help, and when.
     sos: Option<(Sequence, Uptime)>,
+    /// When the receiver last told a position.
+    position: Option<Uptime>,
+    troubles: Troubles,
 }
 
 impl Agent {
     /// Writes the record that says the agent is here again.
     fn boot(&mut self, dir: &Path) -> Result<(), AgentError> {
         let boot = self.engine.boot(VERSION, self.stopwatch.now());
-        self.write_urgent(&boot)
+        self.write_urgent(boot)
             .map_err(|error| AgentError::Storage { path: dir.into(), reason: error.to_string() })
     }
 
@@ -221,7 +236,7 @@ impl Agent {
         let internal = |error: std::io::Error| AgentError::Internal(error.to_string());
         let mut terminate = signal(SignalKind::terminate()).map_err(internal)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(internal)?;
-        let mut tick = tokio::time::interval(Duration::from_secs(1));
+        let mut tick = tokio::time::interval(Duration::from_millis(LOOK_AROUND_MS));
         info!(socket = %config.socket().display(), "ready");
         loop {
             self.indicate();
@@ -241,9 +256,14 @@ impl Agent {
                 // 4. Fixes that have waited long enough for their sync.
                 () = self.sync_due() => self.sync(),
                 // 5. The receiver.
-                Some(input) = inputs.receiver.recv() => self.hear(input),
-                // 6. Whether the line makes sense.
-                _ = tick.tick() => self.check_line(config, patient)?,
+                Some(input) = inputs.receiver.recv() => self.hear(&input),
+                // 6. The ignition. Without a panel nobody tells of it.
+                Ok(()) = inputs.ignition.changed() => {
+                    let on = *inputs.ignition.borrow_and_update();
+                    self.turn_ignition(on);
+                }
+                // 7. What comes to pass though nothing comes in.
+                _ = tick.tick() => self.look_around(config, patient)?,
             }
         }
         info!("stopping");
@@ -256,8 +276,8 @@ impl Agent {
             None => None,
             Some(action) => match self.engine.handle_driver(action, now) {
                 Err(error) => Some(error.to_string()),
-                Ok(record) => {
-                    let written = self.write_urgent(&record);
+                Ok(drafts) => {
+                    let written = self.write_all(drafts);
                     if written.is_ok() && request == Request::Sos {
                         self.sos = Some((self.engine.memory().written(Stream::Event), now));
                     }
@@ -287,8 +307,8 @@ impl Agent {
                 if self.commands_wait {
                     return;
                 }
-                if let Some(record) = self.engine.handle_command(*command, now) {
-                    match self.write_urgent(&record) {
+                if let Some(draft) = self.engine.handle_command(*command, now) {
+                    match self.write_urgent(draft) {
                         Ok(()) => info!(%number, "command taken in"),
                         Err(error) => {
                             // A later one must not overtake it, or it would count as taken in: none is
@@ -303,70 +323,107 @@ impl Agent {
         }
     }
 
-    fn hear(&mut self, input: receiver::Input) {
+    fn hear(&mut self, input: &receiver::Input) {
         match input {
             receiver::Input::Opened => {
                 self.line = Line {
                     opened: Some(self.stopwatch.now()),
-                    sentences: self.decoder.counts().valid(),
+                    sentences: self.receiver.borrow().hearing.valid,
+                    bytes_before: self.receiver.borrow().hearing.bytes,
                     ..Line::default()
                 };
             }
             receiver::Input::Closed => self.line = Line::default(),
-            receiver::Input::Bytes(bytes) => {
-                self.line.bytes += bytes.len() as u64;
-                let mut heard = Vec::new();
-                self.decoder.push(&bytes, |one| heard.push(one));
-                self.take_heard(heard);
-            }
-            receiver::Input::Quiet => {
-                let mut heard = Vec::new();
-                self.decoder.idle(|one| heard.push(one));
-                self.take_heard(heard);
-            }
+            receiver::Input::Observation(observation) => self.take_observation(observation),
         }
     }
 
-    fn take_heard(&mut self, heard: Vec<Heard>) {
-        for one in heard {
-            match one {
-                Heard::Observation(observation) => {
-                    if let Some(at) = observation.at {
-                        self.take_fix(observation.fix(at));
-                    }
+    fn turn_ignition(&mut self, on: Option<bool>) {
+        let drafts = self.engine.handle_ignition(on, self.stopwatch.now());
+        self.write_or_tell(drafts);
+    }
+
+    /// The fix that the sampler holds back is not left behind.
+    fn write_held(&mut self) {
+        let held = self.engine.flush();
+        self.write_or_tell(held.into_iter().collect());
+    }
+
+    fn look_around(&mut self, config: &Config, patient: bool) -> Result<(), AgentError> {
+        self.check_line(config, patient)?;
+        let now = self.stopwatch.now();
+        let drafts = self.engine.handle_timeout(now);
+        self.write_or_tell(drafts);
+        let found = self.find_troubles(now);
+        for (trouble, present) in self.troubles.handle(found, now) {
+            warn!(%trouble, present, "trouble");
+            let draft = self.engine.trouble(trouble, present, now);
+            self.write_or_tell(vec![draft]);
+        }
+        Ok(())
+    }
+
+    /// What is wrong at this moment.
+    fn find_troubles(&self, now: Uptime) -> Vec<Trouble> {
+        let health = self.journal.health();
+        let open = self.line.opened;
+        let heard = open.is_some() && !self.line.told && self.line.heard.is_some();
+        let since = self.position.max(self.line.heard_since);
+        let blind = since.is_some_and(|since| now.since_ms(since) >= BLIND_AFTER_MS);
+        [
+            (Trouble::JournalInMemory, matches!(health, Health::InMemory(_))),
+            (Trouble::JournalFull, matches!(health, Health::NoReserve(_))),
+            (Trouble::ReceiverMissing, open.is_none()),
+            (Trouble::ReceiverSilent, open.is_some() && self.line.told),
+            (Trouble::AntennaBlind, heard && blind),
+        ]
+        .into_iter()
+        .filter_map(|(trouble, present)| present.then_some(trouble))
+        .collect()
+    }
+
+    fn take_observation(&mut self, observation: &Observation) {
+        let now = self.stopwatch.now();
+        self.position = Some(now);
+        let outcome = self.engine.handle_observation(observation, now);
+        self.write_or_tell(outcome.drafts);
+        if outcome.live.is_some() {
+            self.live.send_replace(outcome.live);
+        }
+    }
+
+    /// Takes in what nobody waits for; what is lost is told in the log.
+    fn write_or_tell(&mut self, drafts: Vec<Draft>) {
+        if let Err(error) = self.write_all(drafts) {
+            error!(%error, "a record is lost");
+        }
+    }
+
+    /// Takes in records in their order, and syncs if there is an event among them. The first that is
+    /// not taken in ends it, and what follows has no effect either.
+    fn write_all(&mut self, drafts: Vec<Draft>) -> Result<(), AppendError> {
+        for draft in drafts {
+            match draft {
+                Draft::Event { .. } => self.write_urgent(draft)?,
+                Draft::Fix { .. } | Draft::Anchor(_) => {
+                    self.append(draft)?;
+                    self.dirty_since.get_or_insert(self.stopwatch.now());
                 }
-                // The receiver task's own conversation.
-                Heard::Identity(_) | Heard::Ack(_) => {}
             }
         }
+        Ok(())
     }
 
-    fn take_fix(&mut self, fix: Fix) {
-        let (record, live) = self.engine.handle_fix(fix, self.stopwatch.now());
-        if let Some(anchor) = self.engine.poll_anchor() {
-            self.write(&anchor);
-        }
-        self.write(&record);
-        if live.is_some() {
-            self.live.send_replace(live);
-        }
-    }
-
-    /// Takes in a record that may wait for its sync. One that is not taken in has no effect.
-    fn write(&mut self, record: &Record) {
-        match self.journal.append(record) {
-            Ok(()) => {
-                self.engine.apply(record);
-                self.dirty_since.get_or_insert(self.stopwatch.now());
-            }
-            Err(error) => error!(%error, "a record is lost"),
-        }
+    fn append(&mut self, draft: Draft) -> Result<(), AppendError> {
+        let record = self.engine.seal(draft);
+        self.journal.append(&record)?;
+        self.engine.apply(&record);
+        Ok(())
     }
 
     /// Takes in and syncs a record that somebody will be told of; an error says why it has no effect.
-    fn write_urgent(&mut self, record: &Record) -> Result<(), AppendError> {
-        self.journal.append(record)?;
-        self.engine.apply(record);
+    fn write_urgent(&mut self, draft: Draft) -> Result<(), AppendError> {
+        self.append(draft)?;
         self.sync();
         Ok(())
     }
@@ -395,12 +452,13 @@ impl Agent {
     fn check_line(&mut self, config: &Config, patient: bool) -> Result<(), AgentError> {
         let Some(opened) = self.line.opened else { return Ok(()) };
         let now = self.stopwatch.now();
-        if self.decoder.counts().valid() > self.line.sentences {
+        if self.receiver.borrow().hearing.valid > self.line.sentences {
             if self.line.told {
                 info!("the receiver is heard again");
             }
-            self.line.sentences = self.decoder.counts().valid();
+            self.line.sentences = self.receiver.borrow().hearing.valid;
             self.line.heard = Some(now);
+            self.line.heard_since = self.line.heard_since.filter(|_| !self.line.told).or(Some(now));
             self.line.told = false;
             return Ok(());
         }
@@ -418,7 +476,7 @@ impl Agent {
         }
         let status = self.receiver.borrow().clone();
         let path = status.port.unwrap_or_else(|| config.receiver.port.to_string().into());
-        let bytes = self.line.bytes;
+        let bytes = status.hearing.bytes.saturating_sub(self.line.bytes_before);
         if bytes < GARBAGE_BYTES_MIN {
             warn!(port = %path.display(), bytes, "the receiver is silent: check its power and wiring");
             return Ok(());
@@ -432,7 +490,7 @@ impl Agent {
             Baud::Auto => AUTO_RATES.map(|rate| rate.to_string()).join(", "),
         };
         let garbage = AgentError::Garbage { path, bytes, tried };
-        if patient || self.decoder.counts().valid() > 0 || self.engine.memory().is_busy() {
+        if patient || self.receiver.borrow().hearing.valid > 0 || self.engine.memory().is_busy() {
             warn!("{garbage}");
             return Ok(());
         }
@@ -467,12 +525,11 @@ impl Agent {
             connected: self.connected,
             receiver_open: self.line.opened.is_some(),
             receiver: self.receiver.borrow().clone(),
-            sky: SkyStatus::of(&self.decoder),
             backlog: Backlog { events: waiting(Stream::Event), fixes: waiting(Stream::Trail) },
             journal: self.journal.health().into(),
             sentences: Sentences {
-                valid: self.decoder.counts().valid(),
-                lost: self.decoder.faults().lost(),
+                valid: self.receiver.borrow().hearing.valid,
+                lost: self.receiver.borrow().hearing.lost,
             },
         }
     }

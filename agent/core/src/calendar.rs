@@ -74,6 +74,20 @@ pub const fn not_before(at: Timestamp, floor: Timestamp) -> Timestamp {
     at.plus_ms(steps.saturating_mul(ROLLOVER_MS))
 }
 
+/// The moment nearest to `about` that has this time of the day.
+pub const fn nearest(time: TimeOfDay, about: Timestamp) -> Timestamp {
+    let midnight = about.unix_ms.div_euclid(MS_PER_DAY).saturating_mul(MS_PER_DAY);
+    let same_day = Timestamp::from_unix_ms(midnight.saturating_add(time.ms as i64));
+    let ahead_ms = same_day.since_ms(about);
+    if ahead_ms > MS_PER_DAY / 2 {
+        same_day.plus_ms(-MS_PER_DAY)
+    } else if ahead_ms < -MS_PER_DAY / 2 {
+        same_day.plus_ms(MS_PER_DAY)
+    } else {
+        same_day
+    }
+}
+
 /// Days since 1970-01-01, years counted from March so that the leap day comes last.
 fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {
     const DAYS_BEFORE_MONTH_FROM_MARCH: [i64; 12] =

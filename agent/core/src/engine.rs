@@ -1,33 +1,41 @@
-//! The engine: one agent's whole state, a fold over its journal.
+//! The engine: one agent's whole state. What lasts is a fold over its journal.
 //!
-//! Inputs are judged by methods that return the records they call for and leave the memory alone; a
-//! fix also sets the clock. The shell journals the records and then hands each to [`Engine::apply`],
-//! which alone changes the memory. A record that could not be written has no effect, and a restart
-//! applies the same records again.
+//! Inputs are judged by methods that return drafts of records. The shell has each numbered by
+//! [`Engine::seal`], journals it and hands it to [`Engine::apply`], which alone changes the memory. A
+//! record that could not be written has no effect, and a restart applies the same records again. The
+//! senses move with every fix, journalled or not; a restart goes on from the newest record.
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use tripline_protocol::assignment::AssignmentState;
 use tripline_protocol::fix::{Fix, FixStamp};
 use tripline_protocol::link::down::Command;
-use tripline_protocol::link::up::{Event, EventBody, Live, Stream};
+use tripline_protocol::link::up::{Event, EventBody, Live, MotionState, Stream, Trouble, Waypoint};
+use tripline_protocol::machine::Machine as _;
 use tripline_protocol::meter::Reading;
 use tripline_protocol::trip::TripState;
-use tripline_protocol::unit::{Odometer, Timestamp, Uptime};
+use tripline_protocol::unit::{Timestamp, Uptime};
 
 use crate::clock::Clock;
-use crate::desk::{DriverAction, DriverError, Offer};
+use crate::desk::{DriverAction, DriverError, Offer, Trip};
+use crate::fence::Fences;
+use crate::gate::GateLimits;
 use crate::memory::{Anchor, Memory};
+use crate::motion::{Change, MotionLimits};
+use crate::observation::Observation;
 use crate::panel::{Indication, TripMoment};
 use crate::record::Record;
+use crate::sampler::{Duty, Kept, Policies, Sampler};
+use crate::senses::Senses;
 use crate::timebase::TimeBase;
 use crate::view::View;
 
 /// How long a fix shows on the panel as having one, in ms: some missed seconds are no news.
 const FIX_SHOWN_MS: i64 = 10_000;
 
-/// How often things are sent, by what the vehicle does.
+/// How often live positions are sent, by what the vehicle does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cadence {
     /// Between live positions on a trip, in ms.
@@ -36,15 +44,81 @@ pub struct Cadence {
     pub live_idle_ms: u64,
 }
 
+/// What an operator may set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// Live positions.
+    pub cadence: Cadence,
+    /// What a fix must keep to.
+    pub gate: GateLimits,
+    /// When the vehicle moves, stands, is parked, is too fast.
+    pub motion: MotionLimits,
+    /// Radius of the fences around pickup and drop, in metres.
+    pub fence_radius_m: u32,
+    /// Which fixes the trail keeps.
+    pub trail: Policies,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            cadence: Cadence { live_on_trip_ms: 1_000, live_idle_ms: 5_000 },
+            gate: GateLimits::default(),
+            motion: MotionLimits::default(),
+            fence_radius_m: crate::fence::RADIUS_M,
+            trail: Policies::default(),
+        }
+    }
+}
+
+/// A record without its number yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Draft {
+    /// A fix of the trail.
+    Fix {
+        /// The fix.
+        fix: Fix,
+        /// Steady clock and odometer after it.
+        reading: Reading,
+    },
+    /// An event: it is synced before anybody is told of it.
+    Event {
+        /// The event.
+        event: Event,
+        /// Whether its time is GNSS time.
+        gnss_time: bool,
+        /// The command it reports on.
+        command: Option<Box<Command>>,
+    },
+    /// The first GNSS time.
+    Anchor(Anchor),
+}
+
+impl From<Kept<Reading>> for Draft {
+    fn from((fix, reading): Kept<Reading>) -> Self {
+        Self::Fix { fix, reading }
+    }
+}
+
+/// What an observation calls for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Records, in order.
+    pub drafts: Vec<Draft>,
+    /// The live position, if one is due.
+    pub live: Option<Live>,
+}
+
 /// The engine.
 #[derive(Debug)]
 pub struct Engine {
     memory: Memory,
     clock: Clock,
-    cadence: Cadence,
-    time_base: TimeBase,
+    settings: Settings,
+    senses: Senses,
+    sampler: Sampler<Reading>,
+    fences: Option<Fences>,
     live_sent: Option<Uptime>,
-    anchor_due: Option<Anchor>,
 }
 
 impl Engine {
@@ -52,14 +126,17 @@ impl Engine {
     /// that has certainly passed, such as the build date.
     pub fn new(
         memory: Memory,
-        cadence: Cadence,
+        settings: Settings,
         system: Timestamp,
         floor: Timestamp,
         now: Uptime,
     ) -> Self {
         let clock = Clock::new(system, floor, memory.last_known(), now);
-        let time_base = TimeBase::default();
-        Self { memory, clock, cadence, time_base, live_sent: None, anchor_due: None }
+        let mut senses = Senses::new(settings.gate, settings.motion, TimeBase::default(), now);
+        let (total, bridged, last) = memory.distance();
+        senses.resume(total, bridged, last);
+        let sampler = Sampler::new(settings.trail, Duty::Moving);
+        Self { memory, clock, settings, senses, sampler, fences: None, live_sent: None }
     }
 
     /// What the journal remembers.
@@ -67,85 +144,133 @@ impl Engine {
         &self.memory
     }
 
-    /// Takes over a record that is in the journal now. The only way state changes.
+    /// Numbers a record. Only then is it known what came before it.
+    pub fn seal(&self, draft: Draft) -> Record {
+        match draft {
+            Draft::Fix { fix, reading } => {
+                let sequence = self.memory.written(Stream::Trail).next();
+                Record::Fix { sequence, fix, reading }
+            }
+            Draft::Event { event, gnss_time, command } => Record::Event {
+                sequence: self.memory.written(Stream::Event).next(),
+                trail: self.memory.written(Stream::Trail),
+                gnss_time,
+                event,
+                command,
+            },
+            Draft::Anchor(anchor) => Record::Anchor(anchor),
+        }
+    }
+
+    /// Takes over a record that is in the journal now. The only way the memory changes.
     pub fn apply(&mut self, record: &Record) {
         self.memory.apply(record);
     }
 
-    /// The record that says the agent started, and since when it had not been running.
-    pub fn boot(&self, agent_version: &str, now: Uptime) -> Record {
+    /// The agent started, and since when it had not been running.
+    pub fn boot(&self, agent_version: &str, now: Uptime) -> Draft {
         let absent_since = self.memory.last_known().map(|last| last.at);
         let agent_version = String::from(agent_version);
-        self.event(EventBody::Booted { absent_since, agent_version }, None, now)
+        self.event(EventBody::Booted { absent_since, agent_version }, now)
     }
 
-    /// Judges a fix from the receiver: its record, and the live position if one is due.
-    pub fn handle_fix(&mut self, fix: Fix, now: Uptime) -> (Record, Option<Live>) {
-        let time = self.time_base.judge(fix.at, now);
-        let (fix, odometer) = self.memory.gate().judge(fix, time);
-        if fix.refused.is_none() {
+    /// Judges what the receiver said of one instant.
+    pub fn handle_observation(&mut self, observation: &Observation, now: Uptime) -> Outcome {
+        let mut drafts: Vec<Draft> = self.change_duty().into_iter().collect();
+        let sensed = self.senses.observe(observation, self.clock.at(now), now);
+        let fix = sensed.fix;
+        let counts = fix.refused.is_none();
+        if counts {
             if !self.clock.has_gnss() {
-                self.anchor_due = Some(Anchor { steady: self.clock.steady(now), at: fix.at });
+                let anchor = Anchor { steady: self.clock.steady(now), at: fix.at };
+                drafts.push(Draft::Anchor(anchor));
             }
             self.clock.discipline(fix.at, now);
         }
-        let sequence = self.memory.written(Stream::Trail).next();
-        let reading = Reading { odometer, ..self.reading(now) };
-        let live = (fix.refused.is_none() && self.live_is_due(now)).then(|| {
+        let kept = self.sampler.push(fix, self.reading(now));
+        drafts.extend(kept.into_iter().flatten().map(Draft::from));
+        drafts.extend(self.tell_changes(&sensed.changes, now));
+        drafts.extend(self.tell_nearness(&fix, now));
+        let live = (counts && self.live_is_due(now)).then(|| {
             self.live_sent = Some(now);
             Live::from(&fix)
         });
-        (Record::Fix { sequence, fix, reading }, live)
+        Outcome { drafts, live }
     }
 
-    /// The record that lets the events before the first GNSS time be dated by it, once.
-    pub fn poll_anchor(&mut self) -> Option<Record> {
-        self.anchor_due.take().map(Record::Anchor)
+    /// Takes in the ignition line; `None` where no line tells. A change is an event.
+    pub fn handle_ignition(&mut self, on: Option<bool>, now: Uptime) -> Vec<Draft> {
+        let before = self.senses.ignition();
+        let changes = self.senses.handle_ignition(on, now);
+        let mut drafts = self.tell_changes(&changes, now);
+        if drafts.is_empty() && before != on {
+            drafts.push(self.motion_event(now));
+        }
+        drafts
     }
 
-    fn live_is_due(&self, now: Uptime) -> bool {
-        let interval_ms = if self.memory.is_busy() {
-            self.cadence.live_on_trip_ms
-        } else {
-            self.cadence.live_idle_ms
-        };
-        // Half a second of grace: fixes come a second apart, give or take the receiver's jitter.
-        self.live_sent.is_none_or(|sent| now.since_ms(sent) + 500 >= interval_ms)
+    /// What has come to pass though nothing came in; call it about once a second.
+    pub fn handle_timeout(&mut self, now: Uptime) -> Vec<Draft> {
+        let changes = self.senses.handle_timeout(now);
+        let mut drafts = self.tell_changes(&changes, now);
+        drafts.extend(self.change_duty());
+        drafts
     }
 
-    /// Judges what the driver did: its record, or why it cannot be.
-    pub fn handle_driver(&self, action: DriverAction, now: Uptime) -> Result<Record, DriverError> {
-        let body =
-            self.memory.desk().decide(action, self.clock.at(now), self.reading(now), None)?;
-        Ok(self.event(body, None, now))
+    /// Judges what the driver did: its records, the last of them the event, or why it cannot be.
+    pub fn handle_driver(
+        &mut self,
+        action: DriverAction,
+        now: Uptime,
+    ) -> Result<Vec<Draft>, DriverError> {
+        let outside_m = self.outside_pickup_m(now);
+        let (at, reading) = (self.clock.at(now), self.reading(now));
+        let body = self.memory.desk().decide(action, at, reading, outside_m)?;
+        // The trail is to show where a trip's events were.
+        let held = self.sampler.flush().map(Draft::from);
+        Ok(held.into_iter().chain([self.event(body, now)]).collect())
     }
 
     /// Judges a command: its record, or `None` if it was taken in before.
-    pub fn handle_command(&self, command: Command, now: Uptime) -> Option<Record> {
+    pub fn handle_command(&self, command: Command, now: Uptime) -> Option<Draft> {
         let outcome = self.memory.desk().judge(&command, self.clock.at(now))?;
         let body = EventBody::CommandDone { number: command.number, outcome };
-        Some(self.event(body, Some(Box::new(command)), now))
+        Some(match self.event(body, now) {
+            Draft::Event { event, gnss_time, .. } => {
+                Draft::Event { event, gnss_time, command: Some(Box::new(command)) }
+            }
+            other @ (Draft::Fix { .. } | Draft::Anchor(_)) => other,
+        })
+    }
+
+    /// Something is wrong with the device, or well again.
+    pub fn trouble(&self, trouble: Trouble, present: bool, now: Uptime) -> Draft {
+        self.event(EventBody::Trouble { trouble, present }, now)
+    }
+
+    /// The fix that the sampler holds back: the agent ends, or the receiver fell silent.
+    pub fn flush(&mut self) -> Option<Draft> {
+        self.sampler.flush().map(Draft::from)
     }
 
     /// Steady clock and odometer.
     pub fn reading(&self, now: Uptime) -> Reading {
-        Reading {
-            steady: self.clock.steady(now),
-            odometer: self.memory.gate().total(),
-            bridged: Odometer::default(),
-        }
+        let (odometer, bridged) = self.senses.odometer();
+        Reading { steady: self.clock.steady(now), odometer, bridged }
     }
 
     /// The last fix that counted.
     pub const fn last_fix(&self) -> Option<FixStamp> {
-        self.memory.gate().last()
+        self.senses.last_fix()
     }
 
     /// What the driver sees.
     pub fn view(&self, now: Uptime) -> View {
         let at = self.clock.at(now);
         let (offer, trip) = (self.open_offer(at), self.memory.desk().trip());
-        View::new(at, self.clock.has_gnss(), self.last_fix(), self.reading(now), offer, trip)
+        let (has_gnss, reading) = (self.clock.has_gnss(), self.reading(now));
+        View::new(at, has_gnss, self.last_fix(), reading, offer, trip)
+            .with_motion(self.senses.motion(), self.senses.ignition())
     }
 
     /// What the panel shows of the offer, the trip and the fix; the rest is the shell's to say.
@@ -172,19 +297,92 @@ impl Engine {
         })
     }
 
-    fn event(&self, body: EventBody, command: Option<Box<Command>>, now: Uptime) -> Record {
-        let event = Event {
-            at: self.clock.at(now),
-            reading: self.reading(now),
-            fix: self.last_fix(),
-            body,
+    fn live_is_due(&self, now: Uptime) -> bool {
+        let Cadence { live_on_trip_ms, live_idle_ms } = self.settings.cadence;
+        let interval_ms = if self.memory.is_busy() { live_on_trip_ms } else { live_idle_ms };
+        // Half a second of grace: fixes come a second apart, give or take the receiver's jitter.
+        self.live_sent.is_none_or(|sent| now.since_ms(sent) + 500 >= interval_ms)
+    }
+
+    /// Lets the sampler know what the vehicle does; gives the fix it held back for another duty.
+    fn change_duty(&mut self) -> Option<Draft> {
+        let trip = self.memory.desk().trip().filter(|trip| !trip.state.is_terminal());
+        let duty = match trip.map(|trip| trip.state) {
+            Some(TripState::Started | TripState::Paused) => Duty::OnTrip,
+            Some(TripState::Assigned | TripState::EnRouteToPickup | TripState::AtPickup) => {
+                Duty::ToPickup
+            }
+            Some(TripState::Ended | TripState::Cancelled | TripState::NoShow) | None
+                if self.senses.motion() == MotionState::Parked =>
+            {
+                Duty::Parked
+            }
+            Some(TripState::Ended | TripState::Cancelled | TripState::NoShow) | None => {
+                Duty::Moving
+            }
         };
-        Record::Event {
-            sequence: self.memory.written(Stream::Event).next(),
-            trail: self.memory.written(Stream::Trail),
-            gnss_time: self.clock.has_gnss(),
-            event,
-            command,
+        self.sampler.set_duty(duty).map(Draft::from)
+    }
+
+    /// Parking, moving off and overspeed are events; standing at a light is none.
+    fn tell_changes(&mut self, changes: &[Change], now: Uptime) -> Vec<Draft> {
+        let mut drafts = Vec::new();
+        for change in changes {
+            match *change {
+                Change::State { from, to }
+                    if from == MotionState::Parked || to == MotionState::Parked =>
+                {
+                    drafts.push(self.motion_event(now));
+                }
+                Change::State { .. } => {}
+                Change::Overspeed { peak_mmps: speed_mmps, limit_mmps } => {
+                    drafts.push(self.event(EventBody::Overspeed { speed_mmps, limit_mmps }, now));
+                }
+            }
         }
+        drafts
+    }
+
+    fn motion_event(&self, now: Uptime) -> Draft {
+        let (state, ignition) = (self.senses.motion(), self.senses.ignition());
+        self.event(EventBody::Motion { state, ignition }, now)
+    }
+
+    /// Coming near the pickup before the start, and the drop after it, is an event, once each.
+    fn tell_nearness(&mut self, fix: &Fix, now: Uptime) -> Option<Draft> {
+        let trip = self.memory.desk().trip().filter(|trip| !trip.state.is_terminal());
+        let Some(Trip { assignment, state, .. }) = trip else {
+            self.fences = None;
+            return None;
+        };
+        let place = match state {
+            TripState::Started | TripState::Paused => Waypoint::Drop,
+            TripState::Assigned
+            | TripState::EnRouteToPickup
+            | TripState::AtPickup
+            | TripState::Ended
+            | TripState::Cancelled
+            | TripState::NoShow => Waypoint::Pickup,
+        };
+        let radius_m = self.settings.fence_radius_m;
+        let fences = match &mut self.fences {
+            Some(fences) if fences.trip() == assignment.trip => fences,
+            other => other.insert(Fences::new(assignment, radius_m)),
+        };
+        let near = fences.step(place, now, fix);
+        let trip = assignment.trip;
+        near.then(|| self.event(EventBody::Near { trip, place }, now))
+    }
+
+    /// How far the pickup is, where the vehicle is known to be elsewhere.
+    fn outside_pickup_m(&self, now: Uptime) -> Option<u32> {
+        let nearness = self.fences.as_ref()?.pickup(now)?;
+        (!nearness.inside).then_some(nearness.distance_m)
+    }
+
+    fn event(&self, body: EventBody, now: Uptime) -> Draft {
+        let (at, reading, fix) = (self.clock.at(now), self.reading(now), self.last_fix());
+        let event = Event { at, reading, fix, body };
+        Draft::Event { event, gnss_time: self.clock.has_gnss(), command: None }
     }
 }

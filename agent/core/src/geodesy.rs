@@ -1,30 +1,153 @@
 //! Distance on the WGS 84 ellipsoid over the short steps between fixes.
 
-use tripline_protocol::unit::Position;
+use tripline_protocol::fix::{Fix, FixStamp};
+use tripline_protocol::unit::{Position, Timestamp};
+
+/// The whole turn, in units of 1e-7 degree.
+const TURN_E7: i64 = 3_600_000_000;
+
+/// Segments a curve is measured in: a right angle is then within 0.1 % of its length.
+const CURVE_SEGMENTS: u16 = 16;
+
+/// Longest way between two positions over which their velocities tell the curve, in ms.
+const CURVE_MS_MAX: u64 = 60_000;
+
+/// Speed below which a vehicle has no course worth using, in mm/s.
+const COURSE_SPEED_MMPS_MIN: u32 = 500;
+
+/// Where a vehicle was, and with what velocity where that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waypoint {
+    /// Where and when.
+    pub stamp: FixStamp,
+    /// Speed over ground in mm/s.
+    pub speed_mmps: Option<u32>,
+    /// Course over ground in 1/100 degree.
+    pub course_cdeg: Option<u16>,
+}
+
+impl From<&Fix> for Waypoint {
+    fn from(fix: &Fix) -> Self {
+        Self { stamp: fix.into(), speed_mmps: fix.speed_mmps, course_cdeg: fix.course_cdeg }
+    }
+}
+
+impl Waypoint {
+    /// Velocity in m/s, east and north.
+    fn velocity(&self) -> Option<[f64; 2]> {
+        let speed_mmps = self.speed_mmps?;
+        if speed_mmps < COURSE_SPEED_MMPS_MIN {
+            return Some([0.0; 2]);
+        }
+        let course = (f64::from(self.course_cdeg?) / 100.0).to_radians();
+        let speed_mps = f64::from(speed_mmps) / 1000.0;
+        Some([speed_mps * libm::sin(course), speed_mps * libm::cos(course)])
+    }
+}
 
 /// Distance between two positions in millimetres.
 ///
 /// Uses the radii of curvature at the middle latitude, which is within 1 part in 10^6 of the geodesic
 /// for steps under 10 km and still a fair bridge over a longer gap.
 pub fn distance_mm(a: Position, b: Position) -> u64 {
+    let [east_m, north_m] = offset_m(a, b);
+    to_mm(libm::hypot(east_m, north_m))
+}
+
+/// Where a vehicle would have been at `at` had it gone straight and evenly from `a` to `b`: the
+/// position interpolated in time. Before `a` it is `a`, after `b` it is `b`.
+pub fn between(a: FixStamp, b: FixStamp, at: Timestamp) -> Position {
+    let whole_ms = i128::from(b.at.since_ms(a.at));
+    let gone_ms = i128::from(at.since_ms(a.at));
+    if gone_ms <= 0 || whole_ms <= 0 {
+        return a.position;
+    }
+    let gone_ms = gone_ms.min(whole_ms);
+    let part = |delta_e7: i64| {
+        let e7 = i128::from(delta_e7) * gone_ms / whole_ms;
+        i64::try_from(e7).unwrap_or_default()
+    };
+    let lat_e7 = i64::from(a.position.lat_e7()) + part(lat_delta_e7(a.position, b.position));
+    let lon_e7 = i64::from(a.position.lon_e7()) + part(lon_delta_e7(a.position, b.position));
+    let position = i32::try_from(lat_e7).ok().zip(i32::try_from(wrapped(lon_e7)).ok());
+    position.and_then(|(lat, lon)| Position::new(lat, lon).ok()).unwrap_or(a.position)
+}
+
+/// Length in mm of the way from `a` to `b` that nobody saw.
+///
+/// Where both velocities are known it is the cubic that leaves `a` and reaches `b` with them, which
+/// follows a bend that the chord cuts. It is never shorter than the chord and never longer than the
+/// mean of both speeds would have gone. A tangent is at most three chords long, since from there on
+/// the cubic would go back on a straight road. Otherwise, and beyond a minute, it is the chord.
+pub fn way_mm(a: &Waypoint, b: &Waypoint) -> u64 {
+    let chord_mm = distance_mm(a.stamp.position, b.stamp.position);
+    let elapsed_ms = u64::try_from(b.stamp.at.since_ms(a.stamp.at)).unwrap_or(0);
+    let (Some(leaving), Some(reaching)) = (a.velocity(), b.velocity()) else {
+        return chord_mm;
+    };
+    if elapsed_ms > CURVE_MS_MAX {
+        return chord_mm;
+    }
+    let chord = offset_m(a.stamp.position, b.stamp.position);
+    let tangent = |velocity| tangent_m(velocity, elapsed_ms, chord);
+    let curve_mm = to_mm(curve_m(chord, tangent(leaving), tangent(reaching)));
+    let speeds_mmps = u64::from(a.speed_mmps.unwrap_or(0)) + u64::from(b.speed_mmps.unwrap_or(0));
+    let driven_mm = speeds_mmps.saturating_mul(elapsed_ms) / 2000;
+    curve_mm.min(driven_mm).max(chord_mm)
+}
+
+/// The Hermite tangent of a velocity in m, shortened to three chords.
+#[expect(clippy::cast_precision_loss, reason = "at most a minute")]
+fn tangent_m(velocity: [f64; 2], elapsed_ms: u64, chord: [f64; 2]) -> [f64; 2] {
+    let elapsed_s = elapsed_ms as f64 / 1000.0;
+    let length_m = libm::hypot(velocity[0], velocity[1]) * elapsed_s;
+    let length_m_max = 3.0 * libm::hypot(chord[0], chord[1]);
+    let shortened = if length_m > length_m_max { length_m_max / length_m } else { 1.0 };
+    velocity.map(|mps| mps * elapsed_s * shortened)
+}
+
+/// Length of the cubic Hermite curve from the origin to `chord`.
+fn curve_m(chord: [f64; 2], leaving: [f64; 2], reaching: [f64; 2]) -> f64 {
+    let point = |segment: u16| {
+        let u = f64::from(segment) / f64::from(CURVE_SEGMENTS);
+        let axis = |axis: usize| {
+            let (to, out, into) = (chord[axis], leaving[axis], reaching[axis]);
+            u * (out + u * (3.0 * to - 2.0 * out - into + u * (out + into - 2.0 * to)))
+        };
+        [axis(0), axis(1)]
+    };
+    (0..CURVE_SEGMENTS)
+        .map(|segment| (point(segment), point(segment + 1)))
+        .map(|(a, b)| libm::hypot(b[0] - a[0], b[1] - a[1]))
+        .sum()
+}
+
+/// The way from `a` to `b` in m, east and north.
+fn offset_m(a: Position, b: Position) -> [f64; 2] {
     const SEMI_MAJOR_M: f64 = 6_378_137.0;
     const FIRST_ECCENTRICITY_SQUARED: f64 = 6.694_379_990_141_317e-3;
-    const TURN_E7: i64 = 3_600_000_000;
 
-    let lat_delta_e7 = i64::from(b.lat_e7()) - i64::from(a.lat_e7());
-    // The short way round, also across the antimeridian.
-    let lon_delta_e7 = (i64::from(b.lon_e7()) - i64::from(a.lon_e7()) + TURN_E7 / 2)
-        .rem_euclid(TURN_E7)
-        - TURN_E7 / 2;
     let middle = f64::midpoint(a.lat_deg(), b.lat_deg()).to_radians();
     let (sin, cos) = (libm::sin(middle), libm::cos(middle));
     let w_squared = 1.0 - FIRST_ECCENTRICITY_SQUARED * sin * sin;
     let w = libm::sqrt(w_squared);
     let meridian_m = SEMI_MAJOR_M * (1.0 - FIRST_ECCENTRICITY_SQUARED) / (w_squared * w);
     let parallel_m = SEMI_MAJOR_M / w * cos;
-    let north_m = e7_to_radians(lat_delta_e7) * meridian_m;
-    let east_m = e7_to_radians(lon_delta_e7) * parallel_m;
-    to_mm(libm::sqrt(north_m * north_m + east_m * east_m))
+    [e7_to_radians(lon_delta_e7(a, b)) * parallel_m, e7_to_radians(lat_delta_e7(a, b)) * meridian_m]
+}
+
+fn lat_delta_e7(a: Position, b: Position) -> i64 {
+    i64::from(b.lat_e7()) - i64::from(a.lat_e7())
+}
+
+/// The short way round, also across the antimeridian.
+fn lon_delta_e7(a: Position, b: Position) -> i64 {
+    wrapped(i64::from(b.lon_e7()) - i64::from(a.lon_e7()))
+}
+
+/// An angle brought into half a turn either way.
+const fn wrapped(e7: i64) -> i64 {
+    (e7 + TURN_E7 / 2).rem_euclid(TURN_E7) - TURN_E7 / 2
 }
 
 #[expect(clippy::cast_precision_loss, reason = "at most 3.6e9, exact in f64")]

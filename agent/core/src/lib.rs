@@ -26,7 +26,15 @@ pub mod clock;
 pub mod timebase;
 
 pub mod geodesy;
-pub mod odometer;
+
+mod odometer;
+
+pub mod gate;
+pub mod motion;
+
+pub mod fence;
+
+pub mod sampler;
 
 pub mod memory;
 pub mod record;
@@ -34,6 +42,8 @@ pub mod segment;
 pub mod thin;
 
 pub mod desk;
+pub mod senses;
+
 pub mod engine;
 pub mod view;
 

@@ -6,13 +6,14 @@
 use alloc::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
+use tripline_protocol::fix::FixStamp;
 use tripline_protocol::id::{JournalEpoch, Sequence};
 use tripline_protocol::link::up::Stream;
-use tripline_protocol::unit::{Steady, Timestamp};
+use tripline_protocol::meter::Reading;
+use tripline_protocol::unit::{Odometer, Steady, Timestamp};
 
 use crate::clock::LastKnown;
 use crate::desk::Desk;
-use crate::odometer::OdometerGate;
 use crate::record::Record;
 
 /// The first GNSS time of an epoch, and what the steady clock showed then.
@@ -41,10 +42,12 @@ pub struct Memory {
     event: Sequence,
     trail: Sequence,
     anchor: Option<Anchor>,
-    gate: OdometerGate,
+    odometer: Odometer,
+    bridged: Odometer,
+    last_counted: Option<FixStamp>,
     desk: Desk,
     last_event: Option<(Timestamp, Steady)>,
-    last_fix: Option<(Timestamp, Steady)>,
+    last_gnss: Option<(Timestamp, Steady)>,
     last_steady: Steady,
 }
 
@@ -62,23 +65,33 @@ impl Memory {
         match record {
             Record::Fix { sequence, fix, reading } => {
                 self.trail = self.trail.max(*sequence);
-                self.last_steady = self.last_steady.max(reading.steady);
-                self.gate.apply(fix, reading.odometer);
+                self.count(*reading);
                 if fix.refused.is_none() {
-                    self.last_fix = Some((fix.at, reading.steady));
+                    self.last_counted = Some(fix.into());
+                    self.last_gnss = Some((fix.at, reading.steady));
                 }
             }
             Record::Gap { through, .. } => self.trail = self.trail.max(*through),
-            Record::Event { sequence, event, command, .. } => {
+            Record::Event { sequence, event, command, gnss_time, .. } => {
                 self.event = self.event.max(*sequence);
                 self.desk.apply(event, command.as_deref());
-                self.last_event = Some((event.at, event.reading.steady));
-                self.last_steady = self.last_steady.max(event.reading.steady);
-                // Fixes that came since the last sync may be lost; what an event says of them is not.
-                self.gate.raise(event.reading.odometer, event.fix);
+                let dated = Some((event.at, event.reading.steady));
+                self.last_event = dated;
+                if *gnss_time {
+                    self.last_gnss = dated;
+                }
+                // Fixes that the sampler left out, or that were never synced, are known from events.
+                self.count(event.reading);
+                self.last_counted = event.fix.or(self.last_counted);
             }
             Record::Anchor(anchor) => self.anchor = self.anchor.or(Some(*anchor)),
         }
+    }
+
+    fn count(&mut self, reading: Reading) {
+        self.last_steady = self.last_steady.max(reading.steady);
+        self.odometer = self.odometer.max(reading.odometer);
+        self.bridged = self.bridged.max(reading.bridged);
     }
 
     /// Takes over a record read from the trail, and first the events that came before it. What the
@@ -123,17 +136,25 @@ impl Memory {
         self.desk.is_busy()
     }
 
-    pub(crate) const fn gate(&self) -> &OdometerGate {
-        &self.gate
+    /// The odometer, what of it was counted across gaps, and the last fix that counted.
+    pub(crate) const fn distance(&self) -> (Odometer, Odometer, Option<FixStamp>) {
+        (self.odometer, self.bridged, self.last_counted)
     }
 
     pub(crate) const fn desk(&self) -> &Desk {
         &self.desk
     }
 
+    /// A moment that has certainly passed: a day before the last time the journal knows of, since what
+    /// is known of clocks is not exact.
+    pub fn floor(&self) -> Option<Timestamp> {
+        const SLACK_MS: i64 = 86_400_000;
+        self.last_known().map(|last| last.at.plus_ms(-SLACK_MS))
+    }
+
     /// Where both clocks stood at the last record: GNSS time went on as the steady clock did.
     pub(crate) fn last_known(&self) -> Option<LastKnown> {
-        let (known, from_gnss) = match self.last_fix {
+        let (known, from_gnss) = match self.last_gnss {
             Some(fix) => (fix, true),
             None => (self.last_event?, false),
         };

@@ -46,6 +46,11 @@ pub struct TimeBase {
 }
 
 impl TimeBase {
+    /// A time base that trusts the first time it sees: for recordings, whose times carry no clock away.
+    pub const fn trusting(at: Timestamp, now: Uptime) -> Self {
+        Self { trusted: Some(Seen { at, uptime: now }), candidate: None }
+    }
+
     /// Judges the time of a fix that came at `now`.
     pub fn judge(&mut self, at: Timestamp, now: Uptime) -> Verdict {
         let seen = Seen { at, uptime: now };

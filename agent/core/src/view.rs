@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 use tripline_protocol::fix::FixStamp;
+use tripline_protocol::link::up::MotionState;
 use tripline_protocol::meter::Reading;
 use tripline_protocol::tariff::FareLine;
 use tripline_protocol::trip::TripState;
@@ -23,6 +24,10 @@ pub struct View {
     pub fix: Option<FixView>,
     /// The device's odometer.
     pub odometer_m: u64,
+    /// What the vehicle does.
+    pub motion: MotionState,
+    /// Whether its ignition is on, where a line tells.
+    pub ignition: Option<bool>,
     /// The offer that waits for an answer.
     pub offer: Option<OfferView>,
     /// The trip in hand, or the last one.
@@ -76,10 +81,14 @@ pub struct TripView {
     pub needs_otp: bool,
     /// Billed distance so far.
     pub distance_m: u64,
+    /// What of it was counted across gaps, where no fix tells the way.
+    pub bridged_m: u64,
     /// Seconds riding so far.
     pub riding_s: u64,
     /// Seconds waiting so far.
     pub waiting_s: u64,
+    /// Whether waiting time runs: not after an arrival outside the pickup's fence.
+    pub waits: bool,
     /// Fare so far, or final once ended.
     pub fare_paise: i64,
     /// The fare's lines.
@@ -107,9 +116,19 @@ impl View {
             fix: fix
                 .map(|fix| FixView { at_unix_ms: fix.at.unix_ms, gps: fix.position.to_string() }),
             odometer_m: reading.odometer.mm / 1000,
+            motion: MotionState::default(),
+            ignition: None,
             offer: offer.map(|offer| OfferView::new(offer, at)),
             trip: trip.map(|trip| TripView::new(trip, reading)),
         }
+    }
+}
+
+impl View {
+    /// With what the vehicle does.
+    pub(crate) const fn with_motion(mut self, motion: MotionState, ignition: Option<bool>) -> Self {
+        (self.motion, self.ignition) = (motion, ignition);
+        self
     }
 }
 
@@ -142,8 +161,10 @@ impl TripView {
             rider_phone: trip.rider.as_ref().map(|rider| rider.phone.clone()),
             needs_otp: assignment.otp.is_some(),
             distance_m: usage.distance_m,
+            bridged_m: trip.meter.bridged_m(reading),
             riding_s: usage.riding_s,
             waiting_s: usage.waiting_s,
+            waits: trip.meter.is_waiting(),
             fare_paise: fare.total().0,
             fare_lines: fare.lines,
             collect_cash: assignment.collect_cash,

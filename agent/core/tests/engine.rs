@@ -2,11 +2,13 @@
 
 use proptest::prelude::*;
 use tripline_agent_core::desk::{DriverAction, DriverError};
-use tripline_agent_core::engine::{Cadence, Engine};
+use tripline_agent_core::engine::{Draft, Engine, Settings};
 use tripline_agent_core::memory::Memory;
+use tripline_agent_core::observation::Observation;
 use tripline_agent_core::record::Record;
+use tripline_agent_core::sampler::{Policies, Policy};
 use tripline_protocol::assignment::{Assignment, Place, RiderContact};
-use tripline_protocol::fix::{Fix, FixType, Refusal};
+use tripline_protocol::fix::{FixType, Refusal};
 use tripline_protocol::id::{AssignmentId, CommandNumber, JournalEpoch, OrderId, TripId};
 use tripline_protocol::link::down::{Command, CommandBody};
 use tripline_protocol::link::up::{CommandOutcome, EventBody};
@@ -16,7 +18,6 @@ use tripline_protocol::tariff::Tariff;
 use tripline_protocol::trip::{TripState, TripStep};
 use tripline_protocol::unit::{Paise, Position, Timestamp, Uptime};
 
-const CADENCE: Cadence = Cadence { live_on_trip_ms: 1_000, live_idle_ms: 5_000 };
 const START: Timestamp = Timestamp::from_unix_ms(1_700_000_000_000);
 const OTP: &str = "4711";
 
@@ -32,7 +33,7 @@ impl Vehicle {
     fn new() -> Self {
         let mut vehicle = Self {
             journal: Vec::new(),
-            engine: Engine::new(Memory::default(), CADENCE, START, START, Uptime::default()),
+            engine: Engine::new(Memory::default(), settings(), START, START, Uptime::default()),
             now: Uptime::default(),
             lived_ms: 0,
         };
@@ -46,15 +47,19 @@ impl Vehicle {
         memory.begin(epoch(self.journal.len()));
         self.journal.push(Vec::new());
         self.now = Uptime::default();
-        self.engine = Engine::new(memory, CADENCE, START.plus_ms(self.lived_ms), START, self.now);
-        self.write(self.engine.boot("test", self.now));
+        self.engine =
+            Engine::new(memory, settings(), START.plus_ms(self.lived_ms), START, self.now);
+        let boot = self.engine.boot("test", self.now);
+        self.write(boot);
     }
 
     fn read(&self) -> Memory {
         let mut memory = Memory::default();
         for (start, records) in self.journal.iter().enumerate() {
             memory.begin(epoch(start));
-            records.iter().for_each(|record| memory.apply(record));
+            for record in records {
+                memory.apply(record);
+            }
         }
         memory
     }
@@ -63,7 +68,8 @@ impl Vehicle {
         self.journal.last().and_then(|records| records.last())
     }
 
-    fn write(&mut self, record: Record) {
+    fn write(&mut self, draft: Draft) {
+        let record = self.engine.seal(draft);
         self.engine.apply(&record);
         self.journal.last_mut().expect("an epoch").push(record);
     }
@@ -74,16 +80,17 @@ impl Vehicle {
     }
 
     fn drive(&mut self, action: DriverAction) -> Result<(), DriverError> {
-        let record = self.engine.handle_driver(action, self.now)?;
-        self.write(record);
+        for draft in self.engine.handle_driver(action, self.now)? {
+            self.write(draft);
+        }
         Ok(())
     }
 
     fn command(&mut self, number: u64, body: CommandBody) -> Option<CommandOutcome> {
         let command = Command { number: CommandNumber(number), expires_at: None, body };
-        let record = self.engine.handle_command(command, self.now)?;
-        self.write(record.clone());
-        let Record::Event { event, .. } = record else { panic!("{record:?}") };
+        let draft = self.engine.handle_command(command, self.now)?;
+        self.write(draft.clone());
+        let Draft::Event { event, .. } = draft else { panic!("{draft:?}") };
         let EventBody::CommandDone { outcome, .. } = event.body else { panic!("{event:?}") };
         Some(outcome)
     }
@@ -96,8 +103,9 @@ impl Vehicle {
     }
 
     fn raw_fix(&mut self, east_m: i32) -> Option<Refusal> {
-        let fix = Fix {
-            at: START.plus_ms(self.lived_ms),
+        let observation = Observation {
+            at: Some(START.plus_ms(self.lived_ms)),
+            time_of_day: None,
             position: Position::new(0, east_m * 90).expect("on the globe"),
             speed_mmps: Some(10_000),
             course_cdeg: None,
@@ -106,21 +114,33 @@ impl Vehicle {
             hdop_c: None,
             accuracy_mm: None,
             fix_type: FixType::ThreeD,
-            refused: None,
         };
-        let (record, _) = self.engine.handle_fix(fix, self.now);
-        let Record::Fix { fix, .. } = &record else { panic!("{record:?}") };
-        let refused = fix.refused;
-        if let Some(anchor) = self.engine.poll_anchor() {
-            self.write(anchor);
+        let outcome = self.engine.handle_observation(&observation, self.now);
+        let refused = outcome.drafts.iter().find_map(|draft| match draft {
+            Draft::Fix { fix, .. } => Some(fix.refused),
+            Draft::Event { .. } | Draft::Anchor(_) => None,
+        });
+        for draft in outcome.drafts {
+            self.write(draft);
         }
-        self.write(record);
-        refused
+        refused.expect("every fix is kept")
     }
 
     fn state(&self) -> Option<TripState> {
         self.engine.view(self.now).trip.map(|trip| trip.state)
     }
+}
+
+/// Every fix is kept, whatever the vehicle does.
+fn settings() -> Settings {
+    let trail = Policies {
+        parked: Policy::Full,
+        moving: Policy::Full,
+        to_pickup: Policy::Full,
+        on_trip: Policy::Full,
+        refused_one_in: 1,
+    };
+    Settings { trail, ..Settings::default() }
 }
 
 fn epoch(start: usize) -> JournalEpoch {
@@ -238,7 +258,7 @@ fn a_command_has_its_effect_once_also_across_a_restart_and_never_after_its_expir
         expires_at: Some(START),
         body: CommandBody::Offer(assignment(3)),
     };
-    let Some(Record::Event { event, .. }) = vehicle.engine.handle_command(late, vehicle.now) else {
+    let Some(Draft::Event { event, .. }) = vehicle.engine.handle_command(late, vehicle.now) else {
         panic!("reported")
     };
     let expired =

@@ -5,7 +5,6 @@ use tripline_agent_core::desk::DriverAction;
 use tripline_agent_core::view::View;
 use tripline_protocol::unit::Paise;
 
-use crate::doctor::SkyStatus;
 use crate::journal::disk::Health;
 use crate::receiver;
 
@@ -145,8 +144,6 @@ pub struct Status {
     pub receiver_open: bool,
     /// How the receiver stands.
     pub receiver: receiver::Status,
-    /// What the receiver says of the sky.
-    pub sky: SkyStatus,
     /// Events and fixes that the backend has not committed yet.
     pub backlog: Backlog,
     /// How the journal is.

@@ -17,7 +17,6 @@ use crate::control::message::{Request, Response, Status};
 use crate::error::AgentError;
 
 pub use finding::{Finding, Level, Report};
-pub use receiver::SkyStatus;
 
 /// Examines the agent of the configuration at `path`.
 pub async fn examine(path: &Path) -> Report {

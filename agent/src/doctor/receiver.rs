@@ -3,16 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, timeout_at};
-use tripline_agent_core::stream::{Decoder, Heard};
+use tokio::time::{Instant, sleep_until};
 
 use super::Finding;
 use crate::config::{Baud, Config};
 use crate::control::message::Status;
 use crate::error::AgentError;
-use crate::receiver::{self, CHUNKS_MAX, Finder, Input};
+use crate::receiver::{self, Finder, INPUTS_MAX, Input, SkyStatus};
 use crate::time::FLOOR;
 
 const CHECK: &str = "receiver";
@@ -29,29 +27,6 @@ const FIX_AGE_MS_MAX: i64 = 10_000;
 
 /// Best carrier to noise density below which an antenna hears nothing of use, in dB-Hz.
 const CN0_MIN: u8 = 20;
-
-/// What the receiver says of the sky.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SkyStatus {
-    /// Satellites in view.
-    pub in_view: u16,
-    /// The best carrier to noise density of any of them, in dB-Hz.
-    pub cn0_max: Option<u8>,
-    /// Whether the receiver vouches for a position.
-    pub has_fix: bool,
-}
-
-impl SkyStatus {
-    /// What a decoder has heard.
-    pub fn of(decoder: &Decoder) -> Self {
-        let sky = decoder.sky();
-        Self { in_view: sky.in_view(), cn0_max: sky.cn0_max(), has_fix: sky.has_fix() }
-    }
-
-    fn hears(self) -> bool {
-        self.in_view > 0 && self.cn0_max.is_none_or(|cn0| cn0 >= CN0_MIN)
-    }
-}
 
 /// What listening gave.
 #[derive(Debug, Default)]
@@ -84,14 +59,14 @@ fn ask(config: &Config, status: &Status) -> Vec<Finding> {
     let heard = Finding::good(CHECK, format!("{port} speaks at {baud} baud"));
     let age_ms = status.view.fix.as_ref().map(|fix| status.view.at_unix_ms - fix.at_unix_ms);
     let position = age_ms.is_some_and(|age_ms| age_ms <= FIX_AGE_MS_MAX);
-    vec![heard, antenna(position, status.sky)]
+    vec![heard, antenna(position, status.receiver.hearing.sky)]
 }
 
 /// No agent runs: the port is opened and listened to.
 async fn look(config: &Config) -> Vec<Finding> {
     let mut listening = config.receiver.clone();
     (listening.baud, listening.configure) = (Baud::Auto, false);
-    let mut finder = Finder::new(listening);
+    let mut finder = Finder::new(listening, FLOOR);
     let source = match finder.open() {
         Ok(source) => source,
         Err(AgentError::NoReceiver { path }) => return vec![missing(&path.to_string_lossy())],
@@ -101,7 +76,7 @@ async fn look(config: &Config) -> Vec<Finding> {
             return vec![Finding::fault(CHECK, error.to_string(), remedy)];
         }
     };
-    let (input_tx, input) = mpsc::channel(CHUNKS_MAX);
+    let (input_tx, input) = mpsc::channel(INPUTS_MAX);
     let (status_tx, status) = watch::channel(receiver::Status::default());
     let task = tokio::spawn(receiver::run(finder, Some(source), input_tx, status_tx));
     let listened = listen(input, status).await;
@@ -111,34 +86,27 @@ async fn look(config: &Config) -> Vec<Finding> {
 
 async fn listen(
     mut input: mpsc::Receiver<Input>,
-    status: watch::Receiver<receiver::Status>,
+    mut status: watch::Receiver<receiver::Status>,
 ) -> Listened {
-    let mut decoder = Decoder::new(FLOOR);
     let mut listened = Listened::default();
     let mut until = Instant::now() + Duration::from_secs(LISTEN_S_MAX);
-    while let Ok(Some(one)) = timeout_at(until, input.recv()).await {
-        let mut position = false;
-        let on_heard = |heard| position |= matches!(heard, Heard::Observation(_));
-        match one {
-            Input::Bytes(bytes) => {
-                listened.bytes += bytes.len() as u64;
-                decoder.push(&bytes, on_heard);
-            }
-            Input::Quiet => decoder.idle(on_heard),
-            Input::Opened => {}
-            Input::Closed => break,
+    while listened.baud.is_none() || !listened.position {
+        tokio::select! {
+            () = sleep_until(until) => break,
+            one = input.recv() => match one {
+                Some(Input::Observation(_)) => listened.position = true,
+                Some(Input::Opened) => {}
+                Some(Input::Closed) | None => break,
+            },
+            changed = status.changed() => if changed.is_err() { break },
         }
-        listened.position |= position;
-        let baud = status.borrow().baud;
-        if listened.baud.is_none() && baud.is_some() {
+        let now = status.borrow_and_update().clone();
+        if listened.baud.is_none() && now.baud.is_some() {
             until = Instant::now() + Duration::from_secs(POSITION_S_MAX);
         }
-        listened.baud = baud.or(listened.baud);
-        if listened.baud.is_some() && listened.position {
-            break;
-        }
+        listened.baud = now.baud.or(listened.baud);
+        (listened.bytes, listened.sky) = (now.hearing.bytes, now.hearing.sky);
     }
-    listened.sky = SkyStatus::of(&decoder);
     listened
 }
 
@@ -201,13 +169,17 @@ fn serial_devices() -> Vec<String> {
     found
 }
 
+fn hears(sky: SkyStatus) -> bool {
+    sky.in_view > 0 && sky.cn0_max.is_none_or(|cn0| cn0 >= CN0_MIN)
+}
+
 fn antenna(position: bool, sky: SkyStatus) -> Finding {
     let SkyStatus { in_view, cn0_max, .. } = sky;
     let best = cn0_max.map_or("none heard".to_owned(), |cn0| format!("the best at {cn0} dB-Hz"));
     if position {
         return Finding::good(ANTENNA, format!("position known; {in_view} satellites, {best}"));
     }
-    if sky.hears() {
+    if hears(sky) {
         return Finding::fault(
             ANTENNA,
             format!("no position yet, though {in_view} satellites are in view, {best}"),

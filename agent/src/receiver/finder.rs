@@ -3,8 +3,10 @@
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
-use tokio_serial::{SerialPortBuilderExt as _, SerialStream};
+use tokio_serial::SerialPort;
+use tripline_protocol::unit::Timestamp;
 
 use crate::config::{self, Baud};
 use crate::error::AgentError;
@@ -17,6 +19,8 @@ use super::usb::{SYS_TTY, UsbId};
 #[derive(Debug)]
 pub struct Finder {
     config: config::Receiver,
+    /// Dates before this are week rollovers.
+    floor: Timestamp,
     /// The rate at which it was last understood.
     good_baud: Option<u32>,
     usb: Option<UsbId>,
@@ -40,19 +44,19 @@ pub struct Port {
     pub path: PathBuf,
     /// At which rate.
     pub baud: u32,
-    pub(super) stream: SerialStream,
+    pub(super) stream: Box<dyn SerialPort>,
 }
 
 impl Finder {
-    /// For this configuration.
-    pub const fn new(config: config::Receiver) -> Self {
-        Self { config, good_baud: None, usb: None, passed_over: 0 }
+    /// For this configuration. Dates before `floor` are what week rollover made of later ones.
+    pub const fn new(config: config::Receiver, floor: Timestamp) -> Self {
+        Self { config, floor, good_baud: None, usb: None, passed_over: 0 }
     }
 
     /// Opens the first candidate that can be opened.
     pub fn open(&mut self) -> Result<Source, AgentError> {
         if let Some(path) = &self.config.replay {
-            return Recording::open(path, &self.config).map(Source::Replay);
+            return Recording::open(path, &self.config, self.floor).map(Source::Replay);
         }
         let mut candidates = self.candidates();
         let missing = || AgentError::NoReceiver { path: self.config.port.to_string().into() };
@@ -85,7 +89,9 @@ impl Finder {
 
     fn open_port(&self, path: PathBuf) -> Result<Port, AgentError> {
         let baud = self.first_baud();
-        match tokio_serial::new(path.to_string_lossy(), baud).open_native_async() {
+        // Never waits: it is read when there is time, not when bytes come.
+        let builder = tokio_serial::new(path.to_string_lossy(), baud).timeout(Duration::ZERO);
+        match builder.open() {
             Ok(stream) => Ok(Port { path, baud, stream }),
             Err(error) => Err(AgentError::ReceiverRefused { path, reason: error.description }),
         }
@@ -114,6 +120,10 @@ impl Finder {
     pub(super) fn pass_over(&mut self) {
         self.passed_over += 1;
         self.usb = None;
+    }
+
+    pub(super) const fn floor(&self) -> Timestamp {
+        self.floor
     }
 
     pub(super) const fn config(&self) -> &config::Receiver {

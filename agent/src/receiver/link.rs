@@ -5,10 +5,11 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::{mpsc, watch};
-use tokio_serial::{ClearBuffer, SerialPort as _, SerialStream};
+use tokio_serial::{ClearBuffer, SerialPort};
 use tracing::{debug, info, warn};
+use tripline_agent_core::listen::Listening;
+use tripline_agent_core::observation::Observation;
 use tripline_agent_core::stream::{Decoder, Heard};
 use tripline_agent_core::ubx::{Identity, Outcome, Setup};
 use tripline_protocol::unit::{Timestamp, Uptime};
@@ -18,10 +19,10 @@ use crate::time::Stopwatch;
 
 use super::baud::{Hunt, Step};
 use super::finder::{Finder, Port};
-use super::{Input, SetupStatus, Status, Version};
+use super::{Input, SetupStatus, SkyStatus, Status, Version};
 
-/// Bytes read at once.
-const CHUNK_LEN: usize = 1024;
+/// Bytes read at once: what the kernel keeps of a line.
+const CHUNK_LEN: usize = 4096;
 
 /// A line silent for so long has finished what it was saying, in ms.
 const QUIET_MS: u64 = 250;
@@ -31,7 +32,7 @@ const QUIET_MS: u64 = 250;
 const FORGOTTEN_MS: u64 = 10_000;
 
 /// Longest time for a command of some dozen bytes to be written, in ms.
-const WRITE_MS_MAX: u64 = 1_000;
+const WRITE_MS_MAX: u64 = 100;
 
 /// Why a port is left.
 #[derive(Debug)]
@@ -46,18 +47,21 @@ pub(super) enum End {
 
 /// An open port at work.
 pub(super) struct Link<'a> {
-    stream: SerialStream,
+    stream: Box<dyn SerialPort>,
     path: PathBuf,
     finder: &'a mut Finder,
     engine: &'a mpsc::Sender<Input>,
     status: &'a watch::Sender<Status>,
     stopwatch: Stopwatch,
     decoder: Decoder,
+    floor: Timestamp,
     hunt: Hunt,
     setup: Option<Setup>,
     configured: bool,
     /// How many NAV-PVT had come when the last one came, and when that was.
     pvt_seen: (u64, Uptime),
+    listening: Listening,
+    read_due: Uptime,
     quiet_due: Option<Uptime>,
     /// Whether it was said that the receiver takes no commands.
     pub(super) told_silent: bool,
@@ -73,6 +77,7 @@ impl<'a> Link<'a> {
     ) -> Self {
         let stopwatch = Stopwatch::new();
         let now = stopwatch.now();
+        let floor = finder.floor();
         let hunt = match finder.config().baud {
             Baud::Fixed(baud) => Hunt::fixed(baud, now),
             Baud::Auto => Hunt::auto(finder.good_baud(), now),
@@ -84,56 +89,71 @@ impl<'a> Link<'a> {
             engine,
             status,
             stopwatch,
-            decoder: new_decoder(),
+            decoder: Decoder::new(floor),
+            floor,
             hunt,
             setup: None,
             configured: false,
             pvt_seen: (0, now),
+            listening: Listening::default(),
+            read_due: now,
             quiet_due: None,
             told_silent,
         }
     }
 
     /// Reads until the port fails or is given up, or the engine goes away.
+    ///
+    /// The line is read when its rhythm says so, not when bytes come: the kernel keeps them meanwhile.
     pub(super) async fn serve(&mut self) -> End {
         let mut chunk = vec![0; CHUNK_LEN];
         loop {
-            if let Err(error) = self.transmit().await {
+            if let Err(error) = self.transmit() {
                 return End::Failed(error);
             }
             let due = self.stopwatch.instant(self.due());
-            let next = tokio::select! {
-                biased;
-                // 1. What the receiver says.
-                read = self.stream.read(&mut chunk) => match read {
-                    // A pseudo-terminal whose master is closed reads as an end of file.
-                    Ok(0) => Err(End::Failed(io::ErrorKind::UnexpectedEof.into())),
-                    Ok(len) => self.hear(chunk.get(..len).unwrap_or_default()).await,
+            tokio::time::sleep_until(due.into()).await;
+            let now = self.stopwatch.now();
+            if self.read_due <= now {
+                let heard = match self.read(&mut chunk) {
+                    Ok(bytes) => self.hear(bytes, now).await,
                     Err(error) => Err(End::Failed(error)),
-                },
-                // 2. What it does not say.
-                () = tokio::time::sleep_until(due.into()) => self.handle_timeout().await,
-            };
-            if let Err(end) = next {
+                };
+                if let Err(end) = heard {
+                    return end;
+                }
+            }
+            if let Err(end) = self.handle_timeout(now).await {
                 return end;
             }
         }
     }
 
-    /// When something is to be done even if no byte comes.
-    fn due(&self) -> Uptime {
-        let setup = self.setup.as_ref().and_then(Setup::poll_timeout);
-        let others = [setup, self.quiet_due];
-        others.into_iter().flatten().fold(self.hunt.poll_timeout(), Uptime::min)
+    /// What the kernel has, possibly nothing.
+    fn read<'c>(&mut self, chunk: &'c mut [u8]) -> io::Result<&'c [u8]> {
+        match self.stream.read(chunk) {
+            // A pseudo-terminal whose master is closed reads as an end of file.
+            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(len) => Ok(chunk.get(..len).unwrap_or_default()),
+            Err(error) if is_nothing(&error) => Ok(&[]),
+            Err(error) => Err(error),
+        }
     }
 
-    async fn hear(&mut self, bytes: &[u8]) -> Result<(), End> {
-        let now = self.stopwatch.now();
-        self.quiet_due = Some(now.plus_ms(QUIET_MS));
-        let valid_before = self.decoder.counts().valid();
+    /// When something is to be done.
+    fn due(&self) -> Uptime {
+        let setup = self.setup.as_ref().and_then(Setup::poll_timeout);
+        let others = [setup, self.quiet_due, Some(self.hunt.poll_timeout())];
+        others.into_iter().flatten().fold(self.read_due, Uptime::min)
+    }
+
+    async fn hear(&mut self, bytes: &[u8], now: Uptime) -> Result<(), End> {
+        let (valid_before, lost_before) =
+            (self.decoder.counts().valid(), self.decoder.faults().lost());
         let (setup, status, path) = (&mut self.setup, self.status, &self.path);
+        let mut observations = Vec::new();
         self.decoder.push(bytes, |heard| match heard {
-            Heard::Observation(_) => {}
+            Heard::Observation(observation) => observations.push(observation),
             Heard::Ack(ack) => {
                 if let Some(setup) = setup {
                     setup.handle_ack(ack);
@@ -147,13 +167,26 @@ impl<'a> Link<'a> {
                 status.send_modify(|status| status.identity = Some(Version::from(&identity)));
             }
         });
-        if self.decoder.counts().valid() == valid_before {
-            self.hunt.handle_noise(bytes.len());
-        } else if self.hunt.handle_valid(now) {
-            self.understood(now);
+        let over = !observations.is_empty();
+        self.read_due = self.listening.handle_read(bytes.len(), over, now);
+        if !bytes.is_empty() {
+            // What an instant lacks may still come; when nothing does, it leaves as it is.
+            self.quiet_due = (!over).then(|| now.plus_ms(QUIET_MS));
+            let valid = self.decoder.counts().valid() - valid_before;
+            if valid == 0 {
+                self.hunt.handle_noise(bytes.len());
+            } else if self.hunt.handle_valid(now) {
+                self.understood(now);
+            }
+            self.look_for_pvt(now);
+            let lost = self.decoder.faults().lost() - lost_before;
+            let sky = SkyStatus::of(&self.decoder);
+            self.status.send_modify(|status| {
+                status.hearing.add(valid, lost, bytes.len() as u64);
+                status.hearing.sky = sky;
+            });
         }
-        self.look_for_pvt(now);
-        self.tell(Input::Bytes(bytes.to_vec())).await
+        tell_all(self.engine, observations).await
     }
 
     /// The rate is right: it is remembered, and the receiver may be spoken to.
@@ -188,7 +221,7 @@ impl<'a> Link<'a> {
     }
 
     /// Sends the next command, if there is one; takes note of the end of the conversation.
-    async fn transmit(&mut self) -> io::Result<()> {
+    fn transmit(&mut self) -> io::Result<()> {
         let now = self.stopwatch.now();
         let Some(setup) = &mut self.setup else { return Ok(()) };
         if let Some(outcome) = setup.outcome() {
@@ -198,9 +231,14 @@ impl<'a> Link<'a> {
         }
         let Some(command) = setup.poll_transmit(now) else { return Ok(()) };
         debug!(?command, "to the receiver");
-        let write = self.stream.write_all(command);
-        // A line that takes no bytes is one that gives no answer.
-        tokio::time::timeout(Duration::from_millis(WRITE_MS_MAX), write).await.unwrap_or(Ok(()))
+        self.stream.set_timeout(Duration::from_millis(WRITE_MS_MAX))?;
+        let written = self.stream.write_all(command);
+        self.stream.set_timeout(Duration::ZERO)?;
+        match written {
+            // A line that takes no bytes is one that gives no answer.
+            Err(error) if is_nothing(&error) => Ok(()),
+            written => written,
+        }
     }
 
     fn conclude(&mut self, outcome: Outcome) {
@@ -220,15 +258,13 @@ impl<'a> Link<'a> {
         self.status.send_modify(|status| status.setup = outcome.into());
     }
 
-    async fn handle_timeout(&mut self) -> Result<(), End> {
-        let now = self.stopwatch.now();
+    async fn handle_timeout(&mut self, now: Uptime) -> Result<(), End> {
         if let Some(setup) = &mut self.setup {
             setup.handle_timeout(now);
         }
         if self.quiet_due.is_some_and(|due| due <= now) {
             self.quiet_due = None;
-            self.decoder.idle(drop);
-            self.tell(Input::Quiet).await?;
+            self.flush().await?;
         }
         match self.hunt.handle_timeout(now) {
             Step::Stay => Ok(()),
@@ -250,20 +286,37 @@ impl<'a> Link<'a> {
         turned.map_err(|error| End::Failed(error.into()))?;
         // What came at the old rate would be noise at the new one.
         let _ = self.stream.clear(ClearBuffer::Input);
-        self.decoder = new_decoder();
+        self.flush().await?;
+        self.decoder = Decoder::new(self.floor);
+        self.listening = Listening::default();
         self.setup = None;
         self.status.send_modify(|status| status.baud = None);
-        self.tell(Input::Quiet).await
+        Ok(())
     }
 
-    async fn tell(&self, input: Input) -> Result<(), End> {
-        self.engine.send(input).await.map_err(|_| End::EngineGone)
+    /// The line is quiet: what was held back leaves.
+    async fn flush(&mut self) -> Result<(), End> {
+        let mut observations = Vec::new();
+        self.decoder.idle(|heard| {
+            if let Heard::Observation(observation) = heard {
+                observations.push(observation);
+            }
+        });
+        tell_all(self.engine, observations).await
     }
 }
 
-/// Reads along; its dates are nobody's.
-fn new_decoder() -> Decoder {
-    Decoder::new(Timestamp::from_unix_ms(0))
+async fn tell_all(engine: &mpsc::Sender<Input>, observations: Vec<Observation>) -> Result<(), End> {
+    for observation in observations {
+        let input = Input::Observation(observation);
+        engine.send(input).await.map_err(|_| End::EngineGone)?;
+    }
+    Ok(())
+}
+
+/// Whether a read or a write only found that it would have to wait.
+fn is_nothing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock)
 }
 
 fn announce(path: &std::path::Path, identity: &Identity) {

@@ -15,6 +15,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
+use tripline_agent_core::observation::Observation;
+use tripline_agent_core::stream::Decoder;
 use tripline_agent_core::ubx::{Identity, Item, Outcome};
 
 pub use baud::AUTO_RATES;
@@ -22,8 +24,8 @@ pub use finder::{Finder, Source};
 
 use link::{End, Link};
 
-/// Chunks waiting for the engine; at 115200 baud this is over five seconds.
-pub const CHUNKS_MAX: usize = 64;
+/// Observations waiting for the engine: over half a minute, and six seconds at 10 Hz.
+pub const INPUTS_MAX: usize = 64;
 
 /// Wait between two attempts to open the port, in ms.
 const REOPEN_MS: u64 = 1_000;
@@ -31,10 +33,8 @@ const REOPEN_MS: u64 = 1_000;
 /// What the receiver task tells the engine.
 #[derive(Debug)]
 pub enum Input {
-    /// Bytes from the line.
-    Bytes(Vec<u8>),
-    /// Nothing has come for a while: whatever had begun is not going on.
-    Quiet,
+    /// What the receiver said of one instant.
+    Observation(Observation),
     /// The port was opened, for the first time or again.
     Opened,
     /// The port is gone.
@@ -54,6 +54,64 @@ pub struct Status {
     pub identity: Option<Version>,
     /// Whether it was set up.
     pub setup: SetupStatus,
+    /// What was heard of it since the agent started.
+    pub hearing: Hearing,
+}
+
+impl Status {
+    /// The port was opened, or is gone: what was heard before stays counted.
+    fn turn_to(&mut self, port: Option<PathBuf>) {
+        let Hearing { valid, lost, bytes, .. } = self.hearing;
+        let hearing = Hearing { valid, lost, bytes, sky: SkyStatus::default() };
+        *self = Self { port, hearing, ..Self::default() };
+    }
+}
+
+/// What was heard.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hearing {
+    /// Sentences and frames with a valid checksum.
+    pub valid: u64,
+    /// Damaged or cut off.
+    pub lost: u64,
+    /// Bytes, whatever they were.
+    pub bytes: u64,
+    /// What the receiver says of the sky.
+    pub sky: SkyStatus,
+}
+
+impl Hearing {
+    const fn add(&mut self, valid: u64, lost: u64, bytes: u64) {
+        self.valid += valid;
+        self.lost += lost;
+        self.bytes += bytes;
+    }
+
+    /// Everything that one decoder heard from its beginning, the last `bytes` among it.
+    fn take(&mut self, decoder: &Decoder, bytes: u64) {
+        (self.valid, self.lost) = (decoder.counts().valid(), decoder.faults().lost());
+        self.bytes += bytes;
+        self.sky = SkyStatus::of(decoder);
+    }
+}
+
+/// What the receiver says of the sky.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SkyStatus {
+    /// Satellites in view.
+    pub in_view: u16,
+    /// The best carrier to noise density of any of them, in dB-Hz.
+    pub cn0_max: Option<u8>,
+    /// Whether the receiver vouches for a position.
+    pub has_fix: bool,
+}
+
+impl SkyStatus {
+    /// What a decoder has heard.
+    fn of(decoder: &Decoder) -> Self {
+        let sky = decoder.sky();
+        Self { in_view: sky.in_view(), cn0_max: sky.cn0_max(), has_fix: sky.has_fix() }
+    }
 }
 
 /// What a u-blox receiver says it is (UBX-MON-VER).
@@ -126,7 +184,7 @@ pub async fn run(
             Ok(Source::Port(port)) => {
                 info!(port = %port.path.display(), baud = port.baud, "receiver open");
                 told_missing = false;
-                status.send_replace(Status { port: Some(port.path.clone()), ..Status::default() });
+                status.send_modify(|status| status.turn_to(Some(port.path.clone())));
                 if engine.send(Input::Opened).await.is_err() {
                     return;
                 }
@@ -144,7 +202,7 @@ pub async fn run(
                         finder.pass_over();
                     }
                 }
-                status.send_replace(Status::default());
+                status.send_modify(|status| status.turn_to(None));
                 if engine.send(Input::Closed).await.is_err() {
                     return;
                 }

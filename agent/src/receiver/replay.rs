@@ -16,8 +16,8 @@ use crate::error::AgentError;
 
 use super::{Input, Status};
 
-/// Bytes handed on at once: less than an epoch, so that the pace is even.
-const CHUNK_LEN: usize = 64;
+/// Bytes read at once.
+const CHUNK_LEN: usize = 4096;
 
 /// Longest pause of a recording that is waited out, in ms.
 const PAUSE_MS_MAX: i64 = 60_000;
@@ -31,10 +31,15 @@ pub struct Recording {
     speed: u32,
     /// Between two positions whose times are not known.
     period_ms: i64,
+    floor: Timestamp,
 }
 
 impl Recording {
-    pub(super) fn open(path: &Path, config: &config::Receiver) -> Result<Self, AgentError> {
+    pub(super) fn open(
+        path: &Path,
+        config: &config::Receiver,
+        floor: Timestamp,
+    ) -> Result<Self, AgentError> {
         let unreadable = |error: io::Error| AgentError::Recording {
             path: path.into(),
             reason: error.to_string(),
@@ -44,7 +49,7 @@ impl Recording {
             return Err(unreadable(io::ErrorKind::IsADirectory.into()));
         }
         let period_ms = 1000 / i64::from(config.rate_hz.max(1));
-        Ok(Self { path: path.into(), file, speed: config.replay_speed, period_ms })
+        Ok(Self { path: path.into(), file, speed: config.replay_speed, period_ms, floor })
     }
 
     /// Hands on the recording once, then stays open and silent until the engine goes away.
@@ -54,11 +59,11 @@ impl Recording {
         status: &watch::Sender<Status>,
     ) {
         info!(recording = %self.path.display(), speed = self.speed, "replaying");
-        status.send_replace(Status { port: Some(self.path.clone()), ..Status::default() });
+        status.send_modify(|status| status.turn_to(Some(self.path.clone())));
         if engine.send(Input::Opened).await.is_err() {
             return;
         }
-        match self.hand_on(engine).await {
+        match self.hand_on(engine, status).await {
             Ok(()) => info!(recording = %self.path.display(), "the recording is at its end"),
             Err(error) => {
                 warn!(recording = %self.path.display(), %error, "the recording ends early");
@@ -67,27 +72,42 @@ impl Recording {
         engine.closed().await;
     }
 
-    async fn hand_on(&mut self, engine: &mpsc::Sender<Input>) -> io::Result<()> {
-        let mut decoder = Decoder::new(Timestamp::from_unix_ms(0));
+    async fn hand_on(
+        &mut self,
+        engine: &mpsc::Sender<Input>,
+        status: &watch::Sender<Status>,
+    ) -> io::Result<()> {
+        let mut decoder = Decoder::new(self.floor);
         let mut last = None;
         let mut due = tokio::time::Instant::now();
         let mut chunk = [0; CHUNK_LEN];
         loop {
             let len = self.file.read(&mut chunk)?;
             let bytes = chunk.get(..len).unwrap_or_default();
-            let mut pause_ms = 0;
-            decoder.push(bytes, |heard| {
+            let mut observations = Vec::new();
+            let on_heard = |heard| {
                 if let Heard::Observation(observation) = heard {
-                    pause_ms += self.pause_ms(last, &observation);
-                    last = Some(observation);
+                    observations.push(observation);
                 }
-            });
-            if self.speed > 0 {
-                due += Duration::from_millis(pause_ms / u64::from(self.speed));
-                tokio::time::sleep_until(due).await;
+            };
+            if bytes.is_empty() {
+                decoder.finish(on_heard);
+            } else {
+                decoder.push(bytes, on_heard);
             }
-            let input = if bytes.is_empty() { Input::Quiet } else { Input::Bytes(bytes.to_vec()) };
-            if engine.send(input).await.is_err() || bytes.is_empty() {
+            status.send_modify(|status| status.hearing.take(&decoder, len as u64));
+            for observation in observations {
+                if self.speed > 0 {
+                    let pause_ms = self.pause_ms(last, &observation) / u64::from(self.speed);
+                    due += Duration::from_millis(pause_ms);
+                    tokio::time::sleep_until(due).await;
+                }
+                last = Some(observation);
+                if engine.send(Input::Observation(observation)).await.is_err() {
+                    return Ok(());
+                }
+            }
+            if bytes.is_empty() {
                 return Ok(());
             }
         }

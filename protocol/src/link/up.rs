@@ -171,6 +171,13 @@ coded_enum! {
     }
 }
 
+/// A vehicle of which nothing is known stands.
+impl Default for MotionState {
+    fn default() -> Self {
+        Self::Standing
+    }
+}
+
 coded_enum! {
     /// A place of a trip.
     Waypoint {

@@ -1,5 +1,7 @@
 //! `agent.toml`: commented TOML, every key overridable from the environment, unknown keys refused.
 
+mod senses;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -10,9 +12,10 @@ use tripline_protocol::id::DeviceId;
 
 use crate::error::AgentError;
 use crate::journal::Limits;
+pub use senses::{Fence, Gate, Keep, Motion, Trail};
 
 /// The configuration that `tripline-agent config sample` prints.
-pub const SAMPLE: &str = include_str!("../agent.sample.toml");
+pub const SAMPLE: &str = include_str!("../../agent.sample.toml");
 
 /// Prefix of the environment variables; `__` stands between table and key.
 pub const ENV_PREFIX: &str = "TRIPLINE_AGENT_";
@@ -41,6 +44,18 @@ pub struct Config {
     /// The live lane.
     #[serde(default)]
     pub live: Live,
+    /// Which fixes the trail keeps.
+    #[serde(default)]
+    pub trail: Trail,
+    /// When the vehicle is parked or too fast.
+    #[serde(default)]
+    pub motion: Motion,
+    /// The fences around pickup and drop.
+    #[serde(default)]
+    pub fence: Fence,
+    /// What a fix must keep to.
+    #[serde(default)]
+    pub gate: Gate,
     /// Buttons and LEDs.
     #[serde(default)]
     pub panel: Panel,
@@ -385,7 +400,7 @@ impl Config {
             ("receiver.replay_speed", u64::from(self.receiver.replay_speed), 0, 1_000),
             ("receiver.baud", baud, 1_200, 921_600),
         ];
-        for (key, value, min, max) in ranges {
+        for (key, value, min, max) in ranges.into_iter().chain(self.sense_ranges()) {
             if !(min..=max).contains(&value) {
                 return Err(format!("{key} is {value}; it must be between {min} and {max}"));
             }

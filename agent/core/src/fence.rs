@@ -1,0 +1,166 @@
+//! A fence around a pickup or drop: whether the vehicle is there.
+//!
+//! The fence is entered at its radius and left a fifth further out, plus what the receiver may be off,
+//! so that noise at its edge does not ring twice.
+
+use tripline_protocol::assignment::Assignment;
+use tripline_protocol::fix::{Fix, FixStamp};
+use tripline_protocol::id::TripId;
+use tripline_protocol::link::up::Waypoint;
+use tripline_protocol::unit::{Position, Uptime};
+
+use crate::geodesy::distance_mm;
+
+/// Radius of a fence where nothing else is configured, in m.
+pub const RADIUS_M: u32 = 100;
+
+/// How long after the last fix that counts the vehicle is still known to be near, in ms.
+pub const UNKNOWN_AFTER_MS: u64 = 30_000;
+
+/// How near the vehicle is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Nearness {
+    /// Whether it is inside the fence.
+    pub inside: bool,
+    /// Distance to the middle, in m.
+    pub distance_m: u32,
+}
+
+/// The fence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fence {
+    middle: Position,
+    radius_mm: u64,
+    inside: bool,
+    entered: bool,
+    last: Option<(FixStamp, Uptime)>,
+}
+
+impl Fence {
+    /// A fence of `radius_m` around `middle`, with the vehicle outside.
+    pub fn new(middle: Position, radius_m: u32) -> Self {
+        let radius_mm = u64::from(radius_m) * 1_000;
+        Self { middle, radius_mm, inside: false, entered: false, last: None }
+    }
+
+    /// Takes in a judged fix; whether the vehicle has just come inside for the first time.
+    pub fn step(&mut self, now: Uptime, fix: &Fix) -> bool {
+        if fix.refused.is_some() {
+            return false;
+        }
+        self.last = Some((fix.into(), now));
+        let mm = distance_mm(self.middle, fix.position);
+        let accuracy_mm = u64::from(fix.accuracy_mm.unwrap_or(0));
+        self.inside = if self.inside {
+            mm <= self.radius_mm / 5 * 6 + accuracy_mm
+        } else {
+            mm <= self.radius_mm
+        };
+        let enters = self.inside && !self.entered;
+        self.entered |= enters;
+        enters
+    }
+
+    /// How near the vehicle is; `None` while that is not known.
+    pub fn nearness(&self, now: Uptime) -> Option<Nearness> {
+        let (stamp, seen) = self.last?;
+        let mm = distance_mm(self.middle, stamp.position);
+        let distance_m = u32::try_from(mm / 1_000).unwrap_or(u32::MAX);
+        (now.since_ms(seen) <= UNKNOWN_AFTER_MS)
+            .then_some(Nearness { inside: self.inside, distance_m })
+    }
+}
+
+/// The two fences of a trip.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fences {
+    trip: TripId,
+    pickup: Fence,
+    drop: Fence,
+}
+
+impl Fences {
+    /// Around pickup and drop of an assignment.
+    pub fn new(assignment: &Assignment, radius_m: u32) -> Self {
+        Self {
+            trip: assignment.trip,
+            pickup: Fence::new(assignment.pickup.position, radius_m),
+            drop: Fence::new(assignment.drop.position, radius_m),
+        }
+    }
+
+    /// The trip they belong to.
+    pub const fn trip(&self) -> TripId {
+        self.trip
+    }
+
+    /// Takes in a judged fix for one of the places; whether the vehicle has just come near it.
+    pub fn step(&mut self, place: Waypoint, now: Uptime, fix: &Fix) -> bool {
+        match place {
+            Waypoint::Pickup => self.pickup.step(now, fix),
+            Waypoint::Drop => self.drop.step(now, fix),
+        }
+    }
+
+    /// How near the vehicle is to the pickup; `None` while that is not known.
+    pub fn pickup(&self, now: Uptime) -> Option<Nearness> {
+        self.pickup.nearness(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tripline_protocol::fix::{FixType, Refusal};
+    use tripline_protocol::unit::Timestamp;
+
+    fn fix(metres: i32) -> Fix {
+        Fix {
+            at: Timestamp::from_unix_ms(0),
+            position: Position::new(metres * 9_044 / 100, 0).expect("on the globe"),
+            speed_mmps: None,
+            course_cdeg: None,
+            altitude_mm: None,
+            satellites: None,
+            hdop_c: None,
+            accuracy_mm: Some(5_000),
+            fix_type: FixType::ThreeD,
+            refused: None,
+        }
+    }
+
+    fn fence() -> Fence {
+        Fence::new(Position::new(0, 0).expect("on the globe"), 100)
+    }
+
+    #[test]
+    fn the_fence_is_entered_at_its_radius_left_beyond_it_and_rings_once() {
+        let mut fence = fence();
+        let now = Uptime::default();
+        for (metres, enters, inside) in [
+            (500, false, false),
+            (102, false, false),
+            (98, true, true),
+            (124, false, true),
+            (126, false, false),
+            (110, false, false),
+            (0, false, true),
+        ] {
+            assert_eq!(fence.step(now, &fix(metres)), enters, "{metres}");
+            let nearness = fence.nearness(now).expect("known");
+            assert_eq!(nearness.inside, inside, "{metres}");
+            assert!(nearness.distance_m.abs_diff(metres.unsigned_abs()) <= 1, "{nearness:?}");
+        }
+    }
+
+    #[test]
+    fn nearness_is_unknown_before_a_fix_counts_and_half_a_minute_after() {
+        let mut fence = fence();
+        let refused = Fix { refused: Some(Refusal::PoorGeometry), ..fix(0) };
+        assert!(!fence.step(Uptime::default(), &refused));
+        assert_eq!(fence.nearness(Uptime::default()), None);
+        assert!(fence.step(Uptime::from_ms(1_000), &fix(0)));
+        assert!(fence.nearness(Uptime::from_ms(31_000)).is_some_and(|near| near.inside));
+        assert_eq!(fence.nearness(Uptime::from_ms(31_001)), None);
+    }
+}

@@ -1,0 +1,110 @@
+//! The senses: an observation becomes a fix that counts or is refused, and says what the vehicle does.
+//!
+//! The agent and `tripline-agent decode` share this code: what a recording shows is what the vehicle
+//! would have made of it.
+
+use alloc::vec::Vec;
+
+use tripline_protocol::fix::{Fix, FixStamp};
+use tripline_protocol::link::up::MotionState;
+use tripline_protocol::unit::{Odometer, Timestamp, Uptime};
+
+use crate::calendar::nearest;
+use crate::gate::{Gate, GateLimits};
+use crate::motion::{Change, Ignition, Motion, MotionLimits};
+use crate::observation::Observation;
+use crate::timebase::TimeBase;
+
+/// What the senses know.
+#[derive(Debug)]
+pub struct Senses {
+    time_base: TimeBase,
+    gate: Gate,
+    motion: Motion,
+    ignition: Ignition,
+}
+
+/// What an observation is to the vehicle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sensed {
+    /// The fix, marked if it is refused.
+    pub fix: Fix,
+    /// What the vehicle begins or ceases to do.
+    pub changes: Vec<Change>,
+}
+
+impl Senses {
+    /// Fresh senses at `now`.
+    pub fn new(gate: GateLimits, motion: MotionLimits, time_base: TimeBase, now: Uptime) -> Self {
+        Self {
+            time_base,
+            gate: Gate::new(gate),
+            motion: Motion::new(motion, now),
+            ignition: Ignition::Unknown,
+        }
+    }
+
+    /// Goes on where another process stopped.
+    pub fn resume(&mut self, total: Odometer, bridged: Odometer, last: Option<FixStamp>) {
+        self.gate.resume(total.mm, bridged.mm, last);
+    }
+
+    /// Judges an observation. One without a date is taken for the nearest to `about`.
+    pub fn observe(&mut self, observation: &Observation, about: Timestamp, now: Uptime) -> Sensed {
+        let of_day = || observation.time_of_day.map(|time| nearest(time, about));
+        let at = observation.at.or_else(of_day).unwrap_or(about);
+        let verdict = self.time_base.judge(at, now);
+        let fix = self.gate.step(observation.fix(at), verdict);
+        let first = self.motion.step(now, &fix, self.ignition);
+        Sensed { fix, changes: self.all_changes(first, now) }
+    }
+
+    /// Takes in the ignition line; `None` where no line tells.
+    pub fn handle_ignition(&mut self, on: Option<bool>, now: Uptime) -> Vec<Change> {
+        self.ignition = match on {
+            None => Ignition::Unknown,
+            Some(true) => Ignition::On,
+            Some(false) => Ignition::Off,
+        };
+        self.motion.handle_ignition(self.ignition, now);
+        self.all_changes(None, now)
+    }
+
+    /// What has changed though nothing came in.
+    pub fn handle_timeout(&mut self, now: Uptime) -> Vec<Change> {
+        self.all_changes(None, now)
+    }
+
+    fn all_changes(&mut self, first: Option<Change>, now: Uptime) -> Vec<Change> {
+        let mut changes = Vec::from_iter(first);
+        while let Some(change) = self.motion.handle_timeout(now) {
+            changes.push(change);
+        }
+        changes
+    }
+
+    /// Everything counted, and what of it was counted across gaps.
+    pub const fn odometer(&self) -> (Odometer, Odometer) {
+        let (total_mm, bridged_mm) = self.gate.odometer();
+        (Odometer { mm: total_mm }, Odometer { mm: bridged_mm })
+    }
+
+    /// The last fix that counted.
+    pub const fn last_fix(&self) -> Option<FixStamp> {
+        self.gate.last()
+    }
+
+    /// What the vehicle does.
+    pub const fn motion(&self) -> MotionState {
+        self.motion.state()
+    }
+
+    /// Whether the ignition is on, where a line tells.
+    pub const fn ignition(&self) -> Option<bool> {
+        match self.ignition {
+            Ignition::Unknown => None,
+            Ignition::On => Some(true),
+            Ignition::Off => Some(false),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Tracks for the gate and the sampler: made up, or recorded.
+
+use std::path::{Path, PathBuf};
+
+use tripline_agent_core::epoch::Assembler;
+use tripline_agent_core::nmea::{Framer, Sentence};
+use tripline_protocol::fix::{Fix, FixType};
+use tripline_protocol::unit::{Position, Timestamp};
+
+/// The recorded drive, and the truth of it.
+pub const DRIVE: &str = "traces/MTV.Local1.ublox-F9K.20200206-181434.nmea";
+
+/// A file of the test data; `None`, with a loud word, where they are not provided.
+pub fn data(name: &str) -> Option<PathBuf> {
+    let dir = std::env::var_os("TRIPLINE_DATA_DIR");
+    if dir.is_none() {
+        eprintln!("\n*** SKIPPED: TRIPLINE_DATA_DIR does not name the folder of recordings ***\n");
+    }
+    dir.map(|dir| Path::new(&dir).join(name))
+}
+
+/// The fixes of a recording of NMEA.
+pub fn recording(name: &str) -> Option<Vec<Fix>> {
+    let bytes = std::fs::read(data(name)?).expect("the recording can be read");
+    let (mut framer, mut assembler) = (Framer::default(), Assembler::default());
+    let mut fixes = Vec::new();
+    framer.push(&bytes, |text| {
+        fixes.extend(Sentence::parse(text).and_then(|sentence| assembler.push(sentence)));
+    });
+    Some(fixes)
+}
+
+/// A fix near the equator, where a degree is nearly as long either way.
+pub fn fix(at_ms: i64, north_m: f64, east_m: f64, speed_mmps: Option<u32>) -> Fix {
+    #[expect(clippy::cast_possible_truncation, reason = "a few kilometres")]
+    let e7 = |metres: f64, degree_m: f64| (metres / degree_m * 1e7).round() as i32;
+    let (lat, lon) = (e7(north_m, 110_574.275_8), e7(east_m, 111_319.490_8));
+    Fix {
+        at: Timestamp::from_unix_ms(1_700_000_000_000 + at_ms),
+        position: Position::new(lat, lon).expect("on the globe"),
+        speed_mmps,
+        course_cdeg: None,
+        altitude_mm: None,
+        satellites: None,
+        hdop_c: Some(80),
+        accuracy_mm: None,
+        fix_type: FixType::ThreeD,
+        refused: None,
+    }
+}
+
+/// Noise that is the same in every run.
+pub struct Noise(u64);
+
+impl Noise {
+    pub const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// Evenly from 0 to 1 (splitmix64).
+    #[expect(clippy::cast_precision_loss, reason = "53 bits are exact")]
+    pub fn even(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// Gaussian with mean 0 and a deviation of 1 (Box and Muller).
+    pub fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * (1.0 - self.even()).ln()).sqrt();
+        radius * (std::f64::consts::TAU * self.even()).cos()
+    }
+}
