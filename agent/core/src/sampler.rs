@@ -137,13 +137,13 @@ impl<T> Sampler<T> {
         let goes_on = self.newest().is_none_or(|newest| stamp.at > newest.at);
         let earlier = if goes_on { None } else { self.flush() };
         let Some(anchor) = self.anchor.filter(|_| goes_on) else {
-            return [earlier, self.keep(fix, extra)];
+            return [earlier, Some(self.keep(fix, extra))];
         };
         match self.policies.of(self.duty) {
-            Policy::Full => [self.flush(), self.keep(fix, extra)],
+            Policy::Full => [self.flush(), Some(self.keep(fix, extra))],
             Policy::Every { ms } => {
                 let is_due = elapsed_ms(anchor, stamp) >= ms;
-                [if is_due { self.keep(fix, extra) } else { None }, None]
+                [is_due.then(|| self.keep(fix, extra)), None]
             }
             Policy::Bounded(bounded) => self.widen(bounded, anchor, fix, extra),
         }
@@ -170,18 +170,18 @@ impl<T> Sampler<T> {
         let closed = if fits { None } else { self.flush() };
         let anchor = self.anchor.unwrap_or(anchor);
         if elapsed_ms(anchor, stamp) >= bounded.delay_ms_max {
-            return [closed, self.keep(fix, extra)];
+            return [closed, Some(self.keep(fix, extra))];
         }
         self.window.push(stamp);
         self.held = Some((fix, extra));
         [closed, None]
     }
 
-    fn keep(&mut self, fix: Fix, extra: T) -> Option<Kept<T>> {
+    fn keep(&mut self, fix: Fix, extra: T) -> Kept<T> {
         self.anchor = Some((&fix).into());
         self.window.clear();
         self.held = None;
-        Some((fix, extra))
+        (fix, extra)
     }
 
     fn newest(&self) -> Option<FixStamp> {

@@ -1,17 +1,12 @@
 //! The gate and the odometer against made-up and recorded drives.
 
-mod tracks;
-
+use crate::tracks::{DRIVE, Noise, TRUTH, data, fix, parked, recording};
 use proptest::prelude::*;
-use tracks::{DRIVE, Noise, data, fix, recording};
 use tripline_agent_core::gate::{Gate, GateLimits};
 use tripline_agent_core::geodesy::distance_mm;
 use tripline_agent_core::timebase::Verdict;
 use tripline_protocol::fix::{Fix, FixStamp, FixType, Refusal};
 use tripline_protocol::unit::Position;
-
-/// The SPAN receiver's record of the drive.
-const TRUTH: &str = "traces/MTV.Local1.SPAN.20200206-181434.gga";
 
 fn drive(fixes: &[Fix]) -> (Gate, Vec<Option<Refusal>>) {
     let mut gate = Gate::default();
@@ -62,27 +57,16 @@ fn a_jump_that_lasts_is_believed_without_its_leap() {
     assert_near(gate.odometer().0, 1_190, 5);
 }
 
-/// 20 minutes in one place, with 12 m of noise on each axis that drifts from fix to fix.
-fn parked(seed: u64, drift: f64, speed: impl Fn(&mut Noise) -> Option<u32>) -> Vec<Fix> {
-    let mut noise = Noise::new(seed);
-    let mut offset = [12.0 * noise.normal(), 12.0 * noise.normal()];
-    let fresh = 12.0 * (1.0 - drift * drift).sqrt();
-    let at = |s: i64| {
-        offset = offset.map(|metres| metres * drift + fresh * noise.normal());
-        fix(s * 1_000, offset[0], offset[1], speed(&mut noise))
-    };
-    (0..1_200).map(at).collect()
-}
-
 #[test]
 fn twenty_minutes_parked_with_12_m_of_noise_stay_under_5_m() {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a speed")]
-    let doppler = |noise: &mut Noise| Some((noise.normal().hypot(noise.normal()) * 100.0) as u32);
     for seed in 0..50 {
         for drift in [0.0, 0.9, 0.98, 0.995] {
             for (name, fixes) in [
                 ("a still speed", parked(seed, drift, |_| Some(0))),
-                ("a speed with 0.1 m/s of noise", parked(seed, drift, doppler)),
+                (
+                    "a speed with 0.1 m/s of noise",
+                    parked(seed, drift, |noise| Some(noise.doppler_mmps())),
+                ),
                 ("no speed", parked(seed, drift, |_| None)),
             ] {
                 let mm = counted_mm(&fixes);
