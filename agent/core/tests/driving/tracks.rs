@@ -93,4 +93,10 @@ impl Noise {
     pub(crate) fn doppler_mmps(&mut self) -> u32 {
         (self.normal().hypot(self.normal()) * 100.0) as u32
     }
+
+    /// Any speed up to `max_mmps`, in mm/s.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a speed")]
+    pub(crate) fn even_mmps(&mut self, max_mmps: u32) -> u32 {
+        (self.even() * f64::from(max_mmps)) as u32
+    }
 }
