@@ -192,4 +192,73 @@ mod tests {
             prop_assert!((ours_m - truth_m).abs() <= 0.001 + truth_m * 2e-6, "{ours_m} {truth_m}");
         }
     }
+
+    /// A place some metres north and east of one on the equator.
+    fn waypoint(at_ms: i64, north_m: i32, east_m: i32, mps: u32, course_deg: u16) -> Waypoint {
+        let position = Position::new(north_m * 9_044 / 100, east_m * 8_983 / 100);
+        Waypoint {
+            stamp: FixStamp {
+                at: Timestamp::from_unix_ms(at_ms),
+                position: position.expect("on the globe"),
+            },
+            speed_mmps: Some(mps * 1_000),
+            course_cdeg: Some(course_deg * 100),
+        }
+    }
+
+    #[test]
+    fn a_way_bends_as_its_ends_point_and_a_straight_one_is_its_chord() {
+        let start = waypoint(0, 0, 0, 10, 0);
+        for (end, metres) in [
+            (waypoint(20_000, 200, 0, 10, 0), 200..=201),
+            // It waited on the way: the tangents do not overshoot.
+            (waypoint(50_000, 200, 0, 10, 0), 200..=201),
+            // A right angle and a turn about are longer than their chords of 141 m and 100 m.
+            (waypoint(20_000, 100, 100, 10, 90), 155..=200),
+            (waypoint(30_000, 0, 100, 10, 180), 160..=300),
+            // Nobody knows what happened in two minutes.
+            (waypoint(120_000, 100, 100, 10, 90), 141..=142),
+        ] {
+            let mm = way_mm(&start, &end);
+            assert!(metres.contains(&(mm / 1_000)), "{mm}, not {metres:?}");
+        }
+        let unknown = Waypoint { course_cdeg: None, ..waypoint(20_000, 100, 100, 10, 0) };
+        assert_eq!(way_mm(&start, &unknown) / 1_000, 141);
+    }
+
+    proptest! {
+        #[test]
+        fn a_way_is_never_shorter_than_its_chord_nor_longer_than_the_speeds_would_go(
+            ms in 1_i64..100_000,
+            (north_m, east_m) in (-500..500, -500..500),
+            (mps, to_mps) in (0_u32..40, 0_u32..40),
+            (course_deg, to_course_deg) in (0_u16..360, 0_u16..360),
+        ) {
+            let from = waypoint(0, 0, 0, mps, course_deg);
+            let to = waypoint(ms, north_m, east_m, to_mps, to_course_deg);
+            let chord_mm = distance_mm(from.stamp.position, to.stamp.position);
+            let driven_mm = u64::from(mps + to_mps) * ms.unsigned_abs() / 2;
+            let mm = way_mm(&from, &to);
+            prop_assert!(mm >= chord_mm && mm <= chord_mm.max(driven_mm), "{mm}");
+        }
+
+        #[test]
+        fn a_position_between_divides_the_way_as_the_time(
+            lon_e7 in -1_800_000_000_i32..1_800_000_000,
+            (north_m, east_m) in (-500..500, -500..500),
+            percent in 0_i64..=100,
+        ) {
+            let moved = |north_m: i32, east_m: i32| {
+                let lon = wrapped(i64::from(lon_e7) + i64::from(east_m) * 90);
+                Position::new(north_m * 90, i32::try_from(lon).expect("wrapped")).expect("there")
+            };
+            let stamp = |ms, position| FixStamp { at: Timestamp::from_unix_ms(ms), position };
+            let (a, b) = (stamp(0, moved(0, 0)), stamp(100_000, moved(north_m, east_m)));
+            let middle = between(a, b, Timestamp::from_unix_ms(percent * 1_000));
+            let whole_mm = distance_mm(a.position, b.position);
+            let part_mm = distance_mm(a.position, middle);
+            let expected_mm = whole_mm * percent.unsigned_abs() / 100;
+            prop_assert!(part_mm.abs_diff(expected_mm) <= 30, "{part_mm} of {whole_mm}");
+        }
+    }
 }

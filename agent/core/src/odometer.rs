@@ -36,10 +36,16 @@ const STANDING_SPEED_MMPS: u32 = 500;
 const DRIVING_SPEED_MMPS: u32 = 1_000;
 
 /// Mean Doppler speed from which a standing vehicle creeps, in mm/s: above the noise of any receiver.
-const CREEPING_SPEED_MMPS: u32 = 300;
+const CREEPING_SPEED_MMPS: u32 = 350;
 
-/// How far a creeping vehicle goes before it counts, in mm.
-const CREEP_MM: u64 = 10_000;
+/// How far a creeping vehicle goes at least before it counts, in mm; the receiver's noise adds to it.
+const CREEP_MM: u64 = 20_000;
+
+/// What the speed says of braking and pulling away, which never fades, in mm.
+const HELD_MM: u64 = 5_000;
+
+/// How far a trail leads at least that is not aimless, in mm.
+const TRAIL_MM: u64 = 10_000;
 
 /// What a speed may miss of the way while a vehicle pulls away, in mm.
 const PULLING_AWAY_MM: u64 = 1_000;
@@ -261,6 +267,8 @@ impl Wheel {
             stop.doubted_mm = 0;
         } else {
             stop.doubted_mm = said_mm.unwrap_or(0);
+            // A creeping vehicle goes on; what noise adds up to in many minutes fades away.
+            stop.held_mm -= stop.held_mm.saturating_sub(HELD_MM) / 32;
         }
         stop.driving_fixes = if is_fast { stop.driving_fixes.saturating_add(1) } else { 0 };
         let agreed_mm = stop.held_mm.min(apart_mm);
@@ -272,7 +280,7 @@ impl Wheel {
         if said_mm.is_some() && (stop.driving_fixes >= 2 || is_fast && is_long) {
             self.count(apart_mm.min(stop.held_mm.saturating_add(PULLING_AWAY_MM)));
             self.state = State::Driving;
-        } else if agreed_mm >= CREEP_MM {
+        } else if agreed_mm >= CREEP_MM + 2 * self.trail.noise_mm {
             self.count(agreed_mm);
             let driving_fixes = stop.driving_fixes;
             self.state = State::Standing(Stop { driving_fixes, ..Stop::at(step.to) });
@@ -388,7 +396,7 @@ impl Trail {
 
     /// Whether it may be noise alone.
     fn is_aimless(&self) -> bool {
-        !self.is_full() || self.apart_mm() < (2 * self.noise_mm).max(CREEP_MM)
+        !self.is_full() || self.apart_mm() < (2 * self.noise_mm).max(TRAIL_MM)
     }
 
     /// Whether it is more than noise can be: a smooth way, or one straight through the noise.

@@ -7,14 +7,19 @@ use std::path::PathBuf;
 
 mod corpus;
 mod journal;
+mod odometer;
 mod parse;
 
 /// A section's name and what prints its rows.
 type Section = (&'static str, fn(&Data) -> Vec<Row>);
 
 /// Every section. One line each.
-const SECTIONS: &[Section] =
-    &[("corpus", corpus::rows), ("journal", journal::rows), ("parse", parse::rows)];
+const SECTIONS: &[Section] = &[
+    ("corpus", corpus::rows),
+    ("journal", journal::rows),
+    ("odometer", odometer::rows),
+    ("parse", parse::rows),
+];
 
 /// A row of the table.
 struct Row {

@@ -1,9 +1,7 @@
 //! The sampler: what it leaves out can be told from what it keeps.
 
-mod tracks;
-
+use crate::tracks::{DRIVE, Noise, fix, recording};
 use proptest::prelude::*;
-use tracks::{DRIVE, Noise, fix, recording};
 use tripline_agent_core::geodesy::{between, distance_mm};
 use tripline_agent_core::sampler::{Bounded, Duty, Policies, Policy, Sampler, simplify};
 use tripline_protocol::fix::{Fix, Refusal};
@@ -113,7 +111,7 @@ fn the_recorded_drive_needs_a_fraction_of_its_points() {
 #[test]
 fn each_duty_has_its_policy_and_a_change_lets_go_of_the_fix_held_back() {
     let fixes: Vec<Fix> =
-        (0..700).map(|s| fix(s * 1_000, 10.0 * f64::from(s as i32), 0.0, None)).collect();
+        (0_i32..700).map(|s| fix(i64::from(s) * 1_000, 10.0 * f64::from(s), 0.0, None)).collect();
     let count = |duty| sample(&fixes, Policies::default(), duty).len();
     assert_eq!(count(Duty::OnTrip), 700);
     assert_eq!(count(Duty::Parked), 3, "0 s, 300 s, 600 s");

@@ -7,11 +7,14 @@ use tripline_agent_core::nmea::{Framer, Sentence};
 use tripline_protocol::fix::{Fix, FixType};
 use tripline_protocol::unit::{Position, Timestamp};
 
-/// The recorded drive, and the truth of it.
-pub const DRIVE: &str = "traces/MTV.Local1.ublox-F9K.20200206-181434.nmea";
+/// The recorded drive.
+pub(crate) const DRIVE: &str = "traces/MTV.Local1.ublox-F9K.20200206-181434.nmea";
+
+/// The SPAN receiver's record of it.
+pub(crate) const TRUTH: &str = "traces/MTV.Local1.SPAN.20200206-181434.gga";
 
 /// A file of the test data; `None`, with a loud word, where they are not provided.
-pub fn data(name: &str) -> Option<PathBuf> {
+pub(crate) fn data(name: &str) -> Option<PathBuf> {
     let dir = std::env::var_os("TRIPLINE_DATA_DIR");
     if dir.is_none() {
         eprintln!("\n*** SKIPPED: TRIPLINE_DATA_DIR does not name the folder of recordings ***\n");
@@ -20,7 +23,7 @@ pub fn data(name: &str) -> Option<PathBuf> {
 }
 
 /// The fixes of a recording of NMEA.
-pub fn recording(name: &str) -> Option<Vec<Fix>> {
+pub(crate) fn recording(name: &str) -> Option<Vec<Fix>> {
     let bytes = std::fs::read(data(name)?).expect("the recording can be read");
     let (mut framer, mut assembler) = (Framer::default(), Assembler::default());
     let mut fixes = Vec::new();
@@ -31,7 +34,7 @@ pub fn recording(name: &str) -> Option<Vec<Fix>> {
 }
 
 /// A fix near the equator, where a degree is nearly as long either way.
-pub fn fix(at_ms: i64, north_m: f64, east_m: f64, speed_mmps: Option<u32>) -> Fix {
+pub(crate) fn fix(at_ms: i64, north_m: f64, east_m: f64, speed_mmps: Option<u32>) -> Fix {
     #[expect(clippy::cast_possible_truncation, reason = "a few kilometres")]
     let e7 = |metres: f64, degree_m: f64| (metres / degree_m * 1e7).round() as i32;
     let (lat, lon) = (e7(north_m, 110_574.275_8), e7(east_m, 111_319.490_8));
@@ -49,17 +52,29 @@ pub fn fix(at_ms: i64, north_m: f64, east_m: f64, speed_mmps: Option<u32>) -> Fi
     }
 }
 
+/// 20 minutes in one place, with 12 m of noise on each axis that drifts from fix to fix.
+pub(crate) fn parked(seed: u64, drift: f64, speed: impl Fn(&mut Noise) -> Option<u32>) -> Vec<Fix> {
+    let mut noise = Noise::new(seed);
+    let mut offset = [12.0 * noise.normal(), 12.0 * noise.normal()];
+    let fresh = 12.0 * (1.0 - drift * drift).sqrt();
+    let at = |s: i64| {
+        offset = offset.map(|metres| metres * drift + fresh * noise.normal());
+        fix(s * 1_000, offset[0], offset[1], speed(&mut noise))
+    };
+    (0..1_200).map(at).collect()
+}
+
 /// Noise that is the same in every run.
-pub struct Noise(u64);
+pub(crate) struct Noise(u64);
 
 impl Noise {
-    pub const fn new(seed: u64) -> Self {
+    pub(crate) const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// Evenly from 0 to 1 (splitmix64).
     #[expect(clippy::cast_precision_loss, reason = "53 bits are exact")]
-    pub fn even(&mut self) -> f64 {
+    pub(crate) fn even(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -68,8 +83,20 @@ impl Noise {
     }
 
     /// Gaussian with mean 0 and a deviation of 1 (Box and Muller).
-    pub fn normal(&mut self) -> f64 {
+    pub(crate) fn normal(&mut self) -> f64 {
         let radius = (-2.0 * (1.0 - self.even()).ln()).sqrt();
         radius * (std::f64::consts::TAU * self.even()).cos()
+    }
+
+    /// The speed of a vehicle that stands, with 0.1 m/s of noise on each axis, in mm/s.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a speed")]
+    pub(crate) fn doppler_mmps(&mut self) -> u32 {
+        (self.normal().hypot(self.normal()) * 100.0) as u32
+    }
+
+    /// Any speed up to `max_mmps`, in mm/s.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a speed")]
+    pub(crate) fn even_mmps(&mut self, max_mmps: u32) -> u32 {
+        (self.even() * f64::from(max_mmps)) as u32
     }
 }
