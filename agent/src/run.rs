@@ -442,7 +442,8 @@ impl Agent {
     fn sync(&mut self) {
         let now = self.stopwatch.now();
         let sendable = block_in_place(|| self.journal.sync(now));
-        self.dirty_since = self.journal.is_dirty().then_some(now);
+        let in_memory = matches!(self.journal.health(), Health::InMemory(_));
+        self.dirty_since = (in_memory || self.journal.is_dirty()).then_some(now);
         let busy = self.engine.memory().is_busy();
         self.progress.send_replace(Progress { sendable, busy });
     }

@@ -86,14 +86,17 @@ impl Log {
 impl Journal {
     /// Writes and syncs what is pending of a stream, on a fresh segment if the one in use gives way.
     pub(super) fn flush(&mut self, stream: Stream, now: Uptime) {
-        if self.shared().pending(stream).is_empty() {
-            return;
-        }
-        if self.log(stream).trouble.is_some_and(|trouble| trouble.retry_at > now) {
-            return;
+        let nothing_pends = self.shared().pending(stream).is_empty();
+        match self.log(stream).trouble {
+            Some(trouble) if trouble.retry_at > now => return,
+            None if nothing_pends => return,
+            Some(_) | None => {}
         }
         let on_used = self.log(stream).has_segment();
-        let outcome = self.write_out(stream).or_else(|error| {
+        // With everything sent from memory there is nothing to write, but a disk to try.
+        let outcome =
+            if nothing_pends { self.begin_segment(stream) } else { self.write_out(stream) };
+        let outcome = outcome.or_else(|error| {
             self.abandon(stream);
             if !on_used {
                 return Err(error);

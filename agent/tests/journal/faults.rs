@@ -88,7 +88,6 @@ fn a_start_on_a_read_only_disk_knows_what_is_there_and_sends_it() {
     let mut vehicle = driving();
     vehicle.restart();
     vehicle.disk.fail(Failing::ReadOnly);
-    let disk = vehicle.disk.clone();
     vehicle.start();
     vehicle.take(Step::Event);
     assert_eq!(vehicle.journal.health(), Health::InMemory(Fault::ReadOnly));
@@ -97,7 +96,12 @@ fn a_start_on_a_read_only_disk_knows_what_is_there_and_sends_it() {
         vehicle.commit_all();
     }
     assert_eq!(STREAMS.map(|stream| vehicle.journal.waiting(stream)), [0, 0]);
-    drop(disk);
+    vehicle.disk.fail(Failing::Nothing);
+    vehicle.now = vehicle.now.plus_ms(LIMITS.retry_ms);
+    vehicle.sync();
+    assert_eq!(vehicle.journal.health(), Health::Sound, "also with nothing left to write");
+    vehicle.take(Step::Event);
+    vehicle.restart();
 }
 
 #[test]
