@@ -18,6 +18,7 @@ pub mod uplink;
 
 pub mod control;
 
+pub mod decode;
 pub mod doctor;
 
 pub mod panel;

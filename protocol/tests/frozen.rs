@@ -93,8 +93,8 @@ fn trail() -> TrailBatch {
     let fix = |refused| TrailFix {
         at: at(),
         position: position(),
-        speed_mmps: Some(13_890),
-        course_cdeg: Some(6_513),
+        speed_cmps: Some(1_389),
+        course_ddeg: Some(651),
         altitude_mm: Some(-4_400),
         fix_type: FixType::RtkFixed,
         refused,
@@ -107,6 +107,28 @@ fn trail() -> TrailBatch {
             TrailEntry::Fix(fix(Some(Refusal::Jump))),
             TrailEntry::Gap { fixes: 300, reason: GapReason::Thinned },
         ],
+    }
+}
+
+/// A vehicle that drives off and turns, with a digit more or less here and there.
+fn drive() -> TrailBatch {
+    let fix = |second: i32| TrailFix {
+        at: at().plus_ms(1_000 * i64::from(second) + if second > 40 { 200 } else { 0 }),
+        position: Position::new(
+            374_263_973 + second * second * 45 - second % 3,
+            -1_220_936_434 + second * second * second,
+        )
+        .expect("on the globe"),
+        speed_cmps: (second != 30).then_some(100 * second.unsigned_abs()),
+        course_ddeg: u16::try_from(3_590 + 7 * second).ok().map(|ddeg| ddeg % 3_600),
+        altitude_mm: Some(4_400 + 100 * (second % 5)),
+        fix_type: if second % 20 == 7 { FixType::RtkFloat } else { FixType::RtkFixed },
+        refused: None,
+    };
+    TrailBatch {
+        epoch: JournalEpoch(0x0123_4567_89ab_cdef),
+        after: Sequence(86_400),
+        entries: (0..60).map(|second| TrailEntry::Fix(fix(second))).collect(),
     }
 }
 
@@ -166,7 +188,8 @@ fn frozen<M: Message + PartialEq + std::fmt::Debug>(message: &M) -> String {
 fn the_live_position_keeps_its_bytes() {
     let live =
         Live { at: at(), position: position(), speed_mmps: Some(13_890), course_cdeg: Some(6_513) };
-    insta::assert_snapshot!(frozen(&live));
+    let bare = Live { speed_mmps: None, course_cdeg: None, ..live };
+    insta::assert_snapshot!([live, bare].map(|live| frozen(&live.rounded())).concat());
 }
 
 #[test]
@@ -176,7 +199,7 @@ fn the_event_batch_keeps_its_bytes() {
 
 #[test]
 fn the_trail_batch_keeps_its_bytes() {
-    insta::assert_snapshot!(frozen(&trail()));
+    insta::assert_snapshot!([trail(), drive()].map(|batch| frozen(&batch)).concat());
 }
 
 #[test]

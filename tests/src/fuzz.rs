@@ -8,19 +8,23 @@ use tripline_agent_core::record::scan;
 use tripline_agent_core::segment::{Items, read_header};
 use tripline_agent_core::stream::Decoder;
 use tripline_backend::beckn::v0_9;
+use tripline_protocol::fix::{Fix, FixType, Refusal};
+use tripline_protocol::id::{JournalEpoch, Sequence};
 use tripline_protocol::link::down::{Command, CommitAck};
-use tripline_protocol::link::envelope::{Message, decode, encode};
-use tripline_protocol::link::trail::TrailBatch;
+use tripline_protocol::link::envelope::{Message, VERSION, decode, encode};
+use tripline_protocol::link::trail::{TRAIL_ENTRIES_MAX, TrailBatch, TrailEntry};
 use tripline_protocol::link::up::{EventBatch, Live, Presence};
 use tripline_protocol::signing::SignatureHeader;
-use tripline_protocol::unit::Timestamp;
+use tripline_protocol::unit::{Position, Timestamp};
 
 /// A body and its name.
 pub type Body = (&'static str, fn(&[u8]));
 
 /// Every body.
-pub const BODIES: [Body; 6] = [
+pub const BODIES: [Body; 8] = [
     ("link", link),
+    ("trail", trail),
+    ("trail_fixes", trail_fixes),
     ("nmea", nmea),
     ("stream", stream),
     ("journal", journal),
@@ -41,6 +45,52 @@ fn link(bytes: &[u8]) {
     round::<Presence>(bytes);
     round::<CommitAck>(bytes);
     round::<Command>(bytes);
+}
+
+/// Any body of a trail batch or a live position: what decodes has these bytes and no others.
+fn trail(bytes: &[u8]) {
+    fn one_form<M: Message>(payload: &[u8]) -> Option<M> {
+        let message = decode::<M>(payload).ok()?;
+        assert_eq!(encode(&message), payload);
+        Some(message)
+    }
+    let payload = [&[VERSION][..], bytes].concat();
+    if let Some(batch) = one_form::<TrailBatch>(&payload) {
+        assert!(batch.entries.len() <= TRAIL_ENTRIES_MAX);
+    }
+    one_form::<Live>(&payload);
+    one_form::<Live>(payload.get(..15).unwrap_or(&payload));
+}
+
+/// Any fixes: the batch of them reads back, and each as a live position too.
+fn trail_fixes(bytes: &[u8]) {
+    let (mut entries, mut at, mut lat, mut lon) = (Vec::new(), 0_i64, 0_i32, 0_i32);
+    for chunk in bytes.chunks_exact(16).take(TRAIL_ENTRIES_MAX) {
+        let word = |from: usize| i32::from_le_bytes([0, 1, 2, 3].map(|i| chunk[from + i]));
+        // The first byte says which fields are there and how far the others reach.
+        let (flags, scale) = (chunk[0], u32::from(chunk[1]) % 32);
+        at = at.wrapping_add(i64::from(word(2)) << scale);
+        lat = lat.wrapping_add(word(5) >> scale);
+        lon = lon.wrapping_add(word(8) >> scale);
+        let Ok(position) = Position::new(lat, lon) else { continue };
+        let fix = Fix {
+            at: Timestamp::from_unix_ms(at),
+            position,
+            speed_mmps: (flags & 1 != 0).then_some(word(11).cast_unsigned() >> scale),
+            course_cdeg: (flags & 2 != 0).then(|| u16::from_le_bytes([chunk[13], chunk[14]])),
+            altitude_mm: (flags & 4 != 0).then_some(word(12) >> scale),
+            satellites: None,
+            hdop_c: None,
+            accuracy_mm: None,
+            fix_type: FixType::ALL[usize::from(flags >> 3) % FixType::ALL.len()],
+            refused: Refusal::ALL.get(usize::from(chunk[15])).copied(),
+        };
+        entries.push(TrailEntry::Fix((&fix).into()));
+        let live = Live::from(&fix);
+        assert_eq!(decode(&encode(&live)), Ok(live));
+    }
+    let batch = TrailBatch { epoch: JournalEpoch(at.cast_unsigned()), after: Sequence(7), entries };
+    assert_eq!(decode(&encode(&batch)), Ok(batch));
 }
 
 /// Any serial line: cut anywhere, it gives the same observations.

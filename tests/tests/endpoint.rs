@@ -128,8 +128,8 @@ fn batch(after: u64, count: u64) -> TrailBatch {
     let fix = |n: u64| TrailFix {
         at: Timestamp::from_unix_ms(1_700_000_000_000 + n.cast_signed() * 1000),
         position: Position::new(129_000_000, 776_000_000).expect("on the globe"),
-        speed_mmps: None,
-        course_cdeg: None,
+        speed_cmps: None,
+        course_ddeg: None,
         altitude_mm: None,
         fix_type: FixType::ThreeD,
         refused: None,

@@ -1,11 +1,17 @@
 //! Runs each fuzz body over seeds and seeded mutations of them, on the stable toolchain.
 
 use tripline_agent_core::segment::{FORMAT, Fate, Header, head};
+use tripline_protocol::fix::FixType;
+use tripline_protocol::id::{JournalEpoch, Sequence};
 use tripline_protocol::id::{JournalEpoch, Sequence};
 use tripline_protocol::link::down::CommitAck;
+use tripline_protocol::link::down::CommitAck;
+use tripline_protocol::link::envelope::encode;
 use tripline_protocol::link::envelope::encode;
 use tripline_protocol::link::trail::GapReason;
+use tripline_protocol::link::trail::{GapReason, TrailBatch, TrailEntry, TrailFix};
 use tripline_protocol::link::up::{Presence, Stream};
+use tripline_protocol::unit::{Position, Timestamp};
 use tripline_tests::fuzz::BODIES;
 use tripline_tests::world::committed_trace;
 
@@ -54,6 +60,22 @@ impl Chance {
     }
 }
 
+/// A few seconds of driving, and a gap.
+fn trail() -> TrailBatch {
+    let fix = |n: i32| TrailFix {
+        at: Timestamp::from_unix_ms(1_700_000_000_000 + i64::from(n) * 1_000),
+        position: Position::new(129_716_000 + n * n * 40, 775_946_000).expect("on the globe"),
+        speed_cmps: Some(n.unsigned_abs() * 90),
+        course_ddeg: None,
+        altitude_mm: Some(912_300),
+        fix_type: FixType::ThreeD,
+        refused: None,
+    };
+    let mut entries: Vec<_> = (0..20).map(|n| TrailEntry::Fix(fix(n))).collect();
+    entries.insert(9, TrailEntry::Gap { fixes: 30, reason: GapReason::Damaged });
+    TrailBatch { epoch: JournalEpoch(77), after: Sequence(120), entries }
+}
+
 fn seeds() -> Vec<Vec<u8>> {
     let trace = std::fs::read(committed_trace()).expect("the trace is committed");
     let commit_ack =
@@ -97,6 +119,7 @@ fn seeds() -> Vec<Vec<u8>> {
         journal,
         segment,
         encode(&commit_ack),
+        encode(&trail())[1..].to_vec(),
         encode(&Presence::Here { agent_version: "0.1.0".into() }),
         request.into(),
         header.into(),

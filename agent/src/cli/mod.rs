@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
+use tripline_protocol::unit::Timestamp;
 
 use crate::config::{Config, SAMPLE};
 use crate::control::client;
 use crate::control::message::Request;
+use crate::decode;
 use crate::doctor;
 use crate::error::AgentError;
 use crate::run;
@@ -48,6 +50,10 @@ enum Command {
     ///
     /// Each verb is answered only when its event is on the disk. None needs a network.
     Trip(TripArgs),
+    /// Show what the agent makes of a recording of its receiver: NMEA, UBX or both
+    ///
+    /// The same code that runs in the vehicle reads it. Each fix is a line; a refused one says why.
+    Decode(DecodeArgs),
     /// Look at everything the agent needs, and name what is wrong
     ///
     /// Configuration, clock, disk, receiver, antenna and backend. It changes nothing. A running agent is
@@ -57,6 +63,27 @@ enum Command {
     /// Print or check a configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+}
+
+#[derive(Debug, Args)]
+struct DecodeArgs {
+    /// The recording; standard input if not given, or `-`
+    file: Option<PathBuf>,
+    /// Print JSON: an object a fix, or one object with --stats. What is unknown is null
+    #[arg(long)]
+    json: bool,
+    /// Print a summary in place of the fixes: faults, refusals, odometer, standing still, trail bytes
+    #[arg(long)]
+    stats: bool,
+    /// Take the whole recording for one trip, and sum that up too
+    #[arg(long, requires = "stats")]
+    trip: bool,
+    /// Dates before this day (YYYY-MM-DD, UTC) are GPS week rollovers and are moved forward
+    #[arg(long, default_value = "2000-01-01", value_parser = day)]
+    not_before: Timestamp,
+    /// The error bound of the points kept, in metres, 1 to 1000
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    error_m: u64,
 }
 
 #[derive(Debug, Args)]
@@ -168,6 +195,7 @@ impl Cli {
         match self.command {
             Command::Run(args) => run_agent(&args),
             Command::Trip(args) => ask(args),
+            Command::Decode(args) => decode(&args),
             Command::Doctor(args) => examine(&args),
             Command::Config(ConfigCommand::Sample) => {
                 print!("{SAMPLE}");
@@ -206,6 +234,18 @@ fn run_agent(args: &RunArgs) -> Result<(), AgentError> {
             tokio::spawn(run::run(config, args.wait_for_receiver)).await
         })
         .map_err(|error| AgentError::Internal(error.to_string()))?
+}
+
+fn decode(args: &DecodeArgs) -> Result<(), AgentError> {
+    let file = args.file.as_deref().filter(|file| *file != Path::new("-"));
+    let options = decode::Options {
+        json: args.json,
+        stats: args.stats,
+        trip: args.trip,
+        not_before: args.not_before,
+        error_mm: args.error_m * 1000,
+    };
+    decode::run(file, options)
 }
 
 fn examine(args: &DoctorArgs) -> Result<(), AgentError> {
@@ -274,6 +314,15 @@ impl Verb {
             Self::Sos => Request::Sos,
         }
     }
+}
+
+/// The beginning of a day.
+fn day(text: &str) -> Result<Timestamp, String> {
+    let day: jiff::civil::Date =
+        text.parse().map_err(|_| "give a day such as 2019-04-07".to_string())?;
+    let midnight = day.to_datetime(jiff::civil::Time::midnight());
+    let zoned = midnight.to_zoned(jiff::tz::TimeZone::UTC).map_err(|error| error.to_string())?;
+    Ok(Timestamp::from_unix_ms(zoned.timestamp().as_millisecond()))
 }
 
 /// Rupees with at most two decimals, as paise.

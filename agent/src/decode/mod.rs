@@ -37,7 +37,8 @@ pub struct Options {
 /// Decodes the file at `path`, or standard input, onto standard output.
 pub fn run(path: Option<&Path>, options: Options) -> Result<(), AgentError> {
     let name = || path.map_or_else(|| PathBuf::from("standard input"), Path::to_path_buf);
-    let unreadable = |error: io::Error| AgentError::Recording { path: name(), reason: error };
+    let unreadable =
+        |error: io::Error| AgentError::Recording { path: name(), reason: error.to_string() };
     let mut input: Box<dyn Read> = match path {
         Some(path) => Box::new(File::open(path).map_err(unreadable)?),
         None => Box::new(io::stdin().lock()),

@@ -71,7 +71,7 @@ impl Printer {
 
     pub(super) fn stats(&self, stats: &Stats, out: &mut dyn Write) -> io::Result<()> {
         if self.json {
-            serde_json::to_writer(&mut *out, stats)?;
+            serde_json::to_writer(&mut *out, &stats.summary())?;
             return out.write_all(b"\n");
         }
         out.write_all(stats.text().as_bytes())

@@ -4,7 +4,7 @@ use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
 
-use super::envelope::Message;
+use super::envelope::Postcard;
 use super::up::Stream;
 use crate::assignment::{Assignment, RiderContact};
 use crate::id::{AssignmentId, CommandNumber, JournalEpoch, Sequence, TripId};
@@ -60,5 +60,5 @@ pub enum CommandBody {
     },
 }
 
-impl Message for CommitAck {}
-impl Message for Command {}
+impl Postcard for CommitAck {}
+impl Postcard for Command {}

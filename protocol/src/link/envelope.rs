@@ -1,4 +1,5 @@
-//! The envelope: one version byte, then the message in postcard, then nothing.
+//! The envelope: one version byte, then the message, then nothing. Live positions and trail batches have
+//! bytes of their own; all else is postcard.
 
 use alloc::vec::Vec;
 
@@ -41,14 +42,34 @@ pub enum DecodeError {
 }
 
 /// A message of the device link. What it is follows from its topic's lane.
-pub trait Message: Serialize + DeserializeOwned {}
+pub trait Message: Sized {
+    /// Appends the message to `bytes`.
+    fn append(&self, bytes: Vec<u8>) -> Vec<u8>;
+
+    /// The message that takes up all of `body`; total over any input.
+    fn read(body: &[u8]) -> Result<Self, DecodeError>;
+}
+
+/// A message whose bytes are postcard's.
+pub trait Postcard: Serialize + DeserializeOwned {}
+
+impl<M: Postcard> Message for M {
+    fn append(&self, bytes: Vec<u8>) -> Vec<u8> {
+        postcard::to_extend(self, bytes).expect("made of types postcard can write")
+    }
+
+    fn read(body: &[u8]) -> Result<Self, DecodeError> {
+        match postcard::take_from_bytes(body) {
+            Ok((message, [])) => Ok(message),
+            Ok((_, rest)) => Err(DecodeError::Trailing { len: rest.len() }),
+            Err(_) => Err(DecodeError::Malformed),
+        }
+    }
+}
 
 /// The bytes of a message.
-///
-/// # Panics
-/// Never: every [`Message`] is made of types postcard can write.
 pub fn encode<M: Message>(message: &M) -> Vec<u8> {
-    postcard::to_extend(message, Vec::from([VERSION])).expect("messages are serializable")
+    message.append(Vec::from([VERSION]))
 }
 
 /// The message of these bytes; total over any input.
@@ -60,9 +81,5 @@ pub fn decode<M: Message>(bytes: &[u8]) -> Result<M, DecodeError> {
     if *version != VERSION {
         return Err(DecodeError::Version { found: *version });
     }
-    match postcard::take_from_bytes(body) {
-        Ok((message, [])) => Ok(message),
-        Ok((_, rest)) => Err(DecodeError::Trailing { len: rest.len() }),
-        Err(_) => Err(DecodeError::Malformed),
-    }
+    M::read(body)
 }

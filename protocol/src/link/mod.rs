@@ -8,5 +8,6 @@ pub mod topic;
 pub mod envelope;
 
 pub mod down;
+pub mod live;
 pub mod trail;
 pub mod up;

@@ -1,41 +1,19 @@
-//! What a device publishes: the live position, events, the trail, its presence.
+//! What a device publishes: the live position, events, its presence. The trail has its own module.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::envelope::Message;
+use super::envelope::Postcard;
 use crate::coded::coded_enum;
-use crate::fix::{Fix, FixStamp};
+use crate::fix::FixStamp;
 use crate::id::{AssignmentId, CommandNumber, JournalEpoch, Sequence, TripId};
 use crate::meter::Reading;
 use crate::trip::TripStep;
-use crate::unit::{Position, Timestamp};
+use crate::unit::Timestamp;
 
-/// Lane `live`: the newest position. Neither journalled nor repeated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Live {
-    /// GNSS time of the fix.
-    pub at: Timestamp,
-    /// Where.
-    pub position: Position,
-    /// Speed over ground in mm/s.
-    pub speed_mmps: Option<u32>,
-    /// Course over ground in 1/100 degree.
-    pub course_cdeg: Option<u16>,
-}
-
-impl From<&Fix> for Live {
-    fn from(fix: &Fix) -> Self {
-        Self {
-            at: fix.at,
-            position: fix.position,
-            speed_mmps: fix.speed_mmps,
-            course_cdeg: fix.course_cdeg,
-        }
-    }
-}
+pub use super::live::Live;
 
 coded_enum! {
     /// The two journalled streams of a device.
@@ -240,9 +218,8 @@ pub enum Presence {
     Gone,
 }
 
-impl Message for Live {}
-impl Message for EventBatch {}
-impl Message for Presence {}
+impl Postcard for EventBatch {}
+impl Postcard for Presence {}
 
 #[cfg(test)]
 mod tests {

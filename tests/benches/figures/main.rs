@@ -9,6 +9,7 @@ mod corpus;
 mod journal;
 mod odometer;
 mod parse;
+mod trail;
 
 /// A section's name and what prints its rows.
 type Section = (&'static str, fn(&Data) -> Vec<Row>);
@@ -19,6 +20,7 @@ const SECTIONS: &[Section] = &[
     ("journal", journal::rows),
     ("odometer", odometer::rows),
     ("parse", parse::rows),
+    ("trail", trail::rows),
 ];
 
 /// A row of the table.

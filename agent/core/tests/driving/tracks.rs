@@ -2,8 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use tripline_agent_core::epoch::Assembler;
-use tripline_agent_core::nmea::{Framer, Sentence};
+use tripline_agent_core::stream::{Decoder, Heard};
 use tripline_protocol::fix::{Fix, FixType};
 use tripline_protocol::unit::{Position, Timestamp};
 
@@ -25,11 +24,15 @@ pub(crate) fn data(name: &str) -> Option<PathBuf> {
 /// The fixes of a recording of NMEA.
 pub(crate) fn recording(name: &str) -> Option<Vec<Fix>> {
     let bytes = std::fs::read(data(name)?).expect("the recording can be read");
-    let (mut framer, mut assembler) = (Framer::default(), Assembler::default());
-    let mut fixes = Vec::new();
-    framer.push(&bytes, |text| {
-        fixes.extend(Sentence::parse(text).and_then(|sentence| assembler.push(sentence)));
-    });
+    let mut decoder = Decoder::new(Timestamp::from_unix_ms(0));
+    let mut fixes: Vec<Fix> = Vec::new();
+    let mut on_heard = |heard| {
+        if let Heard::Observation(observation) = heard {
+            fixes.extend(observation.at.map(|at| observation.fix(at)));
+        }
+    };
+    decoder.push(&bytes, &mut on_heard);
+    decoder.finish(&mut on_heard);
     Some(fixes)
 }
 

@@ -1,26 +1,43 @@
 //! Lane `trail`: every fix, in batches that name the sequence they follow.
+//!
+//! A batch is coded as a whole and on its own: predictions from the fixes before it in the batch, and an
+//! adaptive range coder for how far they miss. PROTOCOL.md describes it; what the bytes are is decided
+//! here and frozen by `protocol/tests/frozen.rs`.
+
+mod codec;
+mod grid;
+mod guess;
+mod motion;
+mod number;
+mod place;
+mod range;
+mod scalar;
+mod symbol;
+mod track;
+
+pub use codec::TRAIL_ENTRIES_MAX;
 
 use alloc::vec::Vec;
 
-use serde::{Deserialize, Serialize};
-
-use super::envelope::Message;
 use crate::coded::coded_enum;
 use crate::fix::{Fix, FixType, Refusal};
 use crate::id::{JournalEpoch, Sequence};
 use crate::unit::{Position, Timestamp};
 
 /// A fix as the trail keeps it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// Time, position and altitude are the receiver's to the last digit. Speed and course are rounded to what
+/// a receiver can know: finer digits of theirs are noise, and noise is most of what a trail costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TrailFix {
     /// GNSS time of the fix.
     pub at: Timestamp,
     /// Where.
     pub position: Position,
-    /// Speed over ground in mm/s.
-    pub speed_mmps: Option<u32>,
-    /// Course over ground in 1/100 degree clockwise from true north, 0 to 35999.
-    pub course_cdeg: Option<u16>,
+    /// Speed over ground in cm/s.
+    pub speed_cmps: Option<u32>,
+    /// Course over ground in 0.1 degree clockwise from true north, 0 to 3599.
+    pub course_ddeg: Option<u16>,
     /// Altitude above mean sea level in mm.
     pub altitude_mm: Option<i32>,
     /// How the receiver arrived at it.
@@ -29,13 +46,16 @@ pub struct TrailFix {
     pub refused: Option<Refusal>,
 }
 
+/// Rounds speed and course to the nearest, halves up.
 impl From<&Fix> for TrailFix {
     fn from(fix: &Fix) -> Self {
         Self {
             at: fix.at,
             position: fix.position,
-            speed_mmps: fix.speed_mmps,
-            course_cdeg: fix.course_cdeg,
+            speed_cmps: fix.speed_mmps.map(|mmps| mmps / 10 + u32::from(mmps % 10 >= 5)),
+            course_ddeg: fix
+                .course_cdeg
+                .map(|cdeg| (cdeg / 10 + u16::from(cdeg % 10 >= 5)) % 3_600),
             altitude_mm: fix.altitude_mm,
             fix_type: fix.fix_type,
             refused: fix.refused,
@@ -54,7 +74,7 @@ coded_enum! {
 }
 
 /// One entry of a batch: a fix, or a declared loss.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TrailEntry {
     /// One sequence.
     Fix(TrailFix),
@@ -76,14 +96,22 @@ impl TrailEntry {
         }
     }
 
+    /// The fix, if it is one.
+    pub const fn fix(&self) -> Option<&TrailFix> {
+        match self {
+            Self::Fix(fix) => Some(fix),
+            Self::Gap { .. } => None,
+        }
+    }
+
     /// Whether it stands for no sequence at all, which no well-formed entry does.
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// A run of the trail, without undeclared holes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A run of the trail, without undeclared holes, of at most [`TRAIL_ENTRIES_MAX`] entries.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrailBatch {
     /// The journal the fixes are in.
     pub epoch: JournalEpoch,
@@ -124,8 +152,6 @@ impl TrailBatch {
     }
 }
 
-impl Message for TrailBatch {}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,8 +161,8 @@ mod tests {
         let fix = TrailEntry::Fix(TrailFix {
             at: Timestamp::from_unix_ms(1),
             position: Position::new(1, 2).expect("on the globe"),
-            speed_mmps: None,
-            course_cdeg: None,
+            speed_cmps: None,
+            course_ddeg: None,
             altitude_mm: None,
             fix_type: FixType::TwoD,
             refused: None,
