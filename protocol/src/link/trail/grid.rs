@@ -86,16 +86,16 @@ pub(super) fn choose<'f>(fixes: impl Iterator<Item = &'f TrailFix> + Clone) -> C
     let speeds = fixes.clone().filter_map(|fix| fix.speed_cmps);
     let courses = fixes.clone().filter_map(|fix| fix.course_ddeg);
     [
-        coarsest(&TIME, fixes.clone().map(|fix| fix.at.unix_ms)),
-        coarsest(&ANGLE, fixes.clone().flat_map(angles).map(i64::from)),
-        coarsest(&SPEED, speeds.map(i64::from)),
-        coarsest(&COURSE, courses.map(i64::from)),
-        coarsest(&ALTITUDE, fixes.filter_map(|fix| fix.altitude_mm).map(i64::from)),
+        coarsest(&TIME, &fixes.clone().map(|fix| fix.at.unix_ms)),
+        coarsest(&ANGLE, &fixes.clone().flat_map(angles).map(i64::from)),
+        coarsest(&SPEED, &speeds.map(i64::from)),
+        coarsest(&COURSE, &courses.map(i64::from)),
+        coarsest(&ALTITUDE, &fixes.filter_map(|fix| fix.altitude_mm).map(i64::from)),
     ]
 }
 
 /// The last of the grids on which every value lies; every value lies on the first.
-fn coarsest(grids: &[Grid], values: impl Iterator<Item = i64> + Clone) -> usize {
+fn coarsest<V: Iterator<Item = i64> + Clone>(grids: &[Grid], values: &V) -> usize {
     let fits = |grid: &Grid| values.clone().all(|value| grid.index(value).is_some());
     grids.iter().rposition(fits).unwrap_or(0)
 }

@@ -8,12 +8,12 @@ const fn sin_q30(cdeg: i64) -> i64 {
     let quarter = if half <= 9_000 { half } else { 18_000 - half };
     // A polynomial in the share of a quarter turn, coefficients times 2^30.
     let z = (quarter << 30) / 9_000;
-    let z2 = z * z >> 30;
+    let z2 = (z * z) >> 30;
     let mut sum = -4_684_166;
-    sum = 85_349_230 + (sum * z2 >> 30);
-    sum = -693_552_362 + (sum * z2 >> 30);
-    sum = 1_686_628_113 + (sum * z2 >> 30);
-    sign * (sum * z >> 30)
+    sum = 85_349_230 + ((sum * z2) >> 30);
+    sum = -693_552_362 + ((sum * z2) >> 30);
+    sum = 1_686_628_113 + ((sum * z2) >> 30);
+    sign * ((sum * z) >> 30)
 }
 
 const fn cos_q30(cdeg: i64) -> i64 {
@@ -53,7 +53,10 @@ const SPEED_CMPS_MAX: i64 = 100_000;
 pub(super) fn velocity(speed_cmps: i64, course_ddeg: i64) -> Plane {
     let speed = speed_cmps.clamp(0, SPEED_CMPS_MAX) * 10;
     let course_cdeg = course_ddeg * 10;
-    Plane { north: speed * cos_q30(course_cdeg) >> 24, east: speed * sin_q30(course_cdeg) >> 24 }
+    Plane {
+        north: (speed * cos_q30(course_cdeg)) >> 24,
+        east: (speed * sin_q30(course_cdeg)) >> 24,
+    }
 }
 
 /// What so many 1/16 mm are at a latitude, in 1/16 of 1e-7 degree.
@@ -61,8 +64,8 @@ pub(super) const fn degrees_e7(way: Plane, lat_e7: i64) -> Plane {
     let lat = lat_e7 / 100_000;
     // Millimetres in a degree of the WGS 84 ellipsoid.
     let lat_mm =
-        111_132_954 - (559_822 * cos_q30(2 * lat) >> 30) + (1_175 * cos_q30(4 * lat) >> 30);
-    let lon_mm = (111_412_840 * cos_q30(lat) >> 30) - (93_500 * cos_q30(3 * lat) >> 30);
+        111_132_954 - ((559_822 * cos_q30(2 * lat)) >> 30) + ((1_175 * cos_q30(4 * lat)) >> 30);
+    let lon_mm = ((111_412_840 * cos_q30(lat)) >> 30) - ((93_500 * cos_q30(3 * lat)) >> 30);
     // Next to a pole a degree of longitude is nothing; what is predicted there does not matter.
     let lon_mm = if lon_mm < 1_000_000 { 1_000_000 } else { lon_mm };
     Plane { north: way.north * 10_000_000 / lat_mm, east: way.east * 10_000_000 / lon_mm }

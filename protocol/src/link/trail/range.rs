@@ -22,7 +22,7 @@ pub(super) struct Chance {
 impl Chance {
     /// Expects a set bit `of` times in `all`, with the weight of so many bits seen.
     pub(super) const fn expect(of: u32, all: u32, weight: u32, settled: u32) -> Self {
-        let set = (of as u64 * ONE as u64 / all as u64) as u32;
+        let set = of * (ONE / all) + of * (ONE % all) / all;
         let set = if set < LEAST {
             LEAST
         } else if set > ONE - LEAST {
@@ -72,7 +72,7 @@ pub(super) trait Coder {
     fn below(&mut self, value: i64, bound: i64) -> i64 {
         // Halving with a chance pays for the upper bits only.
         let rest = (u64::BITS - bound.leading_zeros()).saturating_sub(12);
-        let (mut low, mut high) = (0, (bound.max(1) - 1 >> rest) + 1);
+        let (mut low, mut high) = (0, ((bound.max(1) - 1) >> rest) + 1);
         while high - low > 1 {
             let middle = low.midpoint(high);
             let set = (high - middle) * i64::from(ONE) / (high - low);

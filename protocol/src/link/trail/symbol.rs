@@ -41,12 +41,13 @@ impl Symbol {
         let chance = &mut self.changes[usize::from(self.changed)];
         self.changed = coder.bit(chance, symbol != self.last);
         if self.changed {
+            // The node of the tree is the bits so far, with a 1 before them.
             let mut node = 1;
             for place in (0..self.bits).rev() {
-                let bit = coder.bit(&mut self.tree[node], symbol >> place & 1 == 1);
-                node = node << 1 | usize::from(bit);
+                let chance = &mut self.tree[node as usize];
+                node = node << 1 | u32::from(coder.bit(chance, symbol >> place & 1 == 1));
             }
-            self.last = (node as u32) & ((1 << self.bits) - 1);
+            self.last = node - (1 << self.bits);
         }
         self.last
     }
