@@ -3,12 +3,8 @@
 use tripline_agent_core::segment::{FORMAT, Fate, Header, head};
 use tripline_protocol::fix::FixType;
 use tripline_protocol::id::{JournalEpoch, Sequence};
-use tripline_protocol::id::{JournalEpoch, Sequence};
-use tripline_protocol::link::down::CommitAck;
 use tripline_protocol::link::down::CommitAck;
 use tripline_protocol::link::envelope::encode;
-use tripline_protocol::link::envelope::encode;
-use tripline_protocol::link::trail::GapReason;
 use tripline_protocol::link::trail::{GapReason, TrailBatch, TrailEntry, TrailFix};
 use tripline_protocol::link::up::{Presence, Stream};
 use tripline_protocol::unit::{Position, Timestamp};

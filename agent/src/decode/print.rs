@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use jiff::Timestamp as Instant;
 use serde::Serialize;
+use tripline_protocol::fix::Refusal;
 use tripline_protocol::unit::Timestamp;
 
 use super::recording::Seen;
@@ -36,7 +37,7 @@ impl From<&Seen> for Line {
             fix_type: fix.fix_type.code(),
             satellites: fix.satellites,
             hdop_c: fix.hdop_c,
-            refused: fix.refused.map(|refused| refused.code()),
+            refused: fix.refused.map(Refusal::code),
         }
     }
 }
@@ -88,7 +89,7 @@ fn text(Seen { fix, dated }: &Seen, out: &mut dyn Write) -> io::Result<()> {
     let course = scaled(fix.course_cdeg.map(i64::from), 100, 1);
     let hdop = scaled(fix.hdop_c.map(i64::from), 100, 2);
     let satellites = fix.satellites.map_or("-".into(), |used| used.to_string());
-    let refused = fix.refused.map_or("", |refused| refused.code());
+    let refused = fix.refused.map_or("", Refusal::code);
     let line = format!(
         "{time:<24} {lat:>11} {lon:>12} {altitude:>8} {speed:>7} {course:>6}  {:<12} {satellites:>4} {hdop:>5}  {refused}",
         fix.fix_type.code()

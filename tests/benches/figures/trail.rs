@@ -11,6 +11,7 @@ use tripline_protocol::id::{JournalEpoch, Sequence};
 use tripline_protocol::link::envelope::{decode, encode};
 use tripline_protocol::link::live::Live;
 use tripline_protocol::link::trail::{TrailBatch, TrailEntry};
+use tripline_protocol::unit::Timestamp;
 
 use crate::{Data, Row};
 
