@@ -54,7 +54,9 @@ impl Vehicle {
         let mut memory = Memory::default();
         for (start, records) in self.journal.iter().enumerate() {
             memory.begin(epoch(start));
-            records.iter().for_each(|record| memory.apply(record));
+            for record in records {
+                memory.apply(record);
+            }
         }
         memory
     }
