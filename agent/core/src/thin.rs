@@ -88,12 +88,14 @@ mod tests {
 
     fn thinned(after: u64, records: &[Record], through: u64) -> Vec<(u64, Option<u64>)> {
         let mut kept = Vec::new();
-        let mut keep = |record: Record| match record {
-            Record::Gap { through, fixes, .. } => kept.push((through.0, Some(fixes))),
-            other => kept.push((other.position().expect("a fix").1.0, None)),
+        let mut keep = |record: Record| {
+            let fixes = if let Record::Gap { fixes, .. } = record { Some(fixes) } else { None };
+            kept.push((record.position().expect("of the trail").1.0, fixes));
         };
         let mut thinner = Thinner::new(Sequence(after));
-        records.iter().for_each(|record| thinner.push(record.clone(), &mut keep));
+        for record in records {
+            thinner.push(record.clone(), &mut keep);
+        }
         thinner.finish(Sequence(through), &mut keep);
         kept
     }
