@@ -43,7 +43,7 @@ pub enum AgentError {
         tried: String,
     },
     /// The recording to replay cannot be read.
-    #[error("the recording {} cannot be read: {reason}; check its name", path.display())]
+    #[error("the recording {} cannot be read: {reason}", path.display())]
     Recording {
         /// The configured file.
         path: PathBuf,

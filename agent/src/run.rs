@@ -482,12 +482,12 @@ impl Agent {
             warn!(port = %path.display(), bytes, "the receiver is silent: check its power and wiring");
             return Ok(());
         }
+        if status.rounds == 0 {
+            self.line.told = false; // the search for the rate, or among several ports, goes on
+            return Ok(());
+        }
         let tried = match config.receiver.baud {
             Baud::Fixed(baud) => baud.to_string(),
-            Baud::Auto if status.rounds == 0 => {
-                self.line.told = false; // the search for the rate goes on
-                return Ok(());
-            }
             Baud::Auto => AUTO_RATES.map(|rate| rate.to_string()).join(", "),
         };
         let garbage = AgentError::Garbage { path, bytes, tried };

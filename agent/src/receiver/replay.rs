@@ -42,7 +42,7 @@ impl Recording {
     ) -> Result<Self, AgentError> {
         let unreadable = |error: io::Error| AgentError::Recording {
             path: path.into(),
-            reason: error.to_string(),
+            reason: format!("{error}; check [receiver] replay"),
         };
         let file = File::open(path).map_err(unreadable)?;
         if file.metadata().map_err(unreadable)?.is_dir() {
