@@ -10,9 +10,9 @@ coded_enum! {
     FixType {
         /// Dead reckoned, entered by hand or simulated: no satellites behind it.
         Estimated => "estimated",
-        /// Satellites alone, altitude not known.
+        /// Satellites alone, altitude held and not solved for.
         TwoD => "2d",
-        /// Satellites alone.
+        /// Satellites alone; also where the receiver does not say how many dimensions it solved for.
         ThreeD => "3d",
         /// Corrected by a reference station or an augmentation system.
         Differential => "differential",

@@ -29,7 +29,6 @@ use crate::panel::{Indication, TripMoment};
 use crate::record::Record;
 use crate::sampler::{Duty, Kept, Policies, Sampler};
 use crate::senses::Senses;
-use crate::timebase::TimeBase;
 use crate::view::View;
 
 /// How long a fix shows on the panel as having one, in ms: some missed seconds are no news.
@@ -132,7 +131,7 @@ impl Engine {
         now: Uptime,
     ) -> Self {
         let clock = Clock::new(system, floor, memory.last_known(), now);
-        let mut senses = Senses::new(settings.gate, settings.motion, TimeBase::default(), now);
+        let mut senses = Senses::new(settings.gate, settings.motion, now);
         let (total, bridged, last) = memory.distance();
         senses.resume(total, bridged, last);
         let sampler = Sampler::new(settings.trail, Duty::Moving);

@@ -22,6 +22,7 @@ pub struct Senses {
     gate: Gate,
     motion: Motion,
     ignition: Ignition,
+    trust_next: bool,
 }
 
 /// What an observation is to the vehicle.
@@ -35,12 +36,13 @@ pub struct Sensed {
 
 impl Senses {
     /// Fresh senses at `now`.
-    pub fn new(gate: GateLimits, motion: MotionLimits, time_base: TimeBase, now: Uptime) -> Self {
+    pub fn new(gate: GateLimits, motion: MotionLimits, now: Uptime) -> Self {
         Self {
-            time_base,
+            time_base: TimeBase::default(),
             gate: Gate::new(gate),
             motion: Motion::new(motion, now),
             ignition: Ignition::Unknown,
+            trust_next: false,
         }
     }
 
@@ -49,10 +51,18 @@ impl Senses {
         self.gate.resume(total.mm, bridged.mm, last);
     }
 
+    /// Takes the time of the next observation as it stands: in a recording no clock can be carried away.
+    pub const fn trust_next(&mut self) {
+        self.trust_next = true;
+    }
+
     /// Judges an observation. One without a date is taken for the nearest to `about`.
     pub fn observe(&mut self, observation: &Observation, about: Timestamp, now: Uptime) -> Sensed {
         let of_day = || observation.time_of_day.map(|time| nearest(time, about));
         let at = observation.at.or_else(of_day).unwrap_or(about);
+        if core::mem::take(&mut self.trust_next) {
+            self.time_base = TimeBase::trusting(at, now);
+        }
         let verdict = self.time_base.judge(at, now);
         let fix = self.gate.step(observation.fix(at), verdict);
         let first = self.motion.step(now, &fix, self.ignition);

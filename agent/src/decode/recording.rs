@@ -6,7 +6,6 @@ use tripline_agent_core::observation::Observation;
 use tripline_agent_core::sampler::simplify;
 use tripline_agent_core::senses::Senses;
 use tripline_agent_core::stream::Decoder;
-use tripline_agent_core::timebase::TimeBase;
 use tripline_protocol::fix::Fix;
 use tripline_protocol::id::{JournalEpoch, Sequence};
 use tripline_protocol::link::envelope::encode;
@@ -45,6 +44,8 @@ pub(super) struct Recording {
     /// The last time there was, from which a time of day without a date is dated.
     last_at: Timestamp,
     seen: u64,
+    /// Whether a date has been told.
+    dated: bool,
     /// Kept for the figures only.
     fixes: Option<Vec<Fix>>,
     standing_ms: u64,
@@ -58,6 +59,7 @@ impl Recording {
             uptime: Uptime::from_ms(0),
             last_at: options.not_before,
             seen: 0,
+            dated: false,
             fixes: if options.stats { Some(Vec::new()) } else { None },
             standing_ms: 0,
             moving_ms: 0,
@@ -69,11 +71,13 @@ impl Recording {
         self.uptime = self.uptime.plus_ms(passed_ms);
         let (now, about) = (self.uptime, self.last_at);
         let senses = self.senses.get_or_insert_with(|| {
-            // No clock can be carried away here, so the first time is taken as it stands.
-            let time_base =
-                observation.at.map_or_else(TimeBase::default, |at| TimeBase::trusting(at, now));
-            Senses::new(GateLimits::default(), MotionLimits::default(), time_base, now)
+            Senses::new(GateLimits::default(), MotionLimits::default(), now)
         });
+        // The first time there is, and the first with a date.
+        if self.seen == 0 || (observation.at.is_some() && !self.dated) {
+            senses.trust_next();
+        }
+        self.dated |= observation.at.is_some();
         let before = senses.motion();
         let fix = senses.observe(observation, about, now).fix;
         if self.seen > 0 {

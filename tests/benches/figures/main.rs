@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+mod agent;
 mod corpus;
 mod journal;
 mod odometer;
@@ -16,6 +17,7 @@ type Section = (&'static str, fn(&Data) -> Vec<Row>);
 
 /// Every section. One line each.
 const SECTIONS: &[Section] = &[
+    ("agent", agent::rows),
     ("corpus", corpus::rows),
     ("journal", journal::rows),
     ("odometer", odometer::rows),

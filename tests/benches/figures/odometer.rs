@@ -10,6 +10,7 @@ use tripline_tests::truth::Truth;
 
 use crate::{Data, Row};
 
+#[expect(dead_code, reason = "shared with tests that need more")]
 #[path = "../../../agent/core/tests/driving/tracks.rs"]
 mod tracks;
 
