@@ -36,7 +36,7 @@ use crate::uplink::{FROM_BACKEND_MAX, FromBackend, Progress, Uplink};
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Between two looks at what comes to pass though nothing comes in, in ms.
-const LOOK_AROUND_MS: u64 = 2_000;
+const LOOK_AROUND_MS: u64 = 5_000;
 
 /// Requests from the control socket waiting for the engine.
 const ASKED_MAX: usize = 16;

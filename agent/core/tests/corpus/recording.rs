@@ -1,8 +1,7 @@
 //! A log of gpsd's regression suite, its bytes as the receiver sent them.
 
-use tripline_agent_core::epoch::Assembler;
-use tripline_agent_core::nmea::Reader;
 use tripline_agent_core::observation::Observation;
+use tripline_agent_core::stream::{Decoder, Heard};
 use tripline_protocol::unit::Timestamp;
 
 /// 2000-01-01: the floor of `tripline-agent decode`.
@@ -26,14 +25,17 @@ pub(crate) fn pieces(log: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// What the agent makes of the pieces.
-///
-/// The binary frames of u-blox receivers are not read here: what only they tell is left out.
 pub(crate) fn observations(pieces: &[Vec<u8>]) -> Vec<Observation> {
-    let (mut reader, mut assembler) = (Reader::default(), Assembler::new(FLOOR));
+    let mut decoder = Decoder::new(FLOOR);
     let mut observations = Vec::new();
+    let mut on_heard = |heard| {
+        if let Heard::Observation(observation) = heard {
+            observations.push(observation);
+        }
+    };
     for piece in pieces {
-        reader.push(piece, |sentence| assembler.push(sentence, |o| observations.push(o)));
+        decoder.push(piece, &mut on_heard);
     }
-    observations.extend(assembler.idle());
+    decoder.finish(&mut on_heard);
     observations
 }
