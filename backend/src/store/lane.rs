@@ -125,6 +125,27 @@ impl Tx {
             .bind(device.as_str().to_owned()).fetch_one(conn).await?))
     }
 
+    /// Every event of a device's journal, in order.
+    pub async fn events(
+        &mut self,
+        device: &DeviceId,
+        epoch: JournalEpoch,
+    ) -> Result<Vec<EventRow>, StoreError> {
+        const SQL: &str = "SELECT sequence, at, refused, payload FROM device_event \
+             WHERE device_id = $1 AND epoch = $2 ORDER BY sequence";
+        let rows: Vec<(i64, i64, Option<String>, Vec<u8>)> = on_db!(self, conn => sqlx::query_as(SQL)
+            .bind(device.as_str().to_owned()).bind(to_db(epoch.0)).fetch_all(conn).await?);
+        Ok(rows
+            .into_iter()
+            .map(|(sequence, at, refused, payload)| EventRow {
+                sequence: Sequence(from_db(sequence)),
+                at: Timestamp::from_unix_ms(at),
+                refused,
+                payload,
+            })
+            .collect())
+    }
+
     /// Keeps a trail batch.
     pub async fn add_trail_batch(
         &mut self,

@@ -13,7 +13,7 @@ use tripline_protocol::fix::Fix;
 use tripline_protocol::id::{DeviceId, JournalEpoch, OrderId, Sequence};
 use tripline_protocol::link::envelope::decode;
 use tripline_protocol::link::trail::{TrailBatch, TrailEntry, TrailFix};
-use tripline_protocol::link::up::{Event, EventBody, Stream};
+use tripline_protocol::link::up::{Event, EventBatch, EventBody, Stream};
 use tripline_protocol::trip::{TripEvent, TripStep};
 
 use super::{LOOK_AGAIN, PATIENCE, World};
@@ -35,6 +35,15 @@ pub struct JournalEvidence {
     pub fixes: BTreeMap<(u64, Sequence), Fix>,
     /// Events by start and sequence.
     pub events: BTreeMap<(u64, Sequence), Event>,
+}
+
+/// What the backend holds of the vehicle, in order of start and sequence.
+#[derive(Debug, Clone, Default)]
+pub struct CommittedEvidence {
+    /// Events.
+    pub events: Vec<(u64, Sequence, Event)>,
+    /// Fixes.
+    pub fixes: Vec<(u64, Sequence, TrailFix)>,
 }
 
 /// The last sequence of a start.
@@ -147,6 +156,34 @@ impl<'w> Evidence<'w> {
             fixes += next.0;
         }
         Ok(fixes)
+    }
+
+    /// What the backend has committed, whatever the journal says of it.
+    pub async fn committed(&self) -> Result<CommittedEvidence> {
+        let epochs = self.journal()?.epochs;
+        let store = Store::open(self.store_url).await?;
+        let mut tx = store.read().await?;
+        let mut evidence = CommittedEvidence::default();
+        for (start, epoch) in epochs {
+            for row in tx.events(&self.device, epoch).await? {
+                let batch: EventBatch = decode(&row.payload)?;
+                for event in batch.records {
+                    evidence.events.push((start, row.sequence, event));
+                }
+            }
+            for row in tx.trail_batches(&self.device, epoch).await? {
+                let batch: TrailBatch = decode(&row.payload)?;
+                let fresh = batch.following(batch.after.plus(row.skip)).unwrap_or_default();
+                let first = row.through.0 + 1 - fresh.len() as u64;
+                for (sequence, entry) in (first..).zip(&fresh) {
+                    let TrailEntry::Fix(fix) = entry else { bail!("fix {sequence} was lost") };
+                    evidence.fixes.push((start, Sequence(sequence), *fix));
+                }
+            }
+        }
+        drop(tx);
+        store.close().await;
+        Ok(evidence)
     }
 
     /// Waits until the cursors stand where the journal stood when this was called.

@@ -84,8 +84,11 @@ pub(super) fn write_agent(
     device: &str,
     token: &str,
     backend: SocketAddr,
-    panel: bool,
+    plan: &Plan,
 ) -> Result<()> {
+    let replay = plan.replay.as_ref().map_or(String::new(), |recording| {
+        format!("replay = \"{}\"\nreplay_speed = 0", recording.display())
+    });
     let mut text = format!(
         r#"device = "{device}"
 data_dir = "{dir}/agent"
@@ -93,6 +96,7 @@ data_dir = "{dir}/agent"
 [receiver]
 port = "{dir}/gnss"
 baud = 115200
+{replay}
 
 [backend]
 host = "{host}"
@@ -113,9 +117,10 @@ idle_ms = 1000
         host = backend.ip(),
         port = backend.port(),
     );
-    if panel {
+    if plan.panel {
         text.push_str(&super::panel::configuration(dir));
     }
+    text.push_str(&plan.agent);
     fs::write(dir.join("agent.toml"), text)?;
     Ok(())
 }

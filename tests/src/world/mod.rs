@@ -20,12 +20,13 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::task::JoinHandle;
 use tripline_firmware_sim::control::ControlClient;
 use tripline_protocol::signing::{PublicKey, SecretKey};
 
 pub use binaries::{Binaries, build as build_binaries};
 pub use booking::{Booking, WHOLE_RIDE, drop_near};
-pub use evidence::{Evidence, JournalEvidence};
+pub use evidence::{CommittedEvidence, Evidence, JournalEvidence};
 pub use panel::Hands;
 pub use postgres::TestDatabase;
 pub use process::Process;
@@ -63,6 +64,12 @@ pub struct Plan {
     pub otp: bool,
     /// Whether the vehicle has a panel, on simulated pins.
     pub panel: bool,
+    /// What the agent's configuration says at its end, tables and all.
+    pub agent: String,
+    /// A recording that the agent replays as fast as it can, in place of the receiver.
+    pub replay: Option<PathBuf>,
+    /// Whether there is no network when the vehicle starts.
+    pub offline: bool,
 }
 
 impl Default for Plan {
@@ -77,6 +84,9 @@ impl Default for Plan {
             search_s: 60,
             otp: true,
             panel: false,
+            agent: String::new(),
+            replay: None,
+            offline: false,
         }
     }
 }
@@ -186,7 +196,10 @@ impl World {
         ])?;
         let (device, token) = (text(&added, "device")?, text(&added, "token")?);
         let proxy = Proxy::start(endpoint).await?;
-        files::write_agent(dir.path(), &device, &token, proxy.address(), plan.panel)?;
+        if plan.offline {
+            proxy.cut();
+        }
+        files::write_agent(dir.path(), &device, &token, proxy.address(), &plan)?;
         let mut world = Self {
             bap,
             proxy,
@@ -289,6 +302,25 @@ impl World {
     /// Kills the agent, as a power cut would.
     pub async fn kill_agent(&mut self) -> Result<()> {
         kill(&mut self.agent, "the agent").await
+    }
+
+    /// Kills the agent after `life`, whatever the world is doing then. [`World::kill_agent`] after it
+    /// makes sure.
+    pub fn kill_agent_after(&self, life: Duration) -> Result<JoinHandle<Result<()>>> {
+        let agent = self.agent.as_ref().context("the agent is not running")?.executioner()?;
+        Ok(tokio::spawn(async move {
+            tokio::time::sleep(life).await;
+            agent()
+        }))
+    }
+
+    /// Writes the agent's configuration anew, for its next start.
+    pub fn configure_agent(&self, change: impl Fn(&str) -> String) -> Result<()> {
+        let path = self.dir.path().join("agent.toml");
+        let text = std::fs::read_to_string(&path)?;
+        let changed = change(&text);
+        anyhow::ensure!(changed != text, "nothing is changed in the agent's configuration");
+        Ok(std::fs::write(path, changed)?)
     }
 
     async fn start_receiver(&mut self) -> Result<()> {

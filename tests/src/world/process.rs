@@ -63,6 +63,12 @@ impl Process {
         Ok(())
     }
 
+    /// Something that ends it with SIGKILL, for whoever does not own it.
+    pub(super) fn executioner(&self) -> Result<impl FnOnce() -> Result<()> + Send + 'static> {
+        let pid = self.pid()?;
+        Ok(move || kill_process(pid, Signal::KILL).context("kill"))
+    }
+
     /// Ends it with SIGKILL: it has no chance to tidy up.
     pub async fn kill(mut self) -> Result<()> {
         self.child.kill().await.context("kill")
