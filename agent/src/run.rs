@@ -65,7 +65,7 @@ pub async fn run(config: Config, wait_for_receiver: bool) -> Result<(), AgentErr
     // An installer wants to hear at once that the port is wrong; a driver in mid-trip needs the
     // controls whatever the receiver does.
     let patient = wait_for_receiver || memory.is_busy();
-    let floor = memory.floor().map_or(FLOOR, |floor| floor.max(FLOOR));
+    let floor = memory.floor(FLOOR);
     let mut finder = Finder::new(config.receiver.clone(), floor);
     let source = match finder.open() {
         Ok(source) => Some(source),
@@ -134,7 +134,8 @@ pub async fn run(config: Config, wait_for_receiver: bool) -> Result<(), AgentErr
         Panel { config: config_of_panel, stopwatch, engine, indication, ignition: ignition_tx }
             .spawn()?;
     let control = tokio::spawn(control.run(asked_tx));
-    let receiver_task = tokio::spawn(receiver::run(finder, source, input_tx, receiver_tx));
+    let receiver_task =
+        tokio::spawn(receiver::run(finder, source, input_tx, receiver_tx, stopwatch));
     let mut uplink = tokio::spawn(uplink.run());
 
     let inputs = Inputs { asked, backend, receiver: input, ignition };
@@ -333,8 +334,13 @@ impl Agent {
                     ..Line::default()
                 };
             }
-            receiver::Input::Closed => self.line = Line::default(),
-            receiver::Input::Observation(observation) => self.take_observation(observation),
+            receiver::Input::Closed => {
+                self.line = Line::default();
+                self.write_held();
+            }
+            receiver::Input::Observation(observation, heard) => {
+                self.take_observation(observation, *heard);
+            }
         }
     }
 
@@ -354,6 +360,9 @@ impl Agent {
         let now = self.stopwatch.now();
         let drafts = self.engine.handle_timeout(now);
         self.write_or_tell(drafts);
+        if self.position.is_some_and(|position| now.since_ms(position) >= self.sync_ms) {
+            self.write_held(); // the receiver fell silent
+        }
         let found = self.find_troubles(now);
         for (trouble, present) in self.troubles.handle(found, now) {
             warn!(%trouble, present, "trouble");
@@ -382,8 +391,8 @@ impl Agent {
         .collect()
     }
 
-    fn take_observation(&mut self, observation: &Observation) {
-        let now = self.stopwatch.now();
+    /// `now` is when it was heard: a slow disk may have kept it waiting.
+    fn take_observation(&mut self, observation: &Observation, now: Uptime) {
         self.position = Some(now);
         let outcome = self.engine.handle_observation(observation, now);
         self.write_or_tell(outcome.drafts);

@@ -179,7 +179,8 @@ impl Engine {
         let sensed = self.senses.observe(observation, self.clock.at(now), now);
         let fix = sensed.fix;
         let counts = fix.refused.is_none();
-        if counts {
+        // One that tells no date was dated by our own clock, which it cannot set.
+        if counts && observation.at.is_some() {
             if !self.clock.has_gnss() {
                 let anchor = Anchor { steady: self.clock.steady(now), at: fix.at };
                 drafts.push(Draft::Anchor(anchor));
@@ -208,7 +209,7 @@ impl Engine {
         drafts
     }
 
-    /// What has come to pass though nothing came in; call it about once a second.
+    /// What has come to pass though nothing came in; what it tells is as late as it is called.
     pub fn handle_timeout(&mut self, now: Uptime) -> Vec<Draft> {
         let changes = self.senses.handle_timeout(now);
         let mut drafts = self.tell_changes(&changes, now);

@@ -50,7 +50,8 @@ impl Fence {
         }
         self.last = Some((fix.into(), now));
         let mm = distance_mm(self.middle, fix.position);
-        let accuracy_mm = u64::from(fix.accuracy_mm.unwrap_or(0));
+        // A receiver that is lost is not near because it cannot tell.
+        let accuracy_mm = u64::from(fix.accuracy_mm.unwrap_or(0)).min(self.radius_mm);
         self.inside = if self.inside {
             mm <= self.radius_mm / 5 * 6 + accuracy_mm
         } else {

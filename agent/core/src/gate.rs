@@ -76,7 +76,13 @@ impl Gate {
     #[must_use = "the fix is marked in what is returned"]
     pub fn step(&mut self, fix: Fix, time: Verdict) -> Fix {
         let to = Waypoint::from(&fix);
-        let refused = self.unusable(&fix, time).or_else(|| self.implausible(&to, time));
+        // A new time base may begin before the old one. It is told once, by a fix that may be refused for
+        // another reason: from here on nothing is compared with what was later.
+        if time == Verdict::Rebased && self.last.is_some_and(|last| to.stamp.at <= last.stamp.at) {
+            self.last = None;
+            self.elsewhere = None;
+        }
+        let refused = self.unusable(&fix, time).or_else(|| self.implausible(&to));
         if refused.is_none() {
             self.last = Some(to);
             self.elsewhere = None;
@@ -119,11 +125,10 @@ impl Gate {
     }
 
     /// Why a fix cannot follow the last one.
-    fn implausible(&mut self, to: &Waypoint, time: Verdict) -> Option<Refusal> {
+    fn implausible(&mut self, to: &Waypoint) -> Option<Refusal> {
         let last = self.last?;
         if to.stamp.at <= last.stamp.at {
-            // A time base that was confirmed anew may lie before the old one.
-            return (time == Verdict::Trusted).then_some(Refusal::OutOfOrder);
+            return Some(Refusal::OutOfOrder);
         }
         let refusal = self.limits.breach(&last, to)?;
         let elsewhere = self.elsewhere.filter(|elsewhere| self.agrees(elsewhere, to));

@@ -68,7 +68,10 @@ impl Memory {
                 self.count(*reading);
                 if fix.refused.is_none() {
                     self.last_counted = Some(fix.into());
-                    self.last_gnss = Some((fix.at, reading.steady));
+                    // Before the anchor a fix was dated by our own clock.
+                    if self.anchor.is_some() {
+                        self.last_gnss = Some((fix.at, reading.steady));
+                    }
                 }
             }
             Record::Gap { through, .. } => self.trail = self.trail.max(*through),
@@ -145,11 +148,17 @@ impl Memory {
         &self.desk
     }
 
-    /// A moment that has certainly passed: a day before the last time the journal knows of, since what
-    /// is known of clocks is not exact.
-    pub fn floor(&self) -> Option<Timestamp> {
+    /// The latest of `build`, the build date, and the last GNSS time the journal knows of, less a day,
+    /// since a receiver may correct itself.
+    ///
+    /// A time more than ten years after the build does not count: a receiver or a replayed recording
+    /// was wrong, and would have every true date moved forward for ever.
+    pub fn floor(&self, build: Timestamp) -> Timestamp {
         const SLACK_MS: i64 = 86_400_000;
-        self.last_known().map(|last| last.at.plus_ms(-SLACK_MS))
+        const BELIEVED_MS: i64 = 10 * 365 * 86_400_000;
+        let known = self.last_gnss.map(|(at, _)| at.plus_ms(-SLACK_MS));
+        let believed = known.filter(|known| known.since_ms(build) <= BELIEVED_MS);
+        believed.map_or(build, |known| known.max(build))
     }
 
     /// Where both clocks stood at the last record: GNSS time went on as the steady clock did.

@@ -179,7 +179,7 @@ impl Motion {
     }
 
     fn is_leaving(&self) -> bool {
-        self.has_gone() || self.turning_since.is_some()
+        self.has_gone() || self.turned(self.limits.moving_after_ms).is_some()
     }
 
     const fn has_gone(&self) -> bool {
@@ -187,15 +187,21 @@ impl Motion {
     }
 
     fn state_due(&self) -> Option<Uptime> {
-        let turned = |after_ms| self.turning_since.map(|since| since.plus_ms(after_ms));
         match self.state {
-            MotionState::Moving => turned(self.limits.standing_after_ms)
+            MotionState::Moving => self
+                .turned(self.limits.standing_after_ms)
                 .or_else(|| Some(self.rest_due(self.since.max(self.heard)))),
-            MotionState::Parked => turned(self.limits.moving_after_ms),
+            MotionState::Parked => self.turned(self.limits.moving_after_ms),
             MotionState::Standing => {
-                turned(self.limits.moving_after_ms).or_else(|| Some(self.rest_due(self.since)))
+                self.turned(self.limits.moving_after_ms).or_else(|| Some(self.rest_due(self.since)))
             }
         }
+    }
+
+    /// When the opposite state had lasted, by what was heard: one fix and then silence say nothing.
+    fn turned(&self, after_ms: u64) -> Option<Uptime> {
+        let due = self.turning_since?.plus_ms(after_ms);
+        (due <= self.heard).then_some(due)
     }
 
     /// When a vehicle that has not driven since `since`, or not been heard, comes to rest.
@@ -211,7 +217,8 @@ impl Motion {
 
     fn overspeed_due(&self) -> Option<Uptime> {
         let speeding = self.speeding.filter(|speeding| !speeding.told)?;
-        Some(speeding.since.plus_ms(self.limits.overspeed_after_ms))
+        let due = speeding.since.plus_ms(self.limits.overspeed_after_ms);
+        (due <= self.heard).then_some(due)
     }
 
     fn see_place(&mut self, position: Position) {

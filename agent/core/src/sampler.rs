@@ -14,6 +14,10 @@ use crate::geodesy::{between, distance_mm};
 /// Most fixes a window holds: a minute at 10 Hz is cut in a few windows, at 1 Hz it is one.
 pub const WINDOW_LEN_MAX: usize = 128;
 
+/// Longest that a fix is held back where nothing else is configured, in ms: as long as between two syncs
+/// of the journal, so that a power cut takes no more with a sampler than without.
+pub const DELAY_MS_MAX: u64 = 5_000;
+
 /// What is kept in one state of the vehicle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Policy {
@@ -67,7 +71,7 @@ pub struct Policies {
 
 impl Default for Policies {
     fn default() -> Self {
-        let within = |error_mm| Policy::Bounded(Bounded { error_mm, delay_ms_max: 60_000 });
+        let within = |error_mm| Policy::Bounded(Bounded { error_mm, delay_ms_max: DELAY_MS_MAX });
         Self {
             parked: Policy::Every { ms: 300_000 },
             moving: within(10_000),

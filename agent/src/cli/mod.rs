@@ -75,8 +75,8 @@ struct DecodeArgs {
     /// Print a summary in place of the fixes: faults, refusals, odometer, standing still, trail bytes
     #[arg(long)]
     stats: bool,
-    /// Take the whole recording for one trip, and sum that up too
-    #[arg(long, requires = "stats")]
+    /// Take the whole recording for one trip; the summary of --stats then has its distance and duration
+    #[arg(long)]
     trip: bool,
     /// Dates before this day (YYYY-MM-DD, UTC) are GPS week rollovers and are moved forward
     #[arg(long, default_value = "2000-01-01", value_parser = day)]

@@ -4,12 +4,9 @@ use serde::Deserialize;
 use tripline_agent_core::engine::{Cadence, Settings};
 use tripline_agent_core::gate::GateLimits;
 use tripline_agent_core::motion::MotionLimits;
-use tripline_agent_core::sampler::{Bounded, Policies, Policy};
+use tripline_agent_core::sampler::{Bounded, DELAY_MS_MAX, Policies, Policy};
 
 use super::Config;
-
-/// Longest that a fix is held back to see whether it is needed, in ms.
-const DELAY_MS_MAX: u64 = 60_000;
 
 /// `[trail]`: which fixes are kept, by what the vehicle does.
 #[derive(Debug, Clone, Deserialize)]
@@ -134,6 +131,13 @@ impl Config {
     /// What the engine is told of it.
     pub fn settings(&self) -> Settings {
         let Trail { on_trip, to_pickup, moving, parked } = &self.trail;
+        // A power cut is to take no more with a sampler than without.
+        let within_sync = |Keep(policy): &Keep| match *policy {
+            Policy::Bounded(bounded) => {
+                Policy::Bounded(Bounded { delay_ms_max: self.journal.sync_ms, ..bounded })
+            }
+            other @ (Policy::Full | Policy::Every { .. }) => other,
+        };
         Settings {
             cadence: Cadence {
                 live_on_trip_ms: self.live.on_trip_ms,
@@ -152,10 +156,10 @@ impl Config {
             },
             fence_radius_m: self.fence.radius_m,
             trail: Policies {
-                on_trip: on_trip.0,
-                to_pickup: to_pickup.0,
-                moving: moving.0,
-                parked: parked.0,
+                on_trip: within_sync(on_trip),
+                to_pickup: within_sync(to_pickup),
+                moving: within_sync(moving),
+                parked: within_sync(parked),
                 ..Policies::default()
             },
         }
@@ -184,7 +188,7 @@ mod tests {
         let keep = |text: &str| Keep::try_from(text.to_owned()).map(|keep| keep.0);
         assert_eq!(keep("full"), Ok(Policy::Full));
         assert_eq!(keep("every 300 s"), Ok(Policy::Every { ms: 300_000 }));
-        let bounded = Bounded { error_mm: 5_000, delay_ms_max: 60_000 };
+        let bounded = Bounded { error_mm: 5_000, delay_ms_max: DELAY_MS_MAX };
         assert_eq!(keep("within 5 m"), Ok(Policy::Bounded(bounded)));
         for text in ["", "every 0 s", "every 5", "within -1 m", "within 5 km", "all"] {
             assert!(keep(text).is_err_and(|error| error.contains("full")), "{text}");

@@ -1,5 +1,6 @@
 //! A recording on its way through the senses, as a vehicle on the road would have had it.
 
+use tripline_agent_core::calendar::nearest;
 use tripline_agent_core::gate::GateLimits;
 use tripline_agent_core::motion::MotionLimits;
 use tripline_agent_core::observation::Observation;
@@ -99,7 +100,8 @@ impl Recording {
         if self.seen == 0 {
             return 0;
         }
-        let Some(at) = observation.at else { return STEP_MS };
+        let of_day = || observation.time_of_day.map(|time| nearest(time, self.last_at));
+        let Some(at) = observation.at.or_else(of_day) else { return STEP_MS };
         let step_ms = at.since_ms(self.last_at);
         let believed = (1..=GAP_MS_MAX).contains(&step_ms);
         u64::try_from(step_ms).ok().filter(|_| believed).unwrap_or(STEP_MS)

@@ -11,7 +11,7 @@ use crate::config::{Baud, Config};
 use crate::control::message::Status;
 use crate::error::AgentError;
 use crate::receiver::{self, Finder, INPUTS_MAX, Input, SkyStatus};
-use crate::time::FLOOR;
+use crate::time::{FLOOR, Stopwatch};
 
 const CHECK: &str = "receiver";
 const ANTENNA: &str = "antenna";
@@ -78,7 +78,8 @@ async fn look(config: &Config) -> Vec<Finding> {
     };
     let (input_tx, input) = mpsc::channel(INPUTS_MAX);
     let (status_tx, status) = watch::channel(receiver::Status::default());
-    let task = tokio::spawn(receiver::run(finder, Some(source), input_tx, status_tx));
+    let task =
+        tokio::spawn(receiver::run(finder, Some(source), input_tx, status_tx, Stopwatch::new()));
     let listened = listen(input, status).await;
     task.abort();
     judge(config, &listened)
@@ -94,7 +95,7 @@ async fn listen(
         tokio::select! {
             () = sleep_until(until) => break,
             one = input.recv() => match one {
-                Some(Input::Observation(_)) => listened.position = true,
+                Some(Input::Observation(..)) => listened.position = true,
                 Some(Input::Opened) => {}
                 Some(Input::Closed) | None => break,
             },

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_serial::{ClearBuffer, SerialPort};
 use tracing::{debug, info, warn};
-use tripline_agent_core::listen::Listening;
+use tripline_agent_core::listen::{Listening, SEEK_MS};
 use tripline_agent_core::observation::Observation;
 use tripline_agent_core::stream::{Decoder, Heard};
 use tripline_agent_core::ubx::{Identity, Outcome, Setup};
@@ -73,9 +73,9 @@ impl<'a> Link<'a> {
         finder: &'a mut Finder,
         engine: &'a mpsc::Sender<Input>,
         status: &'a watch::Sender<Status>,
+        stopwatch: Stopwatch,
         told_silent: bool,
     ) -> Self {
-        let stopwatch = Stopwatch::new();
         let now = stopwatch.now();
         let floor = finder.floor();
         let hunt = match finder.config().baud {
@@ -169,6 +169,10 @@ impl<'a> Link<'a> {
         });
         let over = !observations.is_empty();
         self.read_due = self.listening.handle_read(bytes.len(), over, now);
+        if self.setup.is_some() {
+            // Its answers are not left to the receiver's rhythm.
+            self.read_due = self.read_due.min(now.plus_ms(SEEK_MS));
+        }
         if !bytes.is_empty() {
             // What an instant lacks may still come; when nothing does, it leaves as it is.
             self.quiet_due = (!over).then(|| now.plus_ms(QUIET_MS));
@@ -186,7 +190,7 @@ impl<'a> Link<'a> {
                 status.hearing.sky = sky;
             });
         }
-        tell_all(self.engine, observations).await
+        tell_all(self.engine, observations, now).await
     }
 
     /// The rate is right: it is remembered, and the receiver may be spoken to.
@@ -202,7 +206,12 @@ impl<'a> Link<'a> {
         if !self.finder.config().configure {
             return;
         }
-        self.setup = Some(Setup::new(self.finder.config().rate_hz));
+        let (wanted_hz, baud) = (self.finder.config().rate_hz, self.hunt.baud());
+        let rate_hz = wanted_hz.min(rate_hz_max(baud));
+        if rate_hz < wanted_hz {
+            warn!(port = %self.path.display(), baud, wanted_hz, rate_hz, "the line is too slow for the rate");
+        }
+        self.setup = Some(Setup::new(rate_hz));
         self.configured = false;
         self.pvt_seen = (self.decoder.counts().pvts, now);
         self.status.send_modify(|status| status.setup = SetupStatus::Pending);
@@ -302,16 +311,30 @@ impl<'a> Link<'a> {
                 observations.push(observation);
             }
         });
-        tell_all(self.engine, observations).await
+        let now = self.stopwatch.now();
+        if !observations.is_empty() {
+            self.listening.handle_read(0, true, now);
+        }
+        tell_all(self.engine, observations, now).await
     }
 }
 
-async fn tell_all(engine: &mpsc::Sender<Input>, observations: Vec<Observation>) -> Result<(), End> {
+async fn tell_all(
+    engine: &mpsc::Sender<Input>,
+    observations: Vec<Observation>,
+    heard: Uptime,
+) -> Result<(), End> {
     for observation in observations {
-        let input = Input::Observation(observation);
+        let input = Input::Observation(observation, heard);
         engine.send(input).await.map_err(|_| End::EngineGone)?;
     }
     Ok(())
+}
+
+/// The most fixes a second that a line carries with everything a receiver says of each: some 900 bytes,
+/// ten bits a byte.
+fn rate_hz_max(baud: u32) -> u8 {
+    u8::try_from(baud / 9_000).unwrap_or(u8::MAX).max(1)
 }
 
 /// Whether a read or a write only found that it would have to wait.

@@ -18,10 +18,12 @@ use tracing::{info, warn};
 use tripline_agent_core::observation::Observation;
 use tripline_agent_core::stream::Decoder;
 use tripline_agent_core::ubx::{Identity, Item, Outcome};
+use tripline_protocol::unit::Uptime;
 
 pub use baud::AUTO_RATES;
 pub use finder::{Finder, Source};
 
+use crate::time::Stopwatch;
 use link::{End, Link};
 
 /// Observations waiting for the engine: over half a minute, and six seconds at 10 Hz.
@@ -33,8 +35,8 @@ const REOPEN_MS: u64 = 1_000;
 /// What the receiver task tells the engine.
 #[derive(Debug)]
 pub enum Input {
-    /// What the receiver said of one instant.
-    Observation(Observation),
+    /// What the receiver said of one instant, and when it was heard.
+    Observation(Observation, Uptime),
     /// The port was opened, for the first time or again.
     Opened,
     /// The port is gone.
@@ -171,6 +173,7 @@ pub async fn run(
     mut source: Option<Source>,
     engine: mpsc::Sender<Input>,
     status: watch::Sender<Status>,
+    stopwatch: Stopwatch,
 ) {
     let mut told_missing = false;
     let mut told_silent = false;
@@ -180,7 +183,9 @@ pub async fn run(
             None => finder.open(),
         };
         match opened {
-            Ok(Source::Replay(recording)) => return recording.play(&engine, &status).await,
+            Ok(Source::Replay(recording)) => {
+                return recording.play(&engine, &status, stopwatch).await;
+            }
             Ok(Source::Port(port)) => {
                 info!(port = %port.path.display(), baud = port.baud, "receiver open");
                 told_missing = false;
@@ -189,7 +194,8 @@ pub async fn run(
                     return;
                 }
                 let path = port.path.clone();
-                let mut link = Link::new(port, &mut finder, &engine, &status, told_silent);
+                let mut link =
+                    Link::new(port, &mut finder, &engine, &status, stopwatch, told_silent);
                 let end = link.serve().await;
                 told_silent |= link.told_silent;
                 match end {

@@ -13,6 +13,7 @@ use tripline_protocol::unit::Timestamp;
 
 use crate::config;
 use crate::error::AgentError;
+use crate::time::Stopwatch;
 
 use super::{Input, Status};
 
@@ -57,13 +58,14 @@ impl Recording {
         mut self,
         engine: &mpsc::Sender<Input>,
         status: &watch::Sender<Status>,
+        stopwatch: Stopwatch,
     ) {
         info!(recording = %self.path.display(), speed = self.speed, "replaying");
         status.send_modify(|status| status.turn_to(Some(self.path.clone())));
         if engine.send(Input::Opened).await.is_err() {
             return;
         }
-        match self.hand_on(engine, status).await {
+        match self.hand_on(engine, status, stopwatch).await {
             Ok(()) => info!(recording = %self.path.display(), "the recording is at its end"),
             Err(error) => {
                 warn!(recording = %self.path.display(), %error, "the recording ends early");
@@ -76,6 +78,7 @@ impl Recording {
         &mut self,
         engine: &mpsc::Sender<Input>,
         status: &watch::Sender<Status>,
+        stopwatch: Stopwatch,
     ) -> io::Result<()> {
         let mut decoder = Decoder::new(self.floor);
         let mut last = None;
@@ -103,7 +106,7 @@ impl Recording {
                     tokio::time::sleep_until(due).await;
                 }
                 last = Some(observation);
-                if engine.send(Input::Observation(observation)).await.is_err() {
+                if engine.send(Input::Observation(observation, stopwatch.now())).await.is_err() {
                     return Ok(());
                 }
             }
