@@ -391,18 +391,17 @@ async fn a_day_without_a_network_arrives_complete_and_once_and_live_does_not_wai
     let booking = world.book().await?;
     world.drive_to_pickup().await?;
     world.drive(&["start"]).await?;
-    let (mut looks, mut oldest_ms, mut seen) = (0, 0, world.trip(&["show"]).await?);
+    let heard = |answer: &TripAnswer| answer.body["backlog"]["events"] == 0;
+    let mut seen = world.wait_for_trip("the start to be heard of", heard).await?;
+    ensure!(waiting(&seen) > day / 4, "{} wait: not much of a backlog", waiting(&seen));
+    let (mut looks, mut oldest_ms) = (0, 0);
     while waiting(&seen) > 200 {
         let age_ms = live_age_ms(&world, &booking.order_id).await?;
         ensure!(age_ms <= LIVE_AGE_MS_MAX, "live is {age_ms} ms old, {} wait", waiting(&seen));
         oldest_ms = oldest_ms.max(age_ms);
         let verb = if looks % 2 == 0 { "pause" } else { "resume" };
         world.drive(&[verb]).await?;
-        let heard = |answer: &TripAnswer| answer.body["backlog"]["events"] == 0;
-        seen = world.wait_for_trip("the event to be heard", heard).await?;
-        if looks == 0 {
-            ensure!(waiting(&seen) > day / 4, "{} wait: not much of a backlog", waiting(&seen));
-        }
+        seen = world.wait_for_trip("the event to be heard of", heard).await?;
         looks += 1;
     }
     ensure!(looks >= 4, "the backlog was gone after {looks} looks");
