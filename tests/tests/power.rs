@@ -148,7 +148,10 @@ fn no_fix_is_doubled(committed: &CommittedEvidence) -> Result<()> {
         ensure!(sequence.0 == due, "start {start}: fix {sequence} where {due} is due");
         before = Some((*start, sequence.0));
         let twice = instants.insert((*start, fix.at.unix_ms), sequence);
-        ensure!(twice.is_none(), "start {start}: fixes {twice:?} and {sequence} are of one instant");
+        ensure!(
+            twice.is_none(),
+            "start {start}: fixes {twice:?} and {sequence} are of one instant"
+        );
     }
     let counted = committed.fixes.iter().filter(|(.., fix)| fix.refused.is_none());
     let times: Vec<_> = counted.map(|(.., fix)| fix.at.unix_ms).collect();
@@ -185,7 +188,9 @@ async fn every_call_for_help_is_a_case(
         let of = order.trip.as_ref().map(|trip| trip.id);
         let events = committed.events.iter();
         let called = events
-            .filter(|(.., e)| matches!(e.body, EventBody::Sos { trip } if trip.is_some() && trip == of))
+            .filter(
+                |(.., e)| matches!(e.body, EventBody::Sos { trip } if trip.is_some() && trip == of),
+            )
             .count();
         ensure!(order.cases.len() == called.min(CASES_MAX), "{id}: {called} calls");
         calls += called;
@@ -325,9 +330,7 @@ fn a_day(dir: &Path) -> Result<PathBuf> {
         let course = (360.0 - angle.to_degrees()).rem_euclid(360.0);
         let (time, date) = (at.strftime("%H%M%S"), at.strftime("%d%m%y"));
         for body in [
-            format!(
-                "GNRMC,{time}.00,A,37{lat:08.5},N,122{lon:08.5},W,12.0,{course:.2},{date},,,A"
-            ),
+            format!("GNRMC,{time}.00,A,37{lat:08.5},N,122{lon:08.5},W,12.0,{course:.2},{date},,,A"),
             format!("GNGGA,{time}.00,37{lat:08.5},N,122{lon:08.5},W,1,12,0.90,5.0,M,-30.0,M,,"),
         ] {
             let checksum = body.bytes().fold(0, |sum, byte| sum ^ byte);
@@ -352,8 +355,8 @@ async fn live_age_ms(world: &World, order: &str) -> Result<i64> {
 }
 
 #[tokio::test]
-async fn a_day_without_a_network_arrives_complete_and_once_and_live_does_not_wait_for_it() -> Result<()>
-{
+async fn a_day_without_a_network_arrives_complete_and_once_and_live_does_not_wait_for_it()
+-> Result<()> {
     let recorded = tempfile::tempdir()?;
     let agent = "[trail]\non_trip = 'full'\nto_pickup = 'full'\nmoving = 'full'\nparked = 'full'\n";
     let plan = Plan {
