@@ -162,7 +162,7 @@ fn may_mount() -> bool {
 
 /// Doctor where the data folder is a file system of its own that `prepare` has spoilt; `$0` is the
 /// folder.
-fn doctor_on(world: &World, folder: &Path, prepare: &str) -> Result<Diagnosis> {
+async fn doctor_on(world: &World, folder: &Path, prepare: &str) -> Result<Diagnosis> {
     std::fs::create_dir_all(folder)?;
     let folder = folder.to_str().context("UTF-8")?;
     let own = line(world, "data_dir =")?;
@@ -172,11 +172,9 @@ fn doctor_on(world: &World, folder: &Path, prepare: &str) -> Result<Diagnosis> {
          exec \"$1\" doctor --json --config \"$2\""
     );
     let agent = world.binaries().path("tripline-agent");
-    let output = Command::new("unshare")
-        .args(["-rm", "sh", "-c", &script, folder])
-        .arg(agent)
-        .arg(config)
-        .output()?;
+    let mut command = tokio::process::Command::new("unshare");
+    command.args(["-rm", "sh", "-c", &script, folder]).arg(agent).arg(config);
+    let output = command.output().await?;
     let code = output.status.code().context("killed by a signal")?;
     let said = String::from_utf8(output.stdout)?;
     Diagnosis::read(code, &said)
@@ -192,12 +190,12 @@ async fn a_full_disk_and_a_read_only_one_are_named() -> Result<()> {
     connected(&world).await?;
     world.kill_agent().await?;
     let folder = world.folder().join("examined");
-    let full =
-        doctor_on(&world, &folder, "head -c 1000000 /dev/zero > \"$0/filler\" 2>&- || true")?;
+    let full = doctor_on(&world, &folder, "head -c 1000000 /dev/zero > \"$0/filler\" 2>&- || true")
+        .await?;
     full.has_only("disk", &["cannot be written", "No space left"])?;
-    let read_only = doctor_on(&world, &folder, "mount -o remount,ro none \"$0\"")?;
+    let read_only = doctor_on(&world, &folder, "mount -o remount,ro none \"$0\"").await?;
     read_only.has_only("disk", &["cannot be written", "Read-only"])?;
-    doctor_on(&world, &folder, "true")?.is_well()?;
+    doctor_on(&world, &folder, "true").await?.is_well()?;
     world.start_agent().await?;
     world.stop().await
 }
@@ -216,6 +214,11 @@ async fn a_backend_that_is_not_there_or_does_not_know_the_device_is_named() -> R
     let host = line(&world, "host =")?;
     let found = doctor(&world, &[(&host, "host = \"backend.invalid\"")]).await?;
     found.has_only("backend", &["unreachable", "backend.invalid"])?;
+
+    // Something listens there, and there is no platform behind it.
+    world.proxy.cut();
+    doctor(&world, &[]).await?.has_only("backend", &["can be reached, but"])?;
+    world.proxy.restore();
 
     // The running agent knows that it is not connected.
     world.start_agent().await?;
