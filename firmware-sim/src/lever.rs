@@ -44,6 +44,7 @@ impl Percent {
 
 /// How the levers stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a lever with two positions")]
 pub struct Levers {
     /// Whether the receiver knows its position.
     pub fix: bool,
