@@ -417,6 +417,9 @@ impl Agent {
                 Draft::Fix { .. } | Draft::Anchor(_) => {
                     self.append(draft)?;
                     self.dirty_since.get_or_insert(self.stopwatch.now());
+                    if self.journal.is_filling() {
+                        self.sync();
+                    }
                 }
             }
         }

@@ -85,6 +85,7 @@ Exit codes:
 const LEVER_HELP: &str = "\
 Levers of a receiver:
   fix off|on       off: as in a tunnel; status V, quality 0, no position (from the next epoch on)
+  antenna off|on   off: its plug is out; no position, and no satellite in view
   corrupt PERCENT  so many percent of the sentences get one byte flipped; 0 is off (from the next epoch on)
   garbage on|off   random bytes in place of everything
   silence on|off   nothing is sent

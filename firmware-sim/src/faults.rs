@@ -8,8 +8,11 @@ use crate::ublox;
 /// The lines as a receiver with these faults would send them.
 pub fn spoil(lines: Vec<Vec<u8>>, levers: &Levers, chance: &mut Chance) -> Vec<Vec<u8>> {
     let mut lines = lines;
+    if !levers.antenna {
+        lines = lines.iter().filter_map(|line| without_satellites(line)).collect();
+    }
     for line in &mut lines {
-        if !levers.fix {
+        if !levers.fix || !levers.antenna {
             *line = without_fix(line);
         }
         if strikes(levers.corrupt_percent, chance) {
@@ -88,6 +91,18 @@ fn without_fix(line: &[u8]) -> Vec<u8> {
     sentence.to_line()
 }
 
+/// The line with no satellite in view: of a group of GSV the first is left, and says so.
+fn without_satellites(line: &[u8]) -> Option<Vec<u8>> {
+    let Some(sentence) = Sentence::parse(line).filter(|sentence| sentence.kind() == "GSV") else {
+        return Some(line.to_vec());
+    };
+    // Four fields at its beginning, four a satellite, and since NMEA 4.10 the signal.
+    let commas = String::from_utf8_lossy(line).matches(',').count();
+    let signal = (commas % 4 == 0).then(|| sentence.field(commas));
+    let fields = [sentence.field(0), "1", "1", "00"].into_iter().chain(signal);
+    (sentence.field(2) == "1").then(|| Sentence::new(fields).to_line())
+}
+
 fn strikes(percent: Percent, chance: &mut Chance) -> bool {
     // Without the lever no number is drawn, so it can be set and unset without changing later faults.
     percent > Percent::default() && chance.below(100) < usize::from(percent.get())
@@ -142,6 +157,20 @@ mod tests {
             let spoilt = without_fix(&line(with));
             assert_eq!(spoilt, line(without), "{}", spoilt.escape_ascii());
         }
+    }
+
+    #[test]
+    fn without_an_antenna_each_group_of_satellites_is_empty_and_one_line_long() {
+        let levers = Levers { antenna: false, ..Levers::default() };
+        let lines = [
+            "GPGSV,2,1,05,02,25,181,42,03,25,181,42,04,25,181,42,05,25,181,42,1",
+            "GPGSV,2,2,05,02,25,181,42,1",
+            "GLGSV,1,1,01,02,25,181,42",
+            "GNGLL,3725.58,N,12205.61,W,021417.00,A,D",
+        ];
+        let spoilt = spoil(lines.map(line).to_vec(), &levers, &mut Chance::seeded(1));
+        let left = ["GPGSV,1,1,00,1", "GLGSV,1,1,00", "GNGLL,,,,,021417.00,V,N"];
+        assert_eq!(spoilt, left.map(line).to_vec());
     }
 
     #[test]

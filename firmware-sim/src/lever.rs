@@ -10,6 +10,8 @@ use serde::Serialize;
 pub enum Lever {
     /// `fix on|off`: with `off` the receiver is in a tunnel; it talks, but knows no position.
     Fix(bool),
+    /// `antenna on|off`: with `off` its plug is out; the receiver talks, but hears no satellite.
+    Antenna(bool),
     /// `corrupt N`: so many percent of the sentences get one byte flipped.
     Corrupt(Percent),
     /// `garbage on|off`: random bytes in place of everything.
@@ -42,9 +44,12 @@ impl Percent {
 
 /// How the levers stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a lever with two positions")]
 pub struct Levers {
     /// Whether the receiver knows its position.
     pub fix: bool,
+    /// Whether its antenna is plugged in.
+    pub antenna: bool,
     /// How many sentences in a hundred are damaged.
     pub corrupt_percent: Percent,
     /// Whether random bytes are sent in place of everything.
@@ -55,7 +60,8 @@ pub struct Levers {
 
 impl Default for Levers {
     fn default() -> Self {
-        Self { fix: true, corrupt_percent: Percent::default(), garbage: false, silence: false }
+        let corrupt_percent = Percent::default();
+        Self { fix: true, antenna: true, corrupt_percent, garbage: false, silence: false }
     }
 }
 
@@ -80,11 +86,11 @@ pub enum ParseLeverError {
     },
 }
 
-const KNOWN: &str = "the levers are: fix on|off, corrupt PERCENT, garbage on|off, silence on|off, \
-                     unplug, plug, status";
+const KNOWN: &str = "the levers are: fix on|off, antenna on|off, corrupt PERCENT, garbage on|off, \
+                     silence on|off, unplug, plug, status";
 
 /// Levers that take one word.
-const SET: [&str; 4] = ["fix", "corrupt", "garbage", "silence"];
+const SET: [&str; 5] = ["fix", "antenna", "corrupt", "garbage", "silence"];
 
 /// Levers that stand alone.
 const ALONE: [&str; 3] = ["unplug", "plug", "status"];
@@ -94,6 +100,7 @@ impl fmt::Display for Lever {
         let switch = |on: &bool| if *on { "on" } else { "off" };
         match self {
             Self::Fix(on) => write!(f, "fix {}", switch(on)),
+            Self::Antenna(on) => write!(f, "antenna {}", switch(on)),
             Self::Corrupt(percent) => write!(f, "corrupt {}", percent.get()),
             Self::Garbage(on) => write!(f, "garbage {}", switch(on)),
             Self::Silence(on) => write!(f, "silence {}", switch(on)),
@@ -123,6 +130,7 @@ impl FromStr for Lever {
         let alone = |lever| if setting.is_empty() { Ok(lever) } else { Err(refuse("no setting")) };
         match name {
             "fix" => switch().map(Self::Fix),
+            "antenna" => switch().map(Self::Antenna),
             "corrupt" => setting
                 .parse()
                 .ok()
@@ -175,6 +183,7 @@ mod tests {
         for (line, lever) in [
             ("fix off", Lever::Fix(false)),
             (" fix  on\r", Lever::Fix(true)),
+            ("antenna off", Lever::Antenna(false)),
             ("corrupt 0", Lever::Corrupt(Percent(0))),
             ("corrupt 100", Lever::Corrupt(Percent(100))),
             ("garbage on", Lever::Garbage(true)),

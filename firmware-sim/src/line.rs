@@ -13,7 +13,9 @@ use std::{fs, process};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{OptionalActions, QueueSelector, tcflush, tcgetattr, tcsetattr};
+use rustix::termios::{
+    OptionalActions, QueueSelector, ioctl_tiocnxcl, tcflush, tcgetattr, tcsetattr,
+};
 
 use crate::chance::Chance;
 
@@ -87,6 +89,9 @@ impl SerialLine {
     /// Sends bytes to whoever listens, without ever waiting. At the wrong rate as many garbage bytes
     /// arrive, the same for the same data.
     pub fn send(&mut self, bytes: &[u8]) -> Sent {
+        // A reader takes the port for itself, and closing it gives it back. Since ours stays open, the
+        // next reader would be refused, unless it is root.
+        let _ = ioctl_tiocnxcl(&self.slave);
         let port_baud = self.port_baud();
         let port_baud_changed = port_baud != self.port_baud;
         self.port_baud = port_baud;

@@ -213,6 +213,7 @@ impl Player {
     fn pull(&mut self, lever: Lever) -> String {
         match lever {
             Lever::Fix(on) => self.levers.fix = on,
+            Lever::Antenna(on) => self.levers.antenna = on,
             Lever::Corrupt(percent) => self.levers.corrupt_percent = percent,
             Lever::Garbage(on) => self.levers.garbage = on,
             Lever::Silence(on) => self.levers.silence = on,

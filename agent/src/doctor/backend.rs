@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rumqttc::{AsyncClient, Event, MqttOptions, Packet};
+use rumqttc::{AsyncClient, ConnectionError, Event, MqttOptions, Packet};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
@@ -73,7 +73,7 @@ async fn greet(config: &Config, place: &str) -> Finding {
             match eventloop.poll().await {
                 Ok(Event::Incoming(Packet::ConnAck(_))) => return Ok(()),
                 Ok(_) => {}
-                Err(error) => return Err(explain(&error)),
+                Err(error) => return Err(error),
             }
         }
     })
@@ -81,15 +81,20 @@ async fn greet(config: &Config, place: &str) -> Finding {
     drop(client);
     match greeted {
         Ok(Ok(())) => Finding::good(CHECK, format!("{place} accepts this device")),
-        Ok(Err(reason)) => Finding::fault(
+        Ok(Err(error @ ConnectionError::ConnectionRefused(_))) => Finding::fault(
             CHECK,
-            format!("{place} can be reached, but: {reason}"),
+            format!("{place} can be reached, but: {}", explain(&error)),
             "compare `device` and [backend] token with what `tripline-bpp vehicle add` printed",
         ),
-        Err(_) => Finding::fault(
+        Ok(Err(ConnectionError::NetworkTimeout)) | Err(_) => Finding::fault(
             CHECK,
             format!("{place} takes the connection and does not answer as MQTT"),
             "check [backend] port: is it the device endpoint of tripline-bpp?",
+        ),
+        Ok(Err(error)) => Finding::fault(
+            CHECK,
+            format!("{place} can be reached, but: {}", explain(&error)),
+            "check that tripline-bpp runs behind it, and [backend] port",
         ),
     }
 }

@@ -233,6 +233,12 @@ impl Journal {
         !shared.events.is_empty() || !shared.trail.is_empty()
     }
 
+    /// Whether so many fixes wait that they should be synced now: left to wait, a fast recording would
+    /// have them thinned though the disk is sound.
+    pub fn is_filling(&self) -> bool {
+        self.trail.fault().is_none() && self.shared().trail.len() >= FIXES_IN_MEMORY_MAX / 2
+    }
+
     /// Makes everything taken in durable where the disk allows it, and says how far each stream may be
     /// sent. Where the disk gives way, that is as far as the memory goes.
     pub fn sync(&mut self, now: Uptime) -> Sendable {

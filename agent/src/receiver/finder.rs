@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use tokio_serial::SerialPort;
+use tokio_serial::{ClearBuffer, SerialPort};
 use tripline_protocol::unit::Timestamp;
 
 use crate::config::{self, Baud};
@@ -92,7 +92,11 @@ impl Finder {
         // Never waits: it is read when there is time, not when bytes come.
         let builder = tokio_serial::new(path.to_string_lossy(), baud).timeout(Duration::ZERO);
         match builder.open() {
-            Ok(stream) => Ok(Port { path, baud, stream }),
+            Ok(stream) => {
+                // What came before anybody listened is old, and may have come at another rate.
+                let _ = stream.clear(ClearBuffer::Input);
+                Ok(Port { path, baud, stream })
+            }
             Err(error) => Err(AgentError::ReceiverRefused { path, reason: error.description }),
         }
     }

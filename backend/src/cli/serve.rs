@@ -73,13 +73,15 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), BppError> {
     tasks.spawn(dispatch(Arc::clone(&platform)));
     tasks.spawn(listener::run(device, Arc::clone(&platform), ingest_tx));
     tasks.spawn(http::listener::run(beckn, router));
+    // Before anybody is told that it is ready: a signal in between would kill it.
+    let stopped = stopped()?;
     info!(beckn = %addresses.0, device = %addresses.1, uri = %config.beckn.uri, "ready");
     if args.json {
         println!("{}", json!({ "beckn": addresses.0, "device": addresses.1 }));
     }
 
     let stopped = tokio::select! {
-        stopped = stopped() => stopped,
+        () = stopped => Ok(()),
         // None of them ends by itself: a platform without one of them only looks alive.
         _ = tasks.join_next() => {
             Err(BppError::Internal("a task of the platform ended; its log says why".into()))
@@ -135,13 +137,15 @@ async fn dispatch(platform: Arc<Platform>) {
     }
 }
 
-async fn stopped() -> Result<(), BppError> {
+/// Catches the signals that end it from here on; done when one has come.
+fn stopped() -> Result<impl Future<Output = ()>, BppError> {
     let internal = |error: std::io::Error| BppError::Internal(error.to_string());
     let mut terminate = signal(SignalKind::terminate()).map_err(internal)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(internal)?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }

@@ -57,8 +57,13 @@ impl World {
     pub async fn book(&self) -> Result<Booking> {
         let pickup = self.wait_for_position().await?;
         let drop = drop_near(&pickup)?;
-        self.search_until_found(&pickup, &drop).await?;
-        let quoted = self.bap.select("auto", &pickup, &drop).await?;
+        self.book_between(&pickup, &drop).await
+    }
+
+    /// The same between two places, `lat,lon` each.
+    pub async fn book_between(&self, pickup: &str, drop: &str) -> Result<Booking> {
+        self.search_until_found(pickup, drop).await?;
+        let quoted = self.bap.select("auto", pickup, drop).await?;
         let terms = self.bap.init(&quoted, "Asha Rao", "+91-9800000000").await?;
         let order_id = terms.pointer("/message/order/id").and_then(Value::as_str);
         let order_id = order_id.context("on_init told no order id")?.to_owned();
