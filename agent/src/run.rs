@@ -537,6 +537,7 @@ impl Agent {
             view: self.engine.view(self.stopwatch.now()),
             connected: self.connected,
             receiver_open: self.line.opened.is_some(),
+            receiver_heard: self.line.heard.is_some() && !self.line.told,
             receiver: self.receiver.borrow().clone(),
             backlog: Backlog { events: waiting(Stream::Event), fixes: waiting(Stream::Trail) },
             journal: self.journal.health().into(),

@@ -48,6 +48,8 @@ pub struct Gate {
     last: Option<Waypoint>,
     /// Fixes that were refused for a jump, or a change of speed, and agree with each other.
     elsewhere: Option<Elsewhere>,
+    /// Whether the time base began anew since a fix counted.
+    rebased: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,16 +78,13 @@ impl Gate {
     #[must_use = "the fix is marked in what is returned"]
     pub fn step(&mut self, fix: Fix, time: Verdict) -> Fix {
         let to = Waypoint::from(&fix);
-        // A new time base may begin before the old one. It is told once, by a fix that may be refused for
-        // another reason: from here on nothing is compared with what was later.
-        if time == Verdict::Rebased && self.last.is_some_and(|last| to.stamp.at <= last.stamp.at) {
-            self.last = None;
-            self.elsewhere = None;
-        }
+        // Told once, by a fix that may be refused for another reason: remembered until one counts.
+        self.rebased |= time == Verdict::Rebased;
         let refused = self.unusable(&fix, time).or_else(|| self.implausible(&to));
         if refused.is_none() {
             self.last = Some(to);
             self.elsewhere = None;
+            self.rebased = false;
             self.wheel.go(to);
         }
         Fix { refused, ..fix }
@@ -128,7 +127,8 @@ impl Gate {
     fn implausible(&mut self, to: &Waypoint) -> Option<Refusal> {
         let last = self.last?;
         if to.stamp.at <= last.stamp.at {
-            return Some(Refusal::OutOfOrder);
+            // A time base that was confirmed anew may lie before the old one.
+            return (!self.rebased).then_some(Refusal::OutOfOrder);
         }
         let refusal = self.limits.breach(&last, to)?;
         let elsewhere = self.elsewhere.filter(|elsewhere| self.agrees(elsewhere, to));

@@ -193,6 +193,21 @@ mod tests {
     }
 
     #[test]
+    fn the_floor_follows_gnss_time_and_no_other_and_not_into_a_far_future() {
+        let build = Timestamp::from_unix_ms(1_793_491_200_000);
+        let year_ms = 365 * 86_400_000;
+        let after = |years: i64| build.plus_ms(years * year_ms);
+        let known = |at| Memory { last_gnss: Some((at, Steady::default())), ..Memory::default() };
+        assert_eq!(Memory::default().floor(build), build);
+        assert_eq!(known(after(-3)).floor(build), build);
+        assert_eq!(known(after(3)).floor(build), after(3).plus_ms(-86_400_000));
+        assert_eq!(known(after(12)).floor(build), build, "a replay, or a receiver gone wrong");
+        let of_event =
+            Memory { last_event: Some((after(3), Steady::default())), ..Memory::default() };
+        assert_eq!(of_event.floor(build), build, "the system clock's word");
+    }
+
+    #[test]
     fn a_new_epoch_counts_from_one_and_forgets_its_anchor_only() {
         let mut memory = Memory::default();
         memory.begin(JournalEpoch(1));

@@ -345,6 +345,15 @@ mod tests {
     }
 
     #[test]
+    fn one_fast_fix_and_then_silence_is_neither_a_drive_nor_overspeed() {
+        let limits = MotionLimits { overspeed_mmps: Some(20_000), ..MotionLimits::default() };
+        let mut motion = Motion::new(limits, Uptime::default());
+        assert_eq!(motion.step(Uptime::from_ms(1_000), &fix(1, 0, 30_000), Ignition::On), None);
+        assert_eq!(motion.handle_timeout(Uptime::from_ms(60_000)), None);
+        assert_eq!(motion.handle_timeout(Uptime::from_ms(301_000)), Some(PARKED));
+    }
+
+    #[test]
     fn refused_fixes_say_nothing() {
         let mut motion = Motion::default();
         for second in 1..100 {

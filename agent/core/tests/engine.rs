@@ -102,8 +102,8 @@ impl Vehicle {
         }
     }
 
-    fn raw_fix(&mut self, east_m: i32) -> Option<Refusal> {
-        let observation = Observation {
+    fn observation(&self, east_m: i32) -> Observation {
+        Observation {
             at: Some(START.plus_ms(self.lived_ms)),
             time_of_day: None,
             position: Position::new(0, east_m * 90).expect("on the globe"),
@@ -114,7 +114,11 @@ impl Vehicle {
             hdop_c: None,
             accuracy_mm: None,
             fix_type: FixType::ThreeD,
-        };
+        }
+    }
+
+    fn raw_fix(&mut self, east_m: i32) -> Option<Refusal> {
+        let observation = self.observation(east_m);
         let outcome = self.engine.handle_observation(&observation, self.now);
         let refused = outcome.drafts.iter().find_map(|draft| match draft {
             Draft::Fix { fix, .. } => Some(fix.refused),
@@ -451,4 +455,23 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn an_observation_without_a_date_is_kept_and_sets_no_clock() {
+    let mut vehicle = Vehicle::new();
+    for _ in 0..10 {
+        let at = vehicle.engine.view(vehicle.now).at_unix_ms;
+        let undated = Observation { at: None, ..vehicle.observation(0) };
+        let outcome = vehicle.engine.handle_observation(&undated, vehicle.now);
+        assert!(!outcome.drafts.iter().any(|draft| matches!(draft, Draft::Anchor(_))));
+        for draft in outcome.drafts {
+            vehicle.write(draft);
+        }
+        assert!(!vehicle.engine.view(vehicle.now).gnss_time, "our own clock is no GNSS time");
+        assert_eq!(vehicle.engine.view(vehicle.now).at_unix_ms, at);
+        vehicle.pass(1_000);
+    }
+    vehicle.fix(0);
+    assert!(vehicle.engine.view(vehicle.now).gnss_time);
 }

@@ -257,6 +257,11 @@ impl Default for Journal {
 }
 
 impl Journal {
+    /// What it needs to begin, in bytes: events in use and reserved, and one segment of the trail.
+    pub const fn bytes_min(&self) -> u64 {
+        (2 * self.event_segment_kb + self.trail_segment_kb) * 1024
+    }
+
     /// The most it takes on the disk, in bytes: the trail's quota, and events in use and reserved.
     pub const fn bytes_max(&self) -> u64 {
         self.trail_quota_mb * 1024 * 1024 + 2 * self.event_segment_kb * 1024

@@ -142,6 +142,8 @@ pub struct Status {
     pub connected: bool,
     /// Whether the receiver's port is open.
     pub receiver_open: bool,
+    /// Whether it sends something that makes sense.
+    pub receiver_heard: bool,
     /// How the receiver stands.
     pub receiver: receiver::Status,
     /// Events and fixes that the backend has not committed yet.

@@ -33,14 +33,12 @@ pub(super) fn check(config: &Config, status: Option<&Status>) -> Vec<Finding> {
 
 fn look(config: &Config) -> Vec<Finding> {
     let dir = config.data_dir.as_path();
-    if let Err(error) = fs::create_dir_all(dir) {
-        return vec![Finding::fault(
-            CHECK,
-            format!("the data folder {} cannot be made: {error}", dir.display()),
-            "make it and give it to the agent's user, or set data_dir to a writable place",
-        )];
-    }
-    vec![probe(dir).err().unwrap_or_else(|| room(config, dir))]
+    // Made by the agent's own user at its start; made here it might be root's.
+    let Some(there) = dir.ancestors().find(|dir| dir.is_dir()) else {
+        let found = format!("no folder on the way to {} exists", dir.display());
+        return vec![Finding::fault(CHECK, found, "set data_dir to a place that exists")];
+    };
+    vec![probe(there).err().unwrap_or_else(|| room(config, there, dir))]
 }
 
 /// Writes, syncs and removes a file.
@@ -59,16 +57,26 @@ fn probe(dir: &Path) -> Result<(), Finding> {
     Err(Finding::fault(CHECK, found, Fault::of(&error).advice()))
 }
 
-/// Whether the journal has room to grow to its quota.
-fn room(config: &Config, dir: &Path) -> Finding {
+/// Whether the journal has room to begin, and to grow to its quota.
+fn room(config: &Config, there: &Path, dir: &Path) -> Finding {
     let needed = config.journal.bytes_max();
-    let Ok(stat) = rustix::fs::statvfs(dir) else {
+    let Ok(stat) = rustix::fs::statvfs(there) else {
         return Finding::good(CHECK, format!("{} can be written", dir.display()));
     };
     let free = stat.f_bavail.saturating_mul(stat.f_frsize);
     let held = held_bytes(&dir.join("journal"));
     let mib = |bytes: u64| bytes / (1024 * 1024);
     let found = format!("{} can be written; {} MiB free", dir.display(), mib(free));
+    if free.saturating_add(held) < config.journal.bytes_min() {
+        return Finding::fault(
+            CHECK,
+            format!("the disk is full: {} has {} KiB free", dir.display(), free / 1024),
+            format!(
+                "the journal needs {} KiB to begin: free some",
+                config.journal.bytes_min() / 1024
+            ),
+        );
+    }
     if free.saturating_add(held) < needed {
         return Finding::note(
             CHECK,

@@ -1,6 +1,6 @@
 //! The receiver: its port, its rate, and what its antenna hears.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -19,8 +19,11 @@ const ANTENNA: &str = "antenna";
 /// Longest time to listen for anything that makes sense, in s: every rate has its turn.
 const LISTEN_S_MAX: u64 = 20;
 
+/// The same where there are several ports to listen at, in s.
+const CHOICE_S_MAX: u64 = 60;
+
 /// How long a receiver that is heard is given to tell a position, in s.
-const POSITION_S_MAX: u64 = 5;
+const POSITION_S_MAX: u64 = 12;
 
 /// A fix older than this is none, in ms.
 const FIX_AGE_MS_MAX: i64 = 10_000;
@@ -31,6 +34,7 @@ const CN0_MIN: u8 = 20;
 /// What listening gave.
 #[derive(Debug, Default)]
 struct Listened {
+    port: Option<PathBuf>,
     baud: Option<u32>,
     bytes: u64,
     position: bool,
@@ -50,16 +54,37 @@ fn ask(config: &Config, status: &Status) -> Vec<Finding> {
         return vec![missing(&config.receiver.port.to_string())];
     };
     let port = port.display();
-    let Some(baud) = status.receiver.baud else {
-        let found = format!("the running agent has {port} open and understands nothing there yet");
-        let remedy = "check its power, its wiring and [receiver] baud; with baud = \"auto\" give it \
-                      half a minute";
-        return vec![Finding::fault(CHECK, found, remedy)];
+    if config.receiver.replay.is_some() {
+        let remedy = "leave [receiver] replay out where a receiver is to be read";
+        return vec![Finding::note(CHECK, format!("the recording {port} is replayed"), remedy)];
+    }
+    let heard = match (status.receiver_heard, status.receiver.baud) {
+        (true, Some(baud)) => Finding::good(CHECK, format!("{port} speaks at {baud} baud")),
+        (_, baud) => return vec![not_heard(config, &port.to_string(), baud, status)],
     };
-    let heard = Finding::good(CHECK, format!("{port} speaks at {baud} baud"));
     let age_ms = status.view.fix.as_ref().map(|fix| status.view.at_unix_ms - fix.at_unix_ms);
     let position = age_ms.is_some_and(|age_ms| age_ms <= FIX_AGE_MS_MAX);
     vec![heard, antenna(position, status.receiver.hearing.sky)]
+}
+
+/// The running agent hears nothing that makes sense.
+fn not_heard(config: &Config, port: &str, baud: Option<u32>, status: &Status) -> Finding {
+    let bytes = status.receiver.hearing.bytes;
+    let (found, remedy) = match (baud, config.receiver.baud) {
+        (Some(baud), _) => (
+            format!("{port} was understood at {baud} baud and is silent, or makes no sense, now"),
+            "check the receiver's power and wiring",
+        ),
+        (None, Baud::Fixed(fixed)) if bytes > 0 => (
+            format!("what {port} sends makes no sense at {fixed} baud: is the baud rate wrong?"),
+            "set [receiver] baud = \"auto\", which finds the rate, and look again in half a minute",
+        ),
+        (None, _) => (
+            format!("the running agent has {port} open and understands nothing there yet"),
+            "give it half a minute to try every rate; else check the receiver's power and wiring",
+        ),
+    };
+    Finding::fault(CHECK, found, remedy)
 }
 
 /// No agent runs: the port is opened and listened to.
@@ -67,6 +92,7 @@ async fn look(config: &Config) -> Vec<Finding> {
     let mut listening = config.receiver.clone();
     (listening.baud, listening.configure) = (Baud::Auto, false);
     let mut finder = Finder::new(listening, FLOOR);
+    let seconds = if finder.has_choice() { CHOICE_S_MAX } else { LISTEN_S_MAX };
     let source = match finder.open() {
         Ok(source) => source,
         Err(AgentError::NoReceiver { path }) => return vec![missing(&path.to_string_lossy())],
@@ -80,7 +106,7 @@ async fn look(config: &Config) -> Vec<Finding> {
     let (status_tx, status) = watch::channel(receiver::Status::default());
     let task =
         tokio::spawn(receiver::run(finder, Some(source), input_tx, status_tx, Stopwatch::new()));
-    let listened = listen(input, status).await;
+    let listened = listen(input, status, seconds).await;
     task.abort();
     judge(config, &listened)
 }
@@ -88,16 +114,18 @@ async fn look(config: &Config) -> Vec<Finding> {
 async fn listen(
     mut input: mpsc::Receiver<Input>,
     mut status: watch::Receiver<receiver::Status>,
+    seconds: u64,
 ) -> Listened {
     let mut listened = Listened::default();
-    let mut until = Instant::now() + Duration::from_secs(LISTEN_S_MAX);
+    let mut until = Instant::now() + Duration::from_secs(seconds);
     while listened.baud.is_none() || !listened.position {
         tokio::select! {
             () = sleep_until(until) => break,
             one = input.recv() => match one {
                 Some(Input::Observation(..)) => listened.position = true,
-                Some(Input::Opened) => {}
-                Some(Input::Closed) | None => break,
+                // Nothing heard at one port: the next is tried.
+                Some(Input::Opened | Input::Closed) => {}
+                None => break,
             },
             changed = status.changed() => if changed.is_err() { break },
         }
@@ -106,16 +134,17 @@ async fn listen(
             until = Instant::now() + Duration::from_secs(POSITION_S_MAX);
         }
         listened.baud = now.baud.or(listened.baud);
+        listened.port = now.port.or(listened.port);
         (listened.bytes, listened.sky) = (now.hearing.bytes, now.hearing.sky);
     }
     listened
 }
 
 fn judge(config: &Config, listened: &Listened) -> Vec<Finding> {
-    let port = config.receiver.port.to_string();
     let Some(baud) = listened.baud else {
-        return vec![not_understood(&port, listened.bytes)];
+        return vec![not_understood(&config.receiver.port.to_string(), listened.bytes)];
     };
+    let port = listened.port.as_deref().map(Path::to_string_lossy).unwrap_or_default();
     let rate = match config.receiver.baud {
         Baud::Fixed(fixed) if fixed != baud => Finding::fault(
             CHECK,
@@ -177,8 +206,18 @@ fn hears(sky: SkyStatus) -> bool {
 fn antenna(position: bool, sky: SkyStatus) -> Finding {
     let SkyStatus { in_view, cn0_max, .. } = sky;
     let best = cn0_max.map_or("none heard".to_owned(), |cn0| format!("the best at {cn0} dB-Hz"));
+    if position && !sky.told {
+        return Finding::good(ANTENNA, "position known");
+    }
     if position {
         return Finding::good(ANTENNA, format!("position known; {in_view} satellites, {best}"));
+    }
+    if !sky.told {
+        return Finding::fault(
+            ANTENNA,
+            "no position, and the receiver does not say what its antenna hears",
+            "a cold receiver needs a minute under open sky: look again; else check the antenna",
+        );
     }
     if hears(sky) {
         return Finding::fault(

@@ -109,7 +109,7 @@ impl Finder {
     }
 
     /// Whether there is more than one port to listen at.
-    pub(super) fn has_choice(&self) -> bool {
+    pub fn has_choice(&self) -> bool {
         self.candidates().len() > 1
     }
 

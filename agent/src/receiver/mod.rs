@@ -100,6 +100,8 @@ impl Hearing {
 /// What the receiver says of the sky.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SkyStatus {
+    /// Whether the receiver says anything of it: one that sends UBX alone does not.
+    pub told: bool,
     /// Satellites in view.
     pub in_view: u16,
     /// The best carrier to noise density of any of them, in dB-Hz.
@@ -112,7 +114,12 @@ impl SkyStatus {
     /// What a decoder has heard.
     fn of(decoder: &Decoder) -> Self {
         let sky = decoder.sky();
-        Self { in_view: sky.in_view(), cn0_max: sky.cn0_max(), has_fix: sky.has_fix() }
+        Self {
+            told: sky.is_told(),
+            in_view: sky.in_view(),
+            cn0_max: sky.cn0_max(),
+            has_fix: sky.has_fix(),
+        }
     }
 }
 

@@ -27,6 +27,11 @@ struct Group {
 }
 
 impl Sky {
+    /// Whether the receiver says what is in view, were it nothing.
+    pub fn is_told(&self) -> bool {
+        self.signals.iter().any(Option::is_some)
+    }
+
     /// Satellites in view. One heard on two signals counts once.
     pub fn in_view(&self) -> u16 {
         let groups = || self.signals.iter().flatten();

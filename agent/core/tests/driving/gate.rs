@@ -198,6 +198,17 @@ fn a_time_that_stands_alone_is_refused_and_one_confirmed_before_the_last_begins_
     assert_near(gate.odometer().0 - before.0, 10, 10);
 }
 
+#[test]
+fn a_time_base_that_begins_anew_with_a_fix_of_no_use_is_not_forgotten() {
+    let (mut gate, _) = drive(&straight(10.0, 20, Some(10_000)));
+    let poor = Fix { hdop_c: Some(2_000), ..fix(5_000, 500.0, 0.0, Some(10_000)) };
+    assert_eq!(gate.step(poor, Verdict::Rebased).refused, Some(Refusal::PoorGeometry));
+    for at_ms in [6_000, 7_000] {
+        let next = fix(at_ms, 510.0, 0.0, Some(10_000));
+        assert_eq!(gate.step(next, Verdict::Trusted).refused, None, "{at_ms}");
+    }
+}
+
 /// Length of the true way in mm between two times of day, in seconds: geodesics from sample to sample
 /// at 1 Hz. Steps under 3 cm are the reference's own noise while the vehicle stands, 0.9 m in all.
 fn truth_mm(from_s: u64, to_s: u64) -> Option<u64> {

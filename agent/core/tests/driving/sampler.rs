@@ -115,10 +115,10 @@ fn each_duty_has_its_policy_and_a_change_lets_go_of_the_fix_held_back() {
     let count = |duty| sample(&fixes, Policies::default(), duty).len();
     assert_eq!(count(Duty::OnTrip), 700);
     assert_eq!(count(Duty::Parked), 3, "0 s, 300 s, 600 s");
-    assert_eq!(count(Duty::Moving), 13, "straight on: one a minute, and the last");
+    assert_eq!(count(Duty::Moving), 141, "straight on: one in five seconds, and the last");
     let mut sampler = Sampler::new(Policies::default(), Duty::Moving);
     let pushed: Vec<_> = fixes[..10].iter().map(|fix| sampler.push(*fix, ())).collect();
-    assert_eq!(pushed.iter().flatten().flatten().count(), 1);
+    assert_eq!(pushed.iter().flatten().flatten().count(), 2, "0 s, 5 s");
     assert_eq!(sampler.set_duty(Duty::Moving), None);
     assert_eq!(sampler.set_duty(Duty::OnTrip), Some((fixes[9], ())));
     assert_eq!(sampler.flush(), None);
