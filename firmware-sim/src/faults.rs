@@ -98,7 +98,7 @@ fn without_satellites(line: &[u8]) -> Option<Vec<u8>> {
     };
     // Four fields at its beginning, four a satellite, and since NMEA 4.10 the signal.
     let commas = String::from_utf8_lossy(line).matches(',').count();
-    let signal = (commas % 4 == 0).then(|| sentence.field(commas));
+    let signal = commas.is_multiple_of(4).then(|| sentence.field(commas));
     let fields = [sentence.field(0), "1", "1", "00"].into_iter().chain(signal);
     (sentence.field(2) == "1").then(|| Sentence::new(fields).to_line())
 }
