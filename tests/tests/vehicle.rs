@@ -55,9 +55,11 @@ async fn an_arrival_outside_the_fence_is_recorded_and_starts_no_waiting_clock() 
     let seen = world.trip(&["show"]).await?;
     ensure!(seen.state() == Some("at-pickup") && !waits(&seen), "{}", seen.body);
     ensure!(waiting_s(&seen) == Some(0), "{}", seen.body);
-    let distance_m = wait_for_event(&world.evidence(), "the arrival", |body| match body {
-        EventBody::Trip { step: TripStep::ArriveOutside { distance_m }, .. } => Some(*distance_m),
-        _ => None,
+    let distance_m = wait_for_event(&world.evidence(), "the arrival", |body| {
+        let EventBody::Trip { step: TripStep::ArriveOutside { distance_m }, .. } = body else {
+            return None;
+        };
+        Some(*distance_m)
     })
     .await?;
     ensure!(FAR_M.contains(&distance_m), "{distance_m} m away");
@@ -92,17 +94,17 @@ async fn overspeed_nearness_and_a_call_for_help_reach_the_store() -> Result<()> 
     let plan = Plan { otp: false, agent: agent.into(), ..Plan::default() };
     let mut world = World::start(plan).await?;
     let evidence = world.evidence();
-    let (speed, limit) = wait_for_event(&evidence, "overspeed", |body| match body {
-        EventBody::Overspeed { speed_mmps, limit_mmps } => Some((*speed_mmps, *limit_mmps)),
-        _ => None,
+    let (speed, limit) = wait_for_event(&evidence, "overspeed", |body| {
+        let EventBody::Overspeed { speed_mmps, limit_mmps } = body else { return None };
+        Some((*speed_mmps, *limit_mmps))
     })
     .await?;
     ensure!(limit == 8_333 && speed > limit, "{speed} mm/s where {limit} is the limit");
     let booking = book_at(&world, 0.0).await?;
     let near = |wanted: Waypoint| {
-        move |body: &EventBody| match body {
-            EventBody::Near { place, trip } if *place == wanted => Some(*trip),
-            _ => None,
+        move |body: &EventBody| {
+            let EventBody::Near { place, trip } = body else { return None };
+            (*place == wanted).then_some(*trip)
         }
     };
     world.drive_to_pickup().await?;
@@ -114,9 +116,9 @@ async fn overspeed_nearness_and_a_call_for_help_reach_the_store() -> Result<()> 
     world.proxy.cut();
     world.drive(&["sos"]).await?;
     world.proxy.restore();
-    let help = |body: &EventBody| match body {
-        EventBody::Sos { trip } => Some(*trip),
-        _ => None,
+    let help = |body: &EventBody| {
+        let EventBody::Sos { trip } = body else { return None };
+        Some(*trip)
     };
     let of = wait_for_event(&evidence, "the call for help", help).await?;
     ensure!(of == Some(at_pickup), "a call for help of {of:?}");

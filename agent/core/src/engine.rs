@@ -20,7 +20,7 @@ use tripline_protocol::unit::{Timestamp, Uptime};
 
 use crate::clock::Clock;
 use crate::desk::{DriverAction, DriverError, Offer, Trip};
-use crate::fence::Fences;
+use crate::fence::{Fences, Nearness};
 use crate::gate::GateLimits;
 use crate::memory::{Anchor, Memory};
 use crate::motion::{Change, MotionLimits};
@@ -376,7 +376,16 @@ impl Engine {
 
     /// How far the pickup is, where the vehicle is known to be elsewhere.
     fn outside_pickup_m(&self, now: Uptime) -> Option<u32> {
-        let nearness = self.fences.as_ref()?.pickup(now)?;
+        let assignment = &self.memory.desk().trip()?.assignment;
+        let fences = self.fences.as_ref().filter(|fences| fences.trip() == assignment.trip);
+        let nearness = if let Some(fences) = fences {
+            fences.pickup(now)?
+        } else {
+            // No fix has come since the trip was taken: the last one before it tells.
+            let seen = self.last_fix()?;
+            let age_ms = u64::try_from(self.clock.at(now).since_ms(seen.at)).unwrap_or(0);
+            Nearness::of(assignment.pickup.position, self.settings.fence_radius_m, seen, age_ms)?
+        };
         (!nearness.inside).then_some(nearness.distance_m)
     }
 

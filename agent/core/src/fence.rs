@@ -26,6 +26,15 @@ pub struct Nearness {
     pub distance_m: u32,
 }
 
+impl Nearness {
+    /// How near a lone fix of `age_ms` is to `middle`; `None` if it is too old to tell.
+    pub fn of(middle: Position, radius_m: u32, seen: FixStamp, age_ms: u64) -> Option<Self> {
+        let distance_m = u32::try_from(distance_mm(middle, seen.position) / 1_000);
+        let distance_m = distance_m.unwrap_or(u32::MAX);
+        (age_ms <= UNKNOWN_AFTER_MS).then_some(Self { inside: distance_m <= radius_m, distance_m })
+    }
+}
+
 /// The fence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fence {
@@ -163,5 +172,14 @@ mod tests {
         assert!(fence.step(Uptime::from_ms(1_000), &fix(0)));
         assert!(fence.nearness(Uptime::from_ms(31_000)).is_some_and(|near| near.inside));
         assert_eq!(fence.nearness(Uptime::from_ms(31_001)), None);
+    }
+
+    #[test]
+    fn a_lone_fix_tells_while_it_is_fresh() {
+        let middle = fix(0).position;
+        let of = |metres, age_ms| Nearness::of(middle, 100, (&fix(metres)).into(), age_ms);
+        assert!(of(90, UNKNOWN_AFTER_MS).is_some_and(|near| near.inside));
+        assert!(of(1_400, 0).is_some_and(|near| !near.inside && near.distance_m > 1_300));
+        assert_eq!(of(90, UNKNOWN_AFTER_MS + 1), None);
     }
 }

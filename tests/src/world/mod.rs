@@ -66,10 +66,9 @@ pub struct Plan {
     pub panel: bool,
     /// What the agent's configuration says at its end, tables and all.
     pub agent: String,
-    /// A recording that the agent replays as fast as it can, in place of the receiver.
+    /// A recording that the agent replays as fast as it can, in place of the receiver and without a
+    /// network until that is restored.
     pub replay: Option<PathBuf>,
-    /// Whether there is no network when the vehicle starts.
-    pub offline: bool,
 }
 
 impl Default for Plan {
@@ -86,7 +85,6 @@ impl Default for Plan {
             panel: false,
             agent: String::new(),
             replay: None,
-            offline: false,
         }
     }
 }
@@ -196,7 +194,7 @@ impl World {
         ])?;
         let (device, token) = (text(&added, "device")?, text(&added, "token")?);
         let proxy = Proxy::start(endpoint).await?;
-        if plan.offline {
+        if plan.replay.is_some() {
             proxy.cut();
         }
         files::write_agent(dir.path(), &device, &token, proxy.address(), &plan)?;
