@@ -530,6 +530,14 @@ impl Agent {
         self.indication.send_if_modified(|told| std::mem::replace(told, indication) != indication);
     }
 
+    /// Whether the open line has said something that makes sense, and goes on.
+    fn is_heard(&self) -> bool {
+        let valid = self.receiver.borrow().hearing.valid;
+        self.line.opened.is_some()
+            && !self.line.told
+            && (self.line.heard.is_some() || valid > self.line.sentences)
+    }
+
     fn status(&self) -> Status {
         let waiting = |stream| self.journal.waiting(stream);
         Status {
@@ -537,7 +545,7 @@ impl Agent {
             view: self.engine.view(self.stopwatch.now()),
             connected: self.connected,
             receiver_open: self.line.opened.is_some(),
-            receiver_heard: self.line.heard.is_some() && !self.line.told,
+            receiver_heard: self.is_heard(),
             receiver: self.receiver.borrow().clone(),
             backlog: Backlog { events: waiting(Stream::Event), fixes: waiting(Stream::Trail) },
             journal: self.journal.health().into(),

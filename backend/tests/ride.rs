@@ -96,6 +96,7 @@ fn device(n: u8) -> DeviceId {
 fn event(step: TripStep, metres: u64) -> Event {
     Event {
         at: NOW,
+        gnss_time: true,
         reading: Reading {
             steady: Steady { ms: metres * 100 },
             odometer: Odometer { mm: metres * 1000 },

@@ -74,6 +74,7 @@ fn events() -> EventBatch {
     ]);
     let event = |body| Event {
         at: at(),
+        gnss_time: true,
         reading: Reading {
             steady: Steady { ms: 90_000 },
             odometer: Odometer { mm: 1_234_567 },

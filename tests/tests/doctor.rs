@@ -168,7 +168,7 @@ async fn doctor_on(world: &World, folder: &Path, prepare: &str) -> Result<Diagno
     let own = line(world, "data_dir =")?;
     let config = changed(world, &[(&own, &format!("data_dir = \"{folder}\""))])?;
     let script = format!(
-        "set -e; mount -t tmpfs -o size=256k none \"$0\"; {prepare}; \
+        "set -e; mount -t tmpfs -o size=4m none \"$0\"; {prepare}; \
          exec \"$1\" doctor --json --config \"$2\""
     );
     let agent = world.binaries().path("tripline-agent");

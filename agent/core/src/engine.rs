@@ -84,8 +84,6 @@ pub enum Draft {
     Event {
         /// The event.
         event: Event,
-        /// Whether its time is GNSS time.
-        gnss_time: bool,
         /// The command it reports on.
         command: Option<Box<Command>>,
     },
@@ -150,10 +148,9 @@ impl Engine {
                 let sequence = self.memory.written(Stream::Trail).next();
                 Record::Fix { sequence, fix, reading }
             }
-            Draft::Event { event, gnss_time, command } => Record::Event {
+            Draft::Event { event, command } => Record::Event {
                 sequence: self.memory.written(Stream::Event).next(),
                 trail: self.memory.written(Stream::Trail),
-                gnss_time,
                 event,
                 command,
             },
@@ -236,9 +233,7 @@ impl Engine {
         let outcome = self.memory.desk().judge(&command, self.clock.at(now))?;
         let body = EventBody::CommandDone { number: command.number, outcome };
         Some(match self.event(body, now) {
-            Draft::Event { event, gnss_time, .. } => {
-                Draft::Event { event, gnss_time, command: Some(Box::new(command)) }
-            }
+            Draft::Event { event, .. } => Draft::Event { event, command: Some(Box::new(command)) },
             other @ (Draft::Fix { .. } | Draft::Anchor(_)) => other,
         })
     }
@@ -391,7 +386,7 @@ impl Engine {
 
     fn event(&self, body: EventBody, now: Uptime) -> Draft {
         let (at, reading, fix) = (self.clock.at(now), self.reading(now), self.last_fix());
-        let event = Event { at, reading, fix, body };
-        Draft::Event { event, gnss_time: self.clock.has_gnss(), command: None }
+        let event = Event { at, gnss_time: self.clock.has_gnss(), reading, fix, body };
+        Draft::Event { event, command: None }
     }
 }

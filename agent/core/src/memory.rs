@@ -68,19 +68,16 @@ impl Memory {
                 self.count(*reading);
                 if fix.refused.is_none() {
                     self.last_counted = Some(fix.into());
-                    // Before the anchor a fix was dated by our own clock.
-                    if self.anchor.is_some() {
-                        self.last_gnss = Some((fix.at, reading.steady));
-                    }
+                    self.last_gnss = Some((fix.at, reading.steady));
                 }
             }
             Record::Gap { through, .. } => self.trail = self.trail.max(*through),
-            Record::Event { sequence, event, command, gnss_time, .. } => {
+            Record::Event { sequence, event, command, .. } => {
                 self.event = self.event.max(*sequence);
                 self.desk.apply(event, command.as_deref());
                 let dated = Some((event.at, event.reading.steady));
                 self.last_event = dated;
-                if *gnss_time {
+                if event.gnss_time {
                     self.last_gnss = dated;
                 }
                 // Fixes that the sampler left out, or that were never synced, are known from events.

@@ -72,9 +72,7 @@ pub enum Record {
         sequence: Sequence,
         /// The last fix before it, so that both streams can be read in the order they were written.
         trail: Sequence,
-        /// Whether its time is GNSS time; otherwise it is provisional and dated anew by the anchor.
-        gnss_time: bool,
-        /// The event.
+        /// The event. A provisional time is dated anew by the anchor when it is sent.
         event: Event,
         /// The command it reports on, in the same record so that neither is there without the other.
         command: Option<Box<Command>>,
@@ -373,8 +371,8 @@ mod tests {
         let event = |agent_version| Record::Event {
             sequence: Sequence(1),
             trail: Sequence::ZERO,
-            gnss_time: true,
             event: Event {
+                gnss_time: true,
                 at: Timestamp::from_unix_ms(0),
                 reading: Reading::default(),
                 fix: None,

@@ -18,6 +18,15 @@ pub(super) fn read(file: &dyn DiskFile) -> io::Result<Vec<u8>> {
     Ok(image)
 }
 
+/// The same, and an error if any of it cannot be read.
+pub(super) fn read_whole(file: &dyn DiskFile) -> io::Result<Vec<u8>> {
+    let len = usize::try_from(file.length()?.min(IMAGE_LEN_MAX)).unwrap_or_default();
+    let mut image = vec![0; len];
+    let filled = file.read_at(&mut image, 0)?;
+    image.truncate(filled);
+    Ok(image)
+}
+
 /// Fills `buffer` from `offset` on as far as the file goes.
 pub(super) fn read_at(file: &dyn DiskFile, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     if let Ok(len) = file.read_at(buffer, offset) {

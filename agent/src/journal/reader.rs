@@ -242,9 +242,10 @@ impl Collector {
         }
         match record {
             Record::Fix { fix, .. } => self.fixes.push(TrailEntry::Fix((&fix).into())),
-            Record::Event { gnss_time, mut event, .. } => {
-                if let Some(anchor) = self.anchor.filter(|_| !gnss_time) {
+            Record::Event { mut event, .. } => {
+                if let Some(anchor) = self.anchor.filter(|_| !event.gnss_time) {
                     event.at = anchor.date(event.reading.steady);
+                    event.gnss_time = true;
                 }
                 self.events.push(event);
             }
@@ -288,6 +289,7 @@ impl Collector {
 /// Stands for an event whose record was damaged. Its time and counters are lost with it.
 const LOST: Event = Event {
     at: Timestamp::from_unix_ms(0),
+    gnss_time: false,
     reading: Reading {
         steady: Steady { ms: 0 },
         odometer: Odometer { mm: 0 },

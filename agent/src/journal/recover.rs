@@ -138,9 +138,9 @@ impl Recovered {
         let Some(header) = read_header(&head) else {
             // A segment's header is synced with its first records: without one it was never in use, or
             // is damaged twice.
-            let image = image::read(file.as_ref());
+            let image = image::read_whole(file.as_ref());
             // What cannot be read now may be readable again.
-            if image.is_ok_and(|image| image.iter().all(|byte| *byte == 0)) {
+            if image.is_ok_and(|image| scan(&image, |_, _| {}).records == 0) {
                 let _ = disk.remove(name);
             } else {
                 error!(name, "a journal segment has lost both its headers");

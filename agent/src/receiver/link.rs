@@ -331,10 +331,10 @@ async fn tell_all(
     Ok(())
 }
 
-/// The most fixes a second that a line carries with everything a receiver says of each: some 900 bytes,
+/// The most fixes a second that a line carries with everything a receiver says of each: some 750 bytes,
 /// ten bits a byte.
 fn rate_hz_max(baud: u32) -> u8 {
-    u8::try_from(baud / 9_000).unwrap_or(u8::MAX).max(1)
+    u8::try_from(baud / 7_500).unwrap_or(u8::MAX).max(1)
 }
 
 /// Whether a read or a write only found that it would have to wait.

@@ -140,6 +140,7 @@ impl Vehicle {
         let assignment = AssignmentId::from_bytes([7; 16]);
         let body = CommandBody::Withdraw { assignment, reason: "x".repeat(150) };
         let event = Event {
+            gnss_time: self.memory.anchor().is_some(),
             at: self.at(),
             reading: self.reading(),
             fix: None,
@@ -148,7 +149,6 @@ impl Vehicle {
         let record = Record::Event {
             sequence: self.memory.written(Stream::Event).next(),
             trail: self.memory.written(Stream::Trail),
-            gnss_time: self.memory.anchor().is_some(),
             event,
             command: Some(Box::new(Command { number, expires_at: None, body })),
         };

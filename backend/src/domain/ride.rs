@@ -282,7 +282,7 @@ impl Order {
         trip.state = state;
         trip.meter = trip.meter.after(what, event.reading);
         trip.phase = phase_after(what);
-        trip.phase_at = trip.phase_at.max(event.at);
+        trip.phase_at = trip.phase_at.max(event.fact_at(at));
         match what {
             TripEvent::Start => trip.start_fix = event.fix,
             TripEvent::Stop => trip.stop_fix = event.fix,

@@ -91,7 +91,8 @@ impl Platform {
                 warn!(%device, %sequence, reason, "event had no effect");
             }
             let alone = Batch { epoch: batch.epoch, after, records: vec![event.clone()] };
-            let row = EventRow { sequence, at: event.at, refused, payload: encode(&alone) };
+            let row =
+                EventRow { sequence, at: event.fact_at(at), refused, payload: encode(&alone) };
             tx.add_event(&lane, row, at).await?;
         }
         commit(tx, &lane, cursor, sequence).await
@@ -143,7 +144,7 @@ impl Platform {
                 let Some(mut stored) = self.own_assignment(tx, device, id).await? else {
                     return Ok((Some("no such offer to this device".into()), Wake::default()));
                 };
-                let outcome = stored.order.handle_answer(id, answer, event.at, at);
+                let outcome = stored.order.handle_answer(id, answer, event.fact_at(at), at);
                 self.store_outcome(tx, stored, outcome, at).await
             }
             EventBody::Trip { trip, step } => {

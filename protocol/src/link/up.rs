@@ -59,14 +59,30 @@ pub type EventBatch = Batch<Event>;
 /// Something that happened on the device, with what its clock, odometer and receiver said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
-    /// When: GNSS time once the receiver has given it.
+    /// When.
     pub at: Timestamp,
+    /// Whether that is GNSS time. Until the receiver has given it, it is provisional: what the device's
+    /// own clock says, which on a board without a clock chip may be long ago.
+    pub gnss_time: bool,
     /// Steady clock and odometer.
     pub reading: Reading,
     /// The last fix that counted; `None` before the first.
     pub fix: Option<FixStamp>,
     /// What.
     pub body: EventBody,
+}
+
+impl Event {
+    /// When it happened, as far as a backend that received it at `received_at` can tell.
+    ///
+    /// A provisional time is believed if it lies within the last day: a device with a clock chip and no
+    /// sky knows it better than we do. Otherwise it is the time of receipt.
+    pub fn fact_at(&self, received_at: Timestamp) -> Timestamp {
+        const BELIEVED_MS: i64 = 86_400_000;
+        let ago_ms = received_at.since_ms(self.at);
+        let believed = self.gnss_time || (0..=BELIEVED_MS).contains(&ago_ms);
+        if believed { self.at } else { received_at }
+    }
 }
 
 /// What an event is.
@@ -224,6 +240,23 @@ impl Postcard for Presence {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_provisional_time_is_believed_for_a_day_and_not_ahead() {
+        let received_at = Timestamp::from_unix_ms(1_800_000_000_000);
+        let fact_at = |gnss_time, ago_ms: i64| {
+            let at = received_at.plus_ms(-ago_ms);
+            let (reading, body) = (Reading::default(), EventBody::Lost);
+            let event = Event { at, gnss_time, reading, fix: None, body };
+            received_at.since_ms(event.fact_at(received_at))
+        };
+        assert_eq!(
+            (fact_at(true, 9_000_000_000), fact_at(true, -60_000)),
+            (9_000_000_000, -60_000)
+        );
+        assert_eq!((fact_at(false, 3_600_000), fact_at(false, 0)), (3_600_000, 0));
+        assert_eq!((fact_at(false, 90_000_000), fact_at(false, -1)), (0, 0));
+    }
 
     #[test]
     fn a_batch_is_trimmed_to_what_follows_the_cursor_and_a_hole_declares_itself() {
