@@ -140,6 +140,7 @@ fn the_lever_command_prints_each_answer_and_fails_if_one_is_refused() {
     assert!(answers.ends_with("\nok\n"), "{answers}");
     let (code, status) = lever(&["status"]);
     assert_eq!(code, Some(0));
-    let levers = "{\"fix\":false,\"corrupt_percent\":5,\"garbage\":false,\"silence\":true}";
+    let levers =
+        "{\"fix\":false,\"antenna\":true,\"corrupt_percent\":5,\"garbage\":false,\"silence\":true}";
     assert!(status.contains(levers), "{status}");
 }
