@@ -84,6 +84,18 @@ pub enum AgentError {
         /// Why, and what to do.
         message: String,
     },
+    /// A recording with nothing of a receiver in it.
+    #[error(
+        "{} has {bytes} bytes and not one valid NMEA sentence or UBX frame: is it a recording of a \
+         receiver, and was it made at the right baud rate? (GPX tracks are for tripline-sim)",
+        path.display()
+    )]
+    NoRecording {
+        /// Which.
+        path: PathBuf,
+        /// How many bytes it has.
+        bytes: u64,
+    },
     /// `doctor` found something wrong, and has said what.
     #[error(
         "{count} of what was looked at is not as it should be; the lines marked FAULT say what to do"
@@ -104,7 +116,7 @@ impl AgentError {
             Self::Internal(_) => 1,
             Self::Config { .. } => 3,
             Self::NoReceiver { .. } | Self::ReceiverRefused { .. } | Self::Recording { .. } => 4,
-            Self::Garbage { .. } => 5,
+            Self::Garbage { .. } | Self::NoRecording { .. } => 5,
             Self::Storage { .. } => 6,
             Self::Busy { .. } | Self::Socket { .. } => 7,
             Self::NotRunning { .. } => 8,

@@ -366,6 +366,9 @@ pub(crate) fn explain(error: &ConnectionError) -> String {
             | ConnectReturnCode::BadClientId => format!("the backend refused: {code:?}"),
         };
     }
+    if let ConnectionError::NotConnAck(_) = error {
+        return "what listens there does not answer as MQTT; check [backend] port".into();
+    }
     error.to_string()
 }
 

@@ -243,8 +243,12 @@ fn what_cannot_be_read_is_named_with_exit_code_4() -> Result<()> {
 fn bytes_that_are_no_recording_give_no_fix_and_are_counted() -> Result<()> {
     let noise: Vec<u8> =
         (0..100_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13).to_le_bytes()[0]).collect();
-    ensure!(text(decode(&["--json"], &noise)?)?.is_empty(), "fixes out of noise");
-    ensure!(text(decode(&["--json"], b"")?)?.is_empty(), "fixes out of nothing");
+    for bytes in [&noise[..], b""] {
+        let output = decode(&["--json"], bytes)?;
+        let told = String::from_utf8(output.stderr)?;
+        ensure!(output.stdout.is_empty(), "fixes out of {} bytes", bytes.len());
+        ensure!(output.status.code() == Some(5) && told.contains("not one valid"), "{told}");
+    }
     let stats = objects(decode(&["--stats", "--json"], &noise)?)?;
     let stats = stats.first().context("figures")?;
     ensure!(stats["fixes"] == 0 && stats["trail_bytes_per_fix"] == 0.0, "{stats}");

@@ -148,6 +148,23 @@ impl Gate {
     }
 }
 
+/// Hardest that a road vehicle speeds up over a gap, and then brakes, in mm/s²: 5 m/s².
+const GAP_ACCELERATION_MMPS2: u64 = 5_000;
+
+/// What the position after a gap may be off, in mm: 50 m.
+const GAP_NOISE_MM: u64 = 50_000;
+
+/// Whether a gap is wider than speeding up through its first half and braking through its second,
+/// between the speeds told on either side of it, would carry a vehicle.
+fn outruns(from: &Waypoint, to: &Waypoint, elapsed_ms: u64) -> bool {
+    let Some((a, b)) = from.speed_mmps.zip(to.speed_mmps) else { return false };
+    let at_speed_mm = (u64::from(a) + u64::from(b)).saturating_mul(elapsed_ms) / 2_000;
+    let more_mm =
+        GAP_ACCELERATION_MMPS2.saturating_mul(elapsed_ms.saturating_mul(elapsed_ms) / 4_000_000);
+    let reach_mm = at_speed_mm.saturating_add(more_mm).saturating_add(GAP_NOISE_MM);
+    distance_mm(from.stamp.position, to.stamp.position) > reach_mm
+}
+
 impl GateLimits {
     /// What a vehicle that goes from `from` to the later `to` would break.
     fn breach(&self, from: &Waypoint, to: &Waypoint) -> Option<Refusal> {
@@ -156,6 +173,9 @@ impl GateLimits {
         let within = |per_s: u32| u64::from(per_s).saturating_mul(elapsed_ms) / 1000;
         let reach_mm = within(self.speed_mmps_max) + u64::from(self.position_noise_mm);
         if distance_mm(from.stamp.position, to.stamp.position) > reach_mm {
+            return Some(Refusal::Jump);
+        }
+        if elapsed_ms > GAP_MS && outruns(from, to, elapsed_ms) {
             return Some(Refusal::Jump);
         }
         let change_mmps = from.speed_mmps.zip(to.speed_mmps).map(|(a, b)| u64::from(a.abs_diff(b)));

@@ -25,7 +25,7 @@ use crate::run;
     version,
     after_help = "\
 Exit codes:
-  0  done                                5  the serial device sends no NMEA
+  0  done                                5  no NMEA and no UBX is heard
   1  something that should not happen    6  the journal cannot be used
   2  wrong use of the command line       7  another agent holds the folder or the socket
   3  the configuration is not usable     8  no agent is running
@@ -35,7 +35,7 @@ Exit codes:
 A first ride:
   tripline-agent config sample > agent.toml     then set device, token and port in it
   tripline-agent run --config agent.toml
-  tripline-agent trip show"
+  tripline-agent trip show --config agent.toml"
 )]
 pub struct Cli {
     #[command(subcommand)]

@@ -28,7 +28,14 @@ pub(super) fn text(status: &Status) -> String {
         None => "none yet".into(),
     };
     let backend = if status.connected { "connected" } else { "not reached" };
-    let receiver = if status.receiver_open { "open" } else { "missing" };
+    let sky = status.receiver.hearing.sky;
+    let receiver = match (status.receiver_open, status.receiver_heard) {
+        (false, _) => "missing",
+        (true, false) => "open, not understood",
+        (true, true) if sky.told && sky.in_view == 0 => "heard, no satellite in view",
+        (true, true) if sky.told && !sky.has_fix => "heard, no position",
+        (true, true) => "heard",
+    };
     let _ = writeln!(text, "fix       {fix}  (receiver {receiver})");
     receiver_text(&mut text, &status.receiver);
     let _ = writeln!(

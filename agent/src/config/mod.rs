@@ -119,7 +119,7 @@ impl fmt::Display for Ports {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a port is a path, or a list of paths")]
 enum OneOrMany {
     One(PathBuf),
     Many(Vec<PathBuf>),
@@ -372,7 +372,10 @@ impl Config {
         let loaded: Self = Figment::from(Toml::file_exact(path))
             .merge(Env::prefixed(ENV_PREFIX).split("__"))
             .extract()
-            .map_err(|error| config(error.to_string()))?;
+            // The library names its own profile in front of each key.
+            .map_err(|error| {
+                config(error.to_string().replace("`default.", "`").replace("\"default.", "\""))
+            })?;
         loaded.check().map_err(config)?;
         Ok(loaded)
     }
@@ -383,6 +386,14 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), String> {
+        if self.backend.host.is_empty() || self.backend.port == 0 {
+            return Err("backend.host or backend.port is empty: name the device endpoint".into());
+        }
+        if self.backend.token.expose().is_empty() {
+            return Err(
+                "backend.token is empty: paste what `tripline-bpp vehicle add` printed".into()
+            );
+        }
         if self.receiver.port.patterns().is_empty() && self.receiver.replay.is_none() {
             return Err("receiver.port is missing: name the serial device of the receiver".into());
         }

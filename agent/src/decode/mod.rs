@@ -45,7 +45,14 @@ pub fn run(path: Option<&Path>, options: Options) -> Result<(), AgentError> {
     };
     let mut out = BufWriter::new(io::stdout().lock());
     match decode(&mut input, &mut out, options) {
-        Ok(()) => Ok(()),
+        // The figures say it themselves.
+        Ok(_) if options.stats => Ok(()),
+        Ok(Found { bytes, valid: 0, .. }) => Err(AgentError::NoRecording { path: name(), bytes }),
+        Ok(Found { fixes: 0, .. }) => {
+            eprintln!("{} has sentences or frames, and no position in them", name().display());
+            Ok(())
+        }
+        Ok(_) => Ok(()),
         Err(Broken::Input(error)) => Err(unreadable(error)),
         // Whoever read has seen enough: `... | head`.
         Err(Broken::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -62,12 +69,13 @@ enum Broken {
     Output(io::Error),
 }
 
-fn decode(input: &mut dyn Read, out: &mut dyn Write, options: Options) -> Result<(), Broken> {
+fn decode(input: &mut dyn Read, out: &mut dyn Write, options: Options) -> Result<Found, Broken> {
     let mut decoder = Decoder::new(options.not_before);
     let mut recording = Recording::new(&options);
     let mut printer = Printer::new(options.json);
     let mut chunk = vec![0; CHUNK_LEN];
     let mut heard = Vec::new();
+    let mut bytes: u64 = 0;
     loop {
         let len = match input.read(&mut chunk) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -88,13 +96,25 @@ fn decode(input: &mut dyn Read, out: &mut dyn Write, options: Options) -> Result
                 printer.fix(&seen, out).map_err(Broken::Output)?;
             }
         }
+        // Whoever watches a line sees each fix as it comes.
+        out.flush().map_err(Broken::Output)?;
         if len == 0 {
             break;
         }
+        bytes += len as u64;
     }
     if options.stats {
         let stats = recording.stats(&decoder, &options);
         printer.stats(&stats, out).map_err(Broken::Output)?;
     }
-    out.flush().map_err(Broken::Output)
+    out.flush().map_err(Broken::Output)?;
+    Ok(Found { bytes, valid: decoder.counts().valid(), fixes: recording.seen() })
+}
+
+/// What a recording turned out to be.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    bytes: u64,
+    valid: u64,
+    fixes: u64,
 }

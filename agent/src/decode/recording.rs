@@ -95,6 +95,11 @@ impl Recording {
         Seen { fix, dated: observation.at.is_some() }
     }
 
+    /// How many fixes there were.
+    pub(super) const fn seen(&self) -> u64 {
+        self.seen
+    }
+
     /// How much time passed since the observation before, as far as the recording can be believed.
     fn passed_ms(&self, observation: &Observation) -> u64 {
         if self.seen == 0 {

@@ -33,6 +33,10 @@ pub(super) fn check(config: &Config, status: Option<&Status>) -> Vec<Finding> {
 
 fn look(config: &Config) -> Vec<Finding> {
     let dir = config.data_dir.as_path();
+    if dir.exists() && !dir.is_dir() {
+        let found = format!("{} is a file", dir.display());
+        return vec![Finding::fault(CHECK, found, "set data_dir to a folder")];
+    }
     // Made by the agent's own user at its start; made here it might be root's.
     let Some(there) = dir.ancestors().find(|dir| dir.is_dir()) else {
         let found = format!("no folder on the way to {} exists", dir.display());

@@ -10,7 +10,7 @@ use super::Finding;
 use crate::config::{Baud, Config};
 use crate::control::message::Status;
 use crate::error::AgentError;
-use crate::receiver::{self, Finder, INPUTS_MAX, Input, SkyStatus};
+use crate::receiver::{self, Finder, INPUTS_MAX, Input, NO_LINE, SkyStatus};
 use crate::time::{FLOOR, Stopwatch};
 
 const CHECK: &str = "receiver";
@@ -96,6 +96,10 @@ async fn look(config: &Config) -> Vec<Finding> {
     let source = match finder.open() {
         Ok(source) => source,
         Err(AgentError::NoReceiver { path }) => return vec![missing(&path.to_string_lossy())],
+        Err(error @ AgentError::ReceiverRefused { .. }) if error.to_string().contains(NO_LINE) => {
+            let remedy = format!("set [receiver] port; there are: {}", serial_devices().join(", "));
+            return vec![Finding::fault(CHECK, error.to_string(), remedy)];
+        }
         Err(error) => {
             let remedy = "give the agent's user access to the port (group dialout on Debian), and \
                           close what else has it open";

@@ -57,7 +57,7 @@ pub enum Fault {
     ReadOnly,
     /// ENOSPC, EDQUOT, EFBIG.
     Full,
-    /// EACCES, EPERM.
+    /// EACCES, EPERM, and places where no file can be made.
     Denied,
     /// EIO and everything else.
     Broken,
@@ -72,7 +72,7 @@ impl Fault {
             Self::ReadOnly
         } else if is(&[ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::FileTooLarge]) {
             Self::Full
-        } else if is(&[ErrorKind::PermissionDenied]) {
+        } else if is(&[ErrorKind::PermissionDenied, ErrorKind::NotFound, ErrorKind::Unsupported]) {
             Self::Denied
         } else {
             Self::Broken

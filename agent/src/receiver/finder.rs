@@ -3,9 +3,8 @@
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
-use std::time::Duration;
 
-use tokio_serial::{ClearBuffer, SerialPort};
+use mio_serial::{ClearBuffer, SerialPort as _, SerialPortBuilderExt as _, SerialStream};
 use tripline_protocol::unit::Timestamp;
 
 use crate::config::{self, Baud};
@@ -28,6 +27,9 @@ pub struct Finder {
     passed_over: usize,
 }
 
+/// Why something cannot be opened that is there and is no serial line.
+pub const NO_LINE: &str = "it is no serial device; set [receiver] port to one";
+
 /// Where bytes come from.
 #[derive(Debug)]
 pub enum Source {
@@ -44,7 +46,7 @@ pub struct Port {
     pub path: PathBuf,
     /// At which rate.
     pub baud: u32,
-    pub(super) stream: Box<dyn SerialPort>,
+    pub(super) stream: SerialStream,
 }
 
 impl Finder {
@@ -56,7 +58,7 @@ impl Finder {
     /// Opens the first candidate that can be opened.
     pub fn open(&mut self) -> Result<Source, AgentError> {
         if let Some(path) = &self.config.replay {
-            return Recording::open(path, &self.config, self.floor).map(Source::Replay);
+            return Recording::open(path, &self.config).map(Source::Replay);
         }
         let mut candidates = self.candidates();
         let missing = || AgentError::NoReceiver { path: self.config.port.to_string().into() };
@@ -89,15 +91,20 @@ impl Finder {
 
     fn open_port(&self, path: PathBuf) -> Result<Port, AgentError> {
         let baud = self.first_baud();
-        // Never waits: it is read when there is time, not when bytes come.
-        let builder = tokio_serial::new(path.to_string_lossy(), baud).timeout(Duration::ZERO);
-        match builder.open() {
+        // It must never wait: it is read when there is time, on the thread that does everything else. The
+        // blocking port will not do, whose wait for bytes may see some that are gone when it reads.
+        let builder = mio_serial::new(path.to_string_lossy(), baud);
+        match builder.open_native_async() {
             Ok(stream) => {
                 // What came before anybody listened is old, and may have come at another rate.
                 let _ = stream.clear(ClearBuffer::Input);
                 Ok(Port { path, baud, stream })
             }
-            Err(error) => Err(AgentError::ReceiverRefused { path, reason: error.description }),
+            Err(error) => {
+                let is_line = !matches!(&*error.description, "Not a typewriter" | "Is a directory");
+                let reason = if is_line { error.description } else { NO_LINE.into() };
+                Err(AgentError::ReceiverRefused { path, reason })
+            }
         }
     }
 

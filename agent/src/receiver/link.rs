@@ -1,12 +1,11 @@
 //! One open port, from its opening to its end: bytes to the engine, the search for the rate, the
 //! conversation with the receiver.
 
-use std::io;
+use std::io::{self, Read as _, Write as _};
 use std::path::PathBuf;
-use std::time::Duration;
 
+use mio_serial::{ClearBuffer, SerialPort as _, SerialStream};
 use tokio::sync::{mpsc, watch};
-use tokio_serial::{ClearBuffer, SerialPort};
 use tracing::{debug, info, warn};
 use tripline_agent_core::listen::{Listening, SEEK_MS};
 use tripline_agent_core::observation::Observation;
@@ -31,9 +30,6 @@ const QUIET_MS: u64 = 250;
 /// in ms: its power was cut for a moment.
 const FORGOTTEN_MS: u64 = 10_000;
 
-/// Longest time for a command of some dozen bytes to be written, in ms.
-const WRITE_MS_MAX: u64 = 100;
-
 /// Why a port is left.
 #[derive(Debug)]
 pub(super) enum End {
@@ -47,7 +43,7 @@ pub(super) enum End {
 
 /// An open port at work.
 pub(super) struct Link<'a> {
-    stream: Box<dyn SerialPort>,
+    stream: SerialStream,
     path: PathBuf,
     finder: &'a mut Finder,
     engine: &'a mpsc::Sender<Input>,
@@ -179,10 +175,12 @@ impl<'a> Link<'a> {
             let valid = self.decoder.counts().valid() - valid_before;
             if valid == 0 {
                 self.hunt.handle_noise(bytes.len());
-            } else if self.hunt.handle_valid(now) {
-                self.understood(now);
+            } else {
+                if self.hunt.handle_valid(now) {
+                    self.understood(now);
+                }
+                self.look_for_pvt(now);
             }
-            self.look_for_pvt(now);
             let lost = self.decoder.faults().lost() - lost_before;
             let sky = SkyStatus::of(&self.decoder);
             self.status.send_modify(|status| {
@@ -240,9 +238,7 @@ impl<'a> Link<'a> {
         }
         let Some(command) = setup.poll_transmit(now) else { return Ok(()) };
         debug!(?command, "to the receiver");
-        self.stream.set_timeout(Duration::from_millis(WRITE_MS_MAX))?;
         let written = self.stream.write_all(command);
-        self.stream.set_timeout(Duration::ZERO)?;
         match written {
             // A line that takes no bytes is one that gives no answer.
             Err(error) if is_nothing(&error) => Ok(()),

@@ -21,7 +21,7 @@ use tripline_agent_core::ubx::{Identity, Item, Outcome};
 use tripline_protocol::unit::Uptime;
 
 pub use baud::AUTO_RATES;
-pub use finder::{Finder, Source};
+pub use finder::{Finder, NO_LINE, Source};
 
 use crate::time::Stopwatch;
 use link::{End, Link};

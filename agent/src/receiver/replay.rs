@@ -23,6 +23,9 @@ const CHUNK_LEN: usize = 4096;
 /// Longest pause of a recording that is waited out, in ms.
 const PAUSE_MS_MAX: i64 = 60_000;
 
+/// A recording is dated as it was made: only dates before 2000-01-01 are week rollovers.
+const NOT_BEFORE: Timestamp = Timestamp::from_unix_ms(946_684_800_000);
+
 /// An open recording.
 #[derive(Debug)]
 pub struct Recording {
@@ -32,15 +35,10 @@ pub struct Recording {
     speed: u32,
     /// Between two positions whose times are not known.
     period_ms: i64,
-    floor: Timestamp,
 }
 
 impl Recording {
-    pub(super) fn open(
-        path: &Path,
-        config: &config::Receiver,
-        floor: Timestamp,
-    ) -> Result<Self, AgentError> {
+    pub(super) fn open(path: &Path, config: &config::Receiver) -> Result<Self, AgentError> {
         let unreadable = |error: io::Error| AgentError::Recording {
             path: path.into(),
             reason: format!("{error}; check [receiver] replay"),
@@ -50,7 +48,7 @@ impl Recording {
             return Err(unreadable(io::ErrorKind::IsADirectory.into()));
         }
         let period_ms = 1000 / i64::from(config.rate_hz.max(1));
-        Ok(Self { path: path.into(), file, speed: config.replay_speed, period_ms, floor })
+        Ok(Self { path: path.into(), file, speed: config.replay_speed, period_ms })
     }
 
     /// Hands on the recording once, then stays open and silent until the engine goes away.
@@ -80,7 +78,7 @@ impl Recording {
         status: &watch::Sender<Status>,
         stopwatch: Stopwatch,
     ) -> io::Result<()> {
-        let mut decoder = Decoder::new(self.floor);
+        let mut decoder = Decoder::new(NOT_BEFORE);
         let mut last = None;
         let mut due = tokio::time::Instant::now();
         let mut chunk = [0; CHUNK_LEN];
