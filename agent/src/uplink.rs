@@ -237,7 +237,7 @@ impl Uplink {
     /// Subscribes, says hello, and rewinds both lanes.
     async fn greet(&mut self, client: &AsyncClient) -> Result<(), String> {
         info!(host = %self.config.host, port = self.config.port, "connected to the backend");
-        for lane in [Lane::Ack, Lane::Command, Lane::Config] {
+        for lane in [Lane::Ack, Lane::Command] {
             client
                 .try_subscribe(self.topic(lane), QoS::AtLeastOnce)
                 .map_err(|error| error.to_string())?;
@@ -275,7 +275,7 @@ impl Uplink {
             }),
             Lane::Command => decode(&publish.payload)
                 .map(|command: Command| Some(FromBackend::Command(Box::new(command)))),
-            Lane::Config | Lane::Live | Lane::Event | Lane::Trail | Lane::Presence => return,
+            Lane::Live | Lane::Event | Lane::Trail | Lane::Presence => return,
         };
         match message {
             Ok(None) => {}

@@ -34,6 +34,12 @@ pub struct Config {
     /// The device endpoint.
     #[serde(default)]
     pub device: Device,
+    /// Where devices enrol.
+    #[serde(default)]
+    pub enrol: Enrol,
+    /// What operators and their tools read.
+    #[serde(default)]
+    pub admin: Admin,
     /// The store.
     #[serde(default)]
     pub store: Store,
@@ -81,11 +87,58 @@ pub struct Beckn {
 pub struct Device {
     /// Address to listen on.
     pub listen: SocketAddr,
+    /// Names and addresses under which devices reach this machine; they are told the first.
+    pub hosts: Vec<String>,
+    /// The port they are told; that of `listen` if not set.
+    pub port: Option<u16>,
+    /// How long a device's certificate lives, in s.
+    pub certificate_s: u64,
+    /// Connections at once.
+    pub connections_max: usize,
+    /// New connections a second taken from one address, on average.
+    pub connects_per_address_per_s: u32,
 }
 
 impl Default for Device {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 1883)) }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8883)),
+            hosts: vec!["127.0.0.1".into(), "localhost".into()],
+            port: None,
+            certificate_s: 90 * 86_400,
+            connections_max: 20_000,
+            connects_per_address_per_s: 200,
+        }
+    }
+}
+
+/// `[enrol]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Enrol {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// The URL that is printed with codes; made of the first of the device hosts if not set.
+    pub url: Option<String>,
+}
+
+impl Default for Enrol {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8884)), url: None }
+    }
+}
+
+/// `[admin]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Admin {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 9090)) }
     }
 }
 
@@ -209,12 +262,8 @@ impl Config {
         if !matches!(uri.scheme(), "http" | "https") || uri.host().is_none() {
             return Err("beckn.uri must begin with http:// or https:// and a host".into());
         }
-        if !self.device.listen.ip().is_loopback() {
-            return Err(format!(
-                "device.listen is {}; until devices are enrolled with certificates the endpoint \
-                 speaks without TLS and listens on a loopback address only, 127.0.0.1:1883 for instance",
-                self.device.listen
-            ));
+        if self.device.hosts.iter().all(String::is_empty) {
+            return Err("device.hosts is empty: name this machine as devices reach it".into());
         }
         let ranges = [
             ("dispatch.radius_m", u64::from(self.dispatch.radius_m), 1, 100_000),
@@ -226,6 +275,14 @@ impl Config {
                 u64::from(self.estimate.road_factor_percent),
                 100,
                 500,
+            ),
+            ("device.certificate_s", self.device.certificate_s, 10, 825 * 86_400),
+            ("device.connections_max", self.device.connections_max as u64, 1, 1_000_000),
+            (
+                "device.connects_per_address_per_s",
+                u64::from(self.device.connects_per_address_per_s),
+                1,
+                100_000,
             ),
             ("callback.retry_ms_max", self.callback.retry_ms_max, 10, 3_600_000),
             ("callback.timeout_ms", self.callback.timeout_ms, 100, 120_000),
@@ -271,6 +328,31 @@ impl Config {
     /// The file of our signing key.
     pub fn signing_key_file(&self) -> PathBuf {
         self.data_dir.join(&self.beckn.signing_key_file)
+    }
+
+    /// The file of the key that seals commands to devices.
+    pub fn command_key_file(&self) -> PathBuf {
+        self.data_dir.join("command.key")
+    }
+
+    /// The folder of the device CA.
+    pub fn ca_dir(&self) -> PathBuf {
+        self.data_dir.join("ca")
+    }
+
+    /// Where devices are told to connect.
+    pub fn device_endpoint(&self) -> (String, u16) {
+        let host = self.device.hosts.first().cloned().unwrap_or_default();
+        (host, self.device.port.unwrap_or(self.device.listen.port()))
+    }
+
+    /// The URL that is printed with enrolment codes, without a slash at its end.
+    pub fn enrol_url(&self) -> String {
+        self.enrol.url.clone().unwrap_or_else(|| {
+            let (host, _) = self.device_endpoint();
+            let host = if host.contains(':') { format!("[{host}]") } else { host };
+            format!("https://{host}:{}", self.enrol.listen.port())
+        })
     }
 
     /// The file of subscribers.
@@ -353,13 +435,6 @@ mod tests {
             let wrong = to.trim_end_matches([' ', '=']);
             assert!(error.contains(wrong) && error.contains("bpp.toml"), "{error}");
         }
-    }
-
-    #[test]
-    fn the_device_endpoint_stays_on_loopback() {
-        let text = SAMPLE.replace("listen = \"127.0.0.1:1883\"", "listen = \"0.0.0.0:1883\"");
-        let error = load(&text).expect_err("refused");
-        assert!(error.contains("loopback"), "{error}");
     }
 
     #[test]

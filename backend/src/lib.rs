@@ -2,8 +2,8 @@
 //!
 //! [`domain`] decides and does no I/O. [`service`] loads, lets the domain decide, and stores the
 //! decision with everything it calls for in one transaction. Around it: [`beckn`] translates (one
-//! folder a version), [`http`] and [`device`] listen, [`callback`] delivers, [`network`] knows the
-//! subscribers, [`store`] keeps.
+//! folder a version), [`http`] and [`device`] listen, [`identity`] is the device CA, [`callback`]
+//! delivers, [`network`] knows the subscribers, [`store`] keeps, [`audit`] and [`metrics`] tell.
 
 pub mod domain;
 
@@ -11,8 +11,12 @@ pub mod chance;
 pub mod time;
 
 pub mod beckn;
+pub mod identity;
 pub mod network;
 pub mod store;
+
+pub mod audit;
+pub mod metrics;
 
 pub mod service;
 

@@ -25,5 +25,8 @@ pub mod trip;
 
 pub mod link;
 
+#[cfg(feature = "enrol")]
+pub mod enrol;
+
 #[cfg(feature = "signing")]
 pub mod signing;

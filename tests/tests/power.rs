@@ -118,7 +118,8 @@ const fn verb(body: &EventBody) -> Option<&'static str> {
         | EventBody::Motion { .. }
         | EventBody::Overspeed { .. }
         | EventBody::Near { .. }
-        | EventBody::Trouble { .. } => return None,
+        | EventBody::Trouble { .. }
+        | EventBody::Running { .. } => return None,
     })
 }
 

@@ -268,6 +268,7 @@ impl Desk {
             CommandBody::CancelTrip { trip, .. } => {
                 self.trip_of(*trip).is_some_and(|trip| trip.state.next(TripEvent::Cancel).is_ok())
             }
+            CommandBody::Configure(settings) => settings.check().is_ok(),
         };
         Some(if possible { CommandOutcome::Applied } else { CommandOutcome::Refused })
     }
@@ -293,7 +294,8 @@ impl Desk {
             | EventBody::Overspeed { .. }
             | EventBody::Near { .. }
             | EventBody::Sos { .. }
-            | EventBody::Trouble { .. } => {}
+            | EventBody::Trouble { .. }
+            | EventBody::Running { .. } => {}
             EventBody::Answered { assignment, answer } => self.apply_answer(*assignment, answer),
             EventBody::Trip { trip, step } => self.apply_step(*trip, step, event.reading),
             EventBody::CommandDone { number, outcome } => {
@@ -372,6 +374,8 @@ impl Desk {
             CommandBody::CancelTrip { trip, reason } => {
                 self.apply_step(*trip, &TripStep::Cancel { reason: reason.clone() }, reading);
             }
+            // The desk has no settings.
+            CommandBody::Configure(_) => {}
         }
     }
 }

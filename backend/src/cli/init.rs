@@ -10,7 +10,9 @@ use serde_json::json;
 use super::open_store;
 use crate::config::{Config, SAMPLE};
 use crate::error::BppError;
+use crate::identity::authority::Authorities;
 use crate::keys;
+use crate::time;
 
 #[derive(Debug, Args)]
 pub(super) struct InitArgs {
@@ -37,6 +39,8 @@ pub(super) async fn run(args: &InitArgs) -> Result<(), BppError> {
     // It will hold the signing key, and riders' names, phones and routes.
     set_mode(&config.data_dir, 0o700)?;
     let key = keys::create(&config.signing_key_file())?;
+    keys::create(&config.command_key_file())?;
+    Authorities::create(&config.ca_dir(), time::now())?;
     let subscribers = config.subscribers_file();
     if !subscribers.exists() {
         write(&subscribers, "[]\n")?;

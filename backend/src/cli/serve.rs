@@ -16,11 +16,14 @@ use tracing::{error, info};
 use tripline_protocol::signing::KeyId;
 
 use super::{ConfigPath, open_store, start_log};
+use crate::audit::Audit;
 use crate::callback::{Poster, worker};
 use crate::config::Config;
 use crate::device::{ingest, listener};
 use crate::error::BppError;
 use crate::http::{self, App};
+use crate::identity::authority::Authorities;
+use crate::identity::tls::{self, ServerIdentity, TlsError};
 use crate::keys;
 use crate::network::subscribers::Subscribers;
 use crate::service::Platform;
@@ -54,7 +57,14 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), BppError> {
     let addresses = (local(&beckn)?, local(&device)?);
 
     let _lock = if store.has_one_backend() { Some(lock(&config.data_dir)?) } else { None };
-    let platform = Arc::new(Platform::new(store, config.settings()));
+    let command_key = keys::load(&config.command_key_file())?;
+    let authorities = Authorities::load(&config.ca_dir())?;
+    let internal = |error: TlsError| BppError::Internal(error.to_string());
+    let identity = ServerIdentity::new(&authorities, config.device.hosts.clone(), time::now())
+        .map_err(internal)?;
+    let device_tls = tls::device_tls(&authorities, Arc::new(identity)).map_err(internal)?;
+    let (audit, _entries) = Audit::new();
+    let platform = Arc::new(Platform::new(store, config.settings(), command_key, audit));
     let key_id = KeyId {
         subscriber_id: platform.settings.identity.subscriber_id.clone(),
         unique_key_id: Some(config.beckn.unique_key_id.clone()),
@@ -71,7 +81,7 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), BppError> {
     tasks.spawn(ingest::run(Arc::clone(&platform), ingest_rx));
     tasks.spawn(worker::run(Arc::clone(&platform), poster, config.retry_rules()));
     tasks.spawn(dispatch(Arc::clone(&platform)));
-    tasks.spawn(listener::run(device, Arc::clone(&platform), ingest_tx));
+    tasks.spawn(listener::run(device, device_tls, Arc::clone(&platform), ingest_tx));
     tasks.spawn(http::listener::run(beckn, router));
     // Before anybody is told that it is ready: a signal in between would kill it.
     let stopped = stopped()?;

@@ -5,12 +5,9 @@ use serde_json::json;
 use tripline_protocol::id::DeviceId;
 
 use super::{ConfigPath, open_store};
-use crate::chance;
 use crate::config::Config;
-use crate::device::listener::token_hash;
 use crate::domain::order::Vehicle;
 use crate::error::BppError;
-use crate::store::vehicle::NewVehicle;
 use crate::store::{Store, StoreError};
 use crate::time;
 
@@ -78,7 +75,6 @@ async fn add(args: AddArgs) -> Result<(), BppError> {
         }
     }
     let device = device_id(args.device.as_deref(), &args.registration)?;
-    let token = chance::token().map_err(|error| BppError::Internal(error.to_string()))?;
     let vehicle = Vehicle {
         device: device.clone(),
         registration: args.registration.clone(),
@@ -87,8 +83,7 @@ async fn add(args: AddArgs) -> Result<(), BppError> {
         driver_phone: args.driver_phone,
     };
     let store = open_store(&config).await?;
-    let new = NewVehicle { vehicle, token_hash: token_hash(&token) };
-    let added = insert(&store, new).await.map_err(|source| failed(&config, source))?;
+    let added = insert(&store, vehicle).await.map_err(|source| failed(&config, source))?;
     store.close().await;
     if !added {
         let message = format!(
@@ -100,20 +95,16 @@ async fn add(args: AddArgs) -> Result<(), BppError> {
     }
     let listen = config.device.listen;
     if args.json {
-        println!("{}", json!({ "device": device.as_str(), "token": token, "endpoint": listen }));
+        println!("{}", json!({ "device": device.as_str(), "endpoint": listen }));
     } else {
-        println!("Added {}. For its agent.toml (the token is not shown again):", args.registration);
-        println!("  device = \"{device}\"");
-        println!("  [backend]");
-        println!("  host = \"{}\"\n  port = {}", listen.ip(), listen.port());
-        println!("  token = \"{token}\"");
+        println!("Added {}, device {device}.", args.registration);
     }
     Ok(())
 }
 
-async fn insert(store: &Store, new: NewVehicle) -> Result<bool, StoreError> {
+async fn insert(store: &Store, vehicle: Vehicle) -> Result<bool, StoreError> {
     let mut tx = store.write().await?;
-    let added = tx.add_vehicle(new, time::now()).await?;
+    let added = tx.add_vehicle(vehicle, time::now()).await?;
     tx.commit().await?;
     Ok(added)
 }

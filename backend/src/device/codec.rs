@@ -8,6 +8,7 @@ use rumqttc::mqttbytes::Error as CodecError;
 use rumqttc::mqttbytes::v4::Packet;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 use tripline_protocol::link::envelope::PAYLOAD_LEN_MAX;
 
 /// Largest packet taken or sent: a payload, a topic and a few bytes.
@@ -48,12 +49,12 @@ pub(super) enum PacketError {
 /// A connection's packets.
 #[derive(Debug)]
 pub(super) struct Packets {
-    stream: TcpStream,
+    stream: TlsStream<TcpStream>,
     buffer: BytesMut,
 }
 
 impl Packets {
-    pub(super) fn new(stream: TcpStream) -> Self {
+    pub(super) fn new(stream: TlsStream<TcpStream>) -> Self {
         Self { stream, buffer: BytesMut::with_capacity(BUFFER_LEN) }
     }
 
@@ -103,7 +104,10 @@ impl Packets {
         for packet in packets {
             packet.write(&mut bytes, PACKET_LEN_MAX).map_err(PacketError::Codec)?;
         }
-        let write = self.stream.write_all(&bytes);
+        let write = async {
+            self.stream.write_all(&bytes).await?;
+            self.stream.flush().await
+        };
         match tokio::time::timeout(Duration::from_millis(WRITE_MS_MAX), write).await {
             Ok(written) => Ok(written?),
             Err(_) => Err(PacketError::Slow),

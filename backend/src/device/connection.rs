@@ -10,19 +10,22 @@ use rumqttc::mqttbytes::v4::{
     ConnAck, Connect, ConnectReturnCode, Packet, PubAck, Publish, SubAck, Subscribe,
     SubscribeReasonCode, UnsubAck,
 };
+use rustls::ServerConfig;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
+use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
 use tripline_protocol::id::{CommandNumber, DeviceId};
 use tripline_protocol::link::envelope::{decode, encode};
 use tripline_protocol::link::topic::{Lane as TopicLane, Topic};
 use tripline_protocol::link::up::Presence;
-use tripline_protocol::signing::digest;
 
 use super::codec::{PacketError, Packets};
 use super::ingest::Submitted;
 use super::sessions::Session;
+use crate::identity::authority::{Fingerprint, sha256};
 use crate::service::{Applied, Lane, Platform, Submission};
+use crate::time;
 
 /// A peer that has not sent its CONNECT by then is cut off, in ms.
 const CONNECT_MS_MAX: u64 = 10_000;
@@ -55,15 +58,15 @@ enum Ended {
 /// Serves one connection.
 pub(super) async fn serve(
     stream: TcpStream,
+    tls: Arc<ServerConfig>,
     peer: SocketAddr,
     platform: Arc<Platform>,
     ingest: mpsc::Sender<Submitted>,
 ) {
     let _ = stream.set_nodelay(true);
-    let mut packets = Packets::new(stream);
     let deadline = Duration::from_millis(CONNECT_MS_MAX);
-    let opened = tokio::time::timeout(deadline, open(&mut packets, &platform)).await;
-    let (device, keep_alive) = match opened {
+    let opened = tokio::time::timeout(deadline, open(stream, tls, &platform)).await;
+    let (packets, device, certificate, keep_alive) = match opened {
         Ok(Ok(opened)) => opened,
         Ok(Err(reason)) => {
             warn!(%peer, %reason, "connection refused");
@@ -79,6 +82,7 @@ pub(super) async fn serve(
     let mut connection = Connection {
         packets,
         device: device.clone(),
+        certificate,
         keep_alive,
         platform: Arc::clone(&platform),
         ingest,
@@ -95,12 +99,20 @@ pub(super) async fn serve(
     info!(%device, %reason, "device disconnected");
 }
 
-/// Reads and answers the CONNECT.
-async fn open(packets: &mut Packets, platform: &Platform) -> Result<(DeviceId, Duration), String> {
+/// Shakes hands, reads and answers the CONNECT.
+async fn open(
+    stream: TcpStream,
+    tls: Arc<ServerConfig>,
+    platform: &Platform,
+) -> Result<(Packets, DeviceId, Fingerprint, Duration), String> {
+    let stream = TlsAcceptor::from(tls).accept(stream).await.map_err(|error| error.to_string())?;
+    let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+    let certificate = sha256(shown.ok_or("it showed no certificate")?);
+    let mut packets = Packets::new(stream);
     let packet = match packets.read_connect().await {
         Ok(packet) => packet,
         Err(error @ PacketError::Level { .. }) => {
-            let _ = refuse(packets, ConnectReturnCode::RefusedProtocolVersion).await;
+            let _ = refuse(&mut packets, ConnectReturnCode::RefusedProtocolVersion).await;
             return Err(error.to_string());
         }
         Err(error) => return Err(error.to_string()),
@@ -108,10 +120,10 @@ async fn open(packets: &mut Packets, platform: &Platform) -> Result<(DeviceId, D
     let Packet::Connect(connect) = packet else {
         return Err("its first packet is no CONNECT".into());
     };
-    let device = match authenticate(&connect, platform).await {
+    let device = match authenticate(&connect, &certificate, platform).await {
         Ok(device) => device,
         Err((code, reason)) => {
-            let _ = refuse(packets, code).await;
+            let _ = refuse(&mut packets, code).await;
             return Err(reason);
         }
     };
@@ -122,17 +134,18 @@ async fn open(packets: &mut Packets, platform: &Platform) -> Result<(DeviceId, D
         .await
         .map_err(|error| error.to_string())?;
     // One and a half times the keep-alive, section 3.1.2.10 of MQTT 3.1.1.
-    Ok((device, keep_alive * 3 / 2))
+    Ok((packets, device, certificate, keep_alive * 3 / 2))
 }
 
 async fn refuse(packets: &mut Packets, code: ConnectReturnCode) -> Result<(), PacketError> {
     packets.write(&[Packet::ConnAck(ConnAck::new(code, false))]).await
 }
 
-/// Who connects: client id, user name and token must be those of one enrolled device, and the will
-/// its own.
+/// Who connects: the client id must be the device of the certificate, the certificate must count, and
+/// the will be the device's own.
 async fn authenticate(
     connect: &Connect,
+    certificate: &Fingerprint,
     platform: &Platform,
 ) -> Result<DeviceId, (ConnectReturnCode, String)> {
     let not_authorized = |reason: &str| (ConnectReturnCode::NotAuthorized, reason.to_owned());
@@ -140,10 +153,6 @@ async fn authenticate(
         .client_id
         .parse()
         .map_err(|error| (ConnectReturnCode::BadClientId, format!("client id: {error}")))?;
-    let login = connect.login.as_ref().ok_or_else(|| not_authorized("no user name and token"))?;
-    if login.username != device.as_str() {
-        return Err(not_authorized("its user name is not its client id"));
-    }
     if let Some(will) = &connect.last_will
         && will.topic != (Topic { device: device.clone(), lane: TopicLane::Presence }).to_string()
     {
@@ -153,14 +162,18 @@ async fn authenticate(
         (ConnectReturnCode::ServiceUnavailable, format!("the store: {error}"))
     };
     let mut tx = platform.store.read().await.map_err(|error| unavailable(&error))?;
-    let known = tx.token_hash(&device).await.map_err(|error| unavailable(&error))?;
-    // Digests of equal length of something the peer cannot choose: comparing them tells nothing.
-    if known.is_some_and(|known| known == token_hash(&login.password)) {
-        Ok(device)
-    } else {
-        let reason = format!("{device} is not known, or its token is wrong");
-        Err((ConnectReturnCode::BadUserNamePassword, reason))
+    let known = tx.certificate(certificate).await.map_err(|error| unavailable(&error))?;
+    let known = known.ok_or_else(|| not_authorized("its certificate is not known"))?;
+    if known.device != device {
+        return Err(not_authorized("its client id is not the device of its certificate"));
     }
+    if known.ended.is_some() {
+        return Err(not_authorized("its certificate was revoked"));
+    }
+    if known.expires_at <= time::now() {
+        return Err(not_authorized("its certificate has expired"));
+    }
+    Ok(device)
 }
 
 /// QoS 2 is not spoken here.
@@ -171,14 +184,10 @@ const fn granted_qos(asked: QoS) -> QoS {
     }
 }
 
-/// What is stored of a device's token.
-pub fn token_hash(token: &str) -> Vec<u8> {
-    digest(token.as_bytes()).into_bytes()
-}
-
 struct Connection {
     packets: Packets,
     device: DeviceId,
+    certificate: Fingerprint,
     keep_alive: Duration,
     platform: Arc<Platform>,
     ingest: mpsc::Sender<Submitted>,
@@ -287,7 +296,7 @@ impl Connection {
                 }
                 Err(error) => self.ignore(lane, &error),
             },
-            TopicLane::Ack | TopicLane::Command | TopicLane::Config => {}
+            TopicLane::Ack | TopicLane::Command => {}
         }
         if publish.qos == QoS::AtLeastOnce {
             answers.insert(0, Packet::PubAck(PubAck::new(publish.pkid)));
@@ -302,7 +311,8 @@ impl Connection {
     /// Has a batch committed; gives the CommitAck that says so.
     async fn commit(&self, lane: Lane) -> Result<Option<Packet>, Ended> {
         let (applied, outcome) = oneshot::channel();
-        let submission = Submission { device: self.device.clone(), lane };
+        let submission =
+            Submission { device: self.device.clone(), certificate: self.certificate, lane };
         let submitted = Submitted { submission, applied };
         self.ingest.send(submitted).await.map_err(|_| Ended::NotCommitted)?;
         match outcome.await.map_err(|_| Ended::NotCommitted)? {
@@ -311,6 +321,7 @@ impl Connection {
                 Ok(Some(self.publish(TopicLane::Ack, QoS::AtMostOnce, payload)))
             }
             Applied::Early => Ok(None),
+            Applied::SetAside => Err(Ended::Rule("its certificate was revoked")),
         }
     }
 

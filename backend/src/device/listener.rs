@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 use tracing::warn;
@@ -11,8 +12,6 @@ use super::connection;
 use super::ingest::Submitted;
 use crate::service::Platform;
 
-pub use super::connection::token_hash;
-
 /// Connections at once.
 const CONNECTIONS_MAX: usize = 10_000;
 
@@ -20,15 +19,21 @@ const CONNECTIONS_MAX: usize = 10_000;
 const ACCEPT_RETRY_MS: u64 = 100;
 
 /// Accepts until the task is dropped.
-pub async fn run(listener: TcpListener, platform: Arc<Platform>, ingest: mpsc::Sender<Submitted>) {
+pub async fn run(
+    listener: TcpListener,
+    tls: Arc<ServerConfig>,
+    platform: Arc<Platform>,
+    ingest: mpsc::Sender<Submitted>,
+) {
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, peer)) => {
                 let (platform, ingest) = (Arc::clone(&platform), ingest.clone());
+                let tls = Arc::clone(&tls);
                 tokio::spawn(async move {
-                    connection::serve(stream, peer, platform, ingest).await;
+                    connection::serve(stream, tls, peer, platform, ingest).await;
                     drop(permit);
                 });
             }

@@ -11,6 +11,7 @@ use tripline_protocol::unit::Timestamp;
 use super::effects::Wake;
 use super::{Platform, ServiceError};
 use crate::domain::effect::Effect;
+use crate::identity::authority::Fingerprint;
 use crate::store::Tx;
 use crate::store::lane::{EventRow, LaneKey, TrailRow};
 use crate::store::order::StoredOrder;
@@ -30,6 +31,8 @@ pub enum Lane {
 pub struct Submission {
     /// Who reports.
     pub device: DeviceId,
+    /// SHA-256 of the certificate it came with.
+    pub certificate: Fingerprint,
     /// What.
     pub lane: Lane,
 }
@@ -41,6 +44,8 @@ pub enum Applied {
     Committed(CommitAck),
     /// Records before it are missing; it is dropped and will come again.
     Early,
+    /// The certificate was revoked meanwhile; it is kept aside and has no effect.
+    SetAside,
 }
 
 /// Why an event had no effect. It is kept all the same.
@@ -53,7 +58,7 @@ impl Platform {
         let mut tx = self.store.write().await?;
         let mut wake = Wake::default();
         let mut applied = Vec::with_capacity(batches.len());
-        for Submission { device, lane } in batches {
+        for Submission { device, lane, .. } in batches {
             applied.push(match lane {
                 Lane::Event(batch) => {
                     self.ingest_events(&mut tx, device, batch, &mut wake, at).await?
@@ -125,6 +130,10 @@ impl Platform {
             }
             EventBody::Trouble { trouble, present } => {
                 warn!(%device, %trouble, present, "device trouble");
+                Ok((None, Wake::default()))
+            }
+            EventBody::Running { settings } => {
+                debug!(%device, ?settings, "device runs");
                 Ok((None, Wake::default()))
             }
             EventBody::Sos { trip } => self.handle_sos(tx, device, *trip, at).await,

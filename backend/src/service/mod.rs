@@ -13,12 +13,16 @@ use tokio::sync::Notify;
 use tripline_protocol::id::DeviceId;
 use tripline_protocol::link::up::Live;
 
+use tripline_protocol::signing::SecretKey;
+
+use crate::audit::{Audit, Entry};
 use crate::beckn::Identity;
 use crate::chance::NoChance;
 use crate::device::sessions::Sessions;
 use crate::domain::dispatch::DispatchRules;
 use crate::domain::estimate::RoadModel;
 use crate::domain::live::LiveFleet;
+use crate::metrics::Metrics;
 use crate::store::{Store, StoreError};
 use crate::time;
 
@@ -66,18 +70,33 @@ pub struct Platform {
     pub sessions: Sessions,
     /// Rung when callbacks were written.
     pub outbox: Notify,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Seals commands to devices.
+    pub command_key: SecretKey,
+    audit: Audit,
     fleet: RwLock<LiveFleet>,
 }
 
 impl Platform {
-    /// A platform over a store.
-    pub fn new(store: Store, settings: Settings) -> Self {
+    /// A platform over a store, which seals commands with `command_key`.
+    pub fn new(store: Store, settings: Settings, command_key: SecretKey, audit: Audit) -> Self {
         Self {
             store,
             settings,
             sessions: Sessions::default(),
             outbox: Notify::new(),
+            metrics: Metrics::default(),
+            command_key,
+            audit,
             fleet: RwLock::default(),
+        }
+    }
+
+    /// Has something written down that a peer caused; nothing waits for it.
+    pub fn tell_audit(&self, entry: Entry) {
+        if !self.audit.tell(entry) {
+            self.metrics.audit_dropped.inc();
         }
     }
 

@@ -8,8 +8,10 @@ use sqlx::{AssertSqlSafe, Connection, Database, Pool, SqlSafeStr as _};
 use super::StoreError;
 
 /// Version, name and text of every step. BYTES in a text stands for the database's byte strings.
-const STEPS: &[(i64, &str, &str)] =
-    &[(1, "initial", include_str!("../../migrations/0001_initial.sql"))];
+const STEPS: &[(i64, &str, &str)] = &[
+    (1, "initial", include_str!("../../migrations/0001_initial.sql")),
+    (2, "device door", include_str!("../../migrations/0002_device_door.sql")),
+];
 
 pub(super) async fn run<D>(pool: &Pool<D>, bytes_type: &str) -> Result<(), StoreError>
 where

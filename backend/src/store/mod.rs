@@ -8,6 +8,7 @@ mod connect;
 mod migrate;
 
 pub mod callback;
+pub mod certificate;
 pub mod down;
 pub mod inbox;
 pub mod lane;

@@ -8,15 +8,6 @@ use tripline_protocol::unit::Timestamp;
 use super::{StoreError, Tx, from_db, on_db, parse};
 use crate::domain::order::Vehicle;
 
-/// A vehicle to be added.
-#[derive(Debug, Clone)]
-pub struct NewVehicle {
-    /// What it is.
-    pub vehicle: Vehicle,
-    /// Digest of the device's token.
-    pub token_hash: Vec<u8>,
-}
-
 type Row = (String, String, String, String, String);
 
 fn vehicle(row: Row) -> Result<Vehicle, StoreError> {
@@ -37,20 +28,18 @@ impl Tx {
     /// backend was set up anew would take lower numbers for old ones.
     pub async fn add_vehicle(
         &mut self,
-        new: NewVehicle,
+        vehicle: Vehicle,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
         const SQL: &str = "INSERT INTO vehicle (device_id, registration, category, driver_name, \
-             driver_phone, token_hash, command_number, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT DO NOTHING";
-        let NewVehicle { vehicle, token_hash } = new;
+             driver_phone, command_number, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT DO NOTHING";
         let rows = on_db!(self, conn => sqlx::query(SQL)
             .bind(vehicle.device.as_str().to_owned())
             .bind(vehicle.registration)
             .bind(vehicle.category)
             .bind(vehicle.driver_name)
             .bind(vehicle.driver_phone)
-            .bind(token_hash)
             .bind(at.unix_ms)
             .execute(conn).await?.rows_affected());
         Ok(rows == 1)
@@ -71,13 +60,6 @@ impl Tx {
              FROM vehicle ORDER BY registration";
         let rows: Vec<Row> = on_db!(self, conn => sqlx::query_as(SQL).fetch_all(conn).await?);
         rows.into_iter().map(vehicle).collect()
-    }
-
-    /// The digest of a device's token.
-    pub async fn token_hash(&mut self, device: &DeviceId) -> Result<Option<Vec<u8>>, StoreError> {
-        const SQL: &str = "SELECT token_hash FROM vehicle WHERE device_id = $1";
-        Ok(on_db!(self, conn => sqlx::query_scalar(SQL)
-            .bind(device.as_str().to_owned()).fetch_optional(conn).await?))
     }
 
     /// The next command number of a device.

@@ -5,6 +5,7 @@ use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
 use super::envelope::Postcard;
+use super::settings::DeviceSettings;
 use super::up::Stream;
 use crate::assignment::{Assignment, RiderContact};
 use crate::id::{AssignmentId, CommandNumber, JournalEpoch, Sequence, TripId};
@@ -23,7 +24,7 @@ pub struct CommitAck {
     pub through: Sequence,
 }
 
-/// Lane `command`: takes effect at most once.
+/// Lane `command`: takes effect at most once. It travels sealed, see [`super::seal`].
 ///
 /// Numbers grow strictly for one device. The device keeps the highest number it has taken in and
 /// ignores anything up to it, so the backend may send a command again until it hears of it.
@@ -58,6 +59,8 @@ pub enum CommandBody {
         /// Why, for the driver.
         reason: String,
     },
+    /// Sets what the operator may set from afar, in place of all that an earlier one set.
+    Configure(DeviceSettings),
 }
 
 impl Postcard for CommitAck {}

@@ -9,5 +9,8 @@ pub mod envelope;
 
 pub mod down;
 pub mod live;
+#[cfg(feature = "signing")]
+pub mod seal;
+pub mod settings;
 pub mod trail;
 pub mod up;

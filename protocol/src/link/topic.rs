@@ -21,10 +21,8 @@ coded_enum! {
         Presence => "presence",
         /// Down: CommitAcks.
         Ack => "ack",
-        /// Down: commands.
+        /// Down: commands, sealed.
         Command => "command",
-        /// Down: configuration.
-        Config => "config",
     }
 }
 
@@ -33,7 +31,7 @@ impl Lane {
     pub const fn is_up(self) -> bool {
         match self {
             Self::Live | Self::Event | Self::Trail | Self::Presence => true,
-            Self::Ack | Self::Command | Self::Config => false,
+            Self::Ack | Self::Command => false,
         }
     }
 }

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::envelope::Postcard;
+use super::settings::DeviceSettings;
 use crate::coded::coded_enum;
 use crate::fix::FixStamp;
 use crate::id::{AssignmentId, CommandNumber, JournalEpoch, Sequence, TripId};
@@ -150,6 +151,11 @@ pub enum EventBody {
         trouble: Trouble,
         /// Whether it is there.
         present: bool,
+    },
+    /// What the device runs, whoever set it; told when it changed.
+    Running {
+        /// The settings, every one of them.
+        settings: DeviceSettings,
     },
 }
 

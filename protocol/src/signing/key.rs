@@ -26,7 +26,7 @@ pub enum KeyError {
 
 /// An Ed25519 private key. It does not print itself.
 #[derive(Clone)]
-pub struct SecretKey(pub(super) SigningKey);
+pub struct SecretKey(pub(crate) SigningKey);
 
 impl SecretKey {
     /// The key of this seed; the caller brings the randomness.
@@ -68,7 +68,7 @@ impl FromStr for SecretKey {
 
 /// An Ed25519 public key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PublicKey(pub(super) VerifyingKey);
+pub struct PublicKey(pub(crate) VerifyingKey);
 
 impl FromStr for PublicKey {
     type Err = KeyError;

@@ -1,0 +1,106 @@
+//! The audit trail: who came, who was turned away, and why.
+//!
+//! What peers can cause without limit goes through a bounded queue and is counted together, so that
+//! whoever floods us fills neither memory nor store. What an operator or an enrolment does is written
+//! in the transaction that does it.
+
+use std::net::IpAddr;
+
+use tokio::sync::mpsc;
+use tripline_protocol::id::DeviceId;
+
+/// Entries waiting to be written; beyond it they are counted and dropped.
+pub const ENTRIES_WAITING_MAX: usize = 4_096;
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AuditKind {
+    /// A vehicle was added, with a code to enrol.
+    Added,
+    /// A device enrolled.
+    Enrolled,
+    /// A device renewed its certificate.
+    Renewed,
+    /// An enrolment or renewal was refused.
+    EnrolmentRefused,
+    /// A used code came with another key: somebody else knows it.
+    CodeReused,
+    /// A device was revoked.
+    Revoked,
+    /// A new code was made for a vehicle.
+    Rekeyed,
+    /// A connection was refused.
+    ConnectRefused,
+    /// A newer connection took over.
+    TakenOver,
+    /// Two units may have one identity.
+    CloneSuspected,
+    /// A publish was refused.
+    PublishRefused,
+    /// A subscription was refused.
+    SubscriptionRefused,
+    /// A batch of a revoked device was set aside.
+    SetAside,
+    /// Settings were sent to a device.
+    Configured,
+    /// An authority of the device CA was added or retired.
+    AuthorityChanged,
+}
+
+impl AuditKind {
+    /// Its stable code.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Enrolled => "enrolled",
+            Self::Renewed => "renewed",
+            Self::EnrolmentRefused => "enrolment-refused",
+            Self::CodeReused => "code-reused",
+            Self::Revoked => "revoked",
+            Self::Rekeyed => "rekeyed",
+            Self::ConnectRefused => "connect-refused",
+            Self::TakenOver => "taken-over",
+            Self::CloneSuspected => "clone-suspected",
+            Self::PublishRefused => "publish-refused",
+            Self::SubscriptionRefused => "subscription-refused",
+            Self::SetAside => "set-aside",
+            Self::Configured => "configured",
+            Self::AuthorityChanged => "authority-changed",
+        }
+    }
+}
+
+/// Something to be written down.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Entry {
+    /// What happened.
+    pub kind: AuditKind,
+    /// To which device, where that is known.
+    pub device: Option<DeviceId>,
+    /// From where.
+    pub peer: Option<IpAddr>,
+    /// Why, in a few fixed words; at most [`DETAIL_LEN_MAX`] bytes.
+    pub detail: String,
+}
+
+/// Longest detail, in bytes.
+pub const DETAIL_LEN_MAX: usize = 200;
+
+/// Where entries go in.
+#[derive(Debug, Clone)]
+pub struct Audit {
+    entries: mpsc::Sender<Entry>,
+}
+
+impl Audit {
+    /// An audit trail, and where its writer gets the entries.
+    pub fn new() -> (Self, mpsc::Receiver<Entry>) {
+        let (entries, receiver) = mpsc::channel(ENTRIES_WAITING_MAX);
+        (Self { entries }, receiver)
+    }
+
+    /// Hands over an entry without waiting; `false` if the queue is full.
+    pub fn tell(&self, entry: Entry) -> bool {
+        self.entries.try_send(entry).is_ok()
+    }
+}

@@ -1,0 +1,312 @@
+//! The device CA: one authority, or two while they are rotated.
+//!
+//! Each is a pair of files in the `ca` folder, `1.crt.pem` and `1.key.pem`, the key of mode 0600. The
+//! oldest serves: it signs the certificates that this backend shows, since every device trusts it. The
+//! newest issues: it signs the certificates of devices. With one authority both are the same.
+
+use std::fmt;
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, SerialNumber,
+};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use time::OffsetDateTime;
+use tripline_protocol::id::DeviceId;
+use tripline_protocol::unit::Timestamp;
+
+use crate::chance;
+use crate::error::BppError;
+
+/// How long a CA lives: thirty years. Devices in the field outlive plans; rotation ends one sooner.
+const CA_LIFE_MS: i64 = 30 * 365 * 86_400_000;
+
+/// Certificates begin so long before they are issued, in ms: clocks of vehicles are not exact.
+const BACKDATED_MS: i64 = 3_600_000;
+
+/// SHA-256 of a certificate's DER, or of a public key's.
+pub type Fingerprint = [u8; 32];
+
+/// Why a certificate could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum IssueError {
+    /// The certificate library.
+    #[error("a certificate cannot be made: {0}")]
+    Library(#[from] rcgen::Error),
+    /// The system has no random numbers.
+    #[error(transparent)]
+    NoChance(#[from] chance::NoChance),
+    /// A date beyond what certificates can say.
+    #[error("a certificate cannot be dated {0} ms after 1970")]
+    Date(i64),
+}
+
+/// A certificate and until when it counts.
+#[derive(Debug, Clone)]
+pub struct Issued {
+    /// The certificate.
+    pub der: CertificateDer<'static>,
+    /// The authority that issued it.
+    pub ca: Fingerprint,
+    /// When it was issued.
+    pub issued_at: Timestamp,
+    /// When it expires.
+    pub expires_at: Timestamp,
+}
+
+/// One CA.
+pub struct Authority {
+    /// Its number: the first is 1.
+    pub generation: u32,
+    /// Its certificate.
+    pub certificate: CertificateDer<'static>,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl fmt::Debug for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Authority({})", self.generation)
+    }
+}
+
+impl Authority {
+    /// SHA-256 of its certificate.
+    pub fn fingerprint(&self) -> Fingerprint {
+        sha256(&self.certificate)
+    }
+
+    /// Its certificate in PEM.
+    pub fn pem(&self) -> String {
+        to_pem(&self.certificate)
+    }
+
+    fn create(dir: &Path, generation: u32, now: Timestamp) -> Result<(), BppError> {
+        let failed = |error: &dyn fmt::Display| BppError::File {
+            path: dir.into(),
+            reason: format!("a device CA cannot be made: {error}"),
+        };
+        let key = KeyPair::generate().map_err(|error| failed(&error))?;
+        let mut params = params(now, now.plus_ms(CA_LIFE_MS)).map_err(|error| failed(&error))?;
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        params.distinguished_name = named(&format!("Tripline device CA {generation}"));
+        let certificate = params.self_signed(&key).map_err(|error| failed(&error))?;
+        // The certificate last: with it the authority is there.
+        write_new(&key_file(dir, generation), 0o600, &key.serialize_pem())?;
+        write_new(&certificate_file(dir, generation), 0o644, &certificate.pem())
+    }
+
+    fn load(dir: &Path, generation: u32) -> Result<Self, BppError> {
+        let (certificate_path, key_path) =
+            (certificate_file(dir, generation), key_file(dir, generation));
+        let text = read(&certificate_path)?;
+        let bad = |path: &Path, reason: String| BppError::File { path: path.into(), reason };
+        let certificate = CertificateDer::from_pem_slice(text.as_bytes())
+            .map_err(|error| bad(&certificate_path, format!("no certificate: {error}")))?;
+        let mode = fs::metadata(&key_path)
+            .map_err(|error| bad(&key_path, format!("the CA's key cannot be read: {error}")))?
+            .permissions()
+            .mode();
+        if mode & 0o077 != 0 {
+            return Err(bad(&key_path, "the CA's key can be read by others; chmod 600 it".into()));
+        }
+        let key = KeyPair::from_pem(&read(&key_path)?)
+            .map_err(|error| bad(&key_path, format!("no private key: {error}")))?;
+        let issuer = Issuer::from_ca_cert_der(&certificate, key)
+            .map_err(|error| bad(&certificate_path, format!("no CA certificate: {error}")))?;
+        Ok(Self { generation, certificate, issuer })
+    }
+}
+
+/// The authorities that are active: one, or two while they are rotated.
+#[derive(Debug)]
+pub struct Authorities {
+    oldest_first: Vec<Authority>,
+}
+
+impl Authorities {
+    /// Makes the folder and the first authority in it.
+    pub fn create(dir: &Path, now: Timestamp) -> Result<Self, BppError> {
+        fs::create_dir_all(dir)
+            .and_then(|()| fs::set_permissions(dir, fs::Permissions::from_mode(0o700)))
+            .map_err(|error| BppError::File {
+                path: dir.into(),
+                reason: format!("the folder cannot be made: {error}"),
+            })?;
+        Authority::create(dir, 1, now)?;
+        Self::load(dir)
+    }
+
+    /// Reads every authority of the folder.
+    pub fn load(dir: &Path) -> Result<Self, BppError> {
+        let failed = |reason: String| BppError::File { path: dir.into(), reason };
+        let mut generations = Vec::new();
+        let entries = fs::read_dir(dir).map_err(|error| {
+            failed(format!("the device CA cannot be read: {error}; `tripline-bpp init` makes one"))
+        })?;
+        for entry in entries {
+            let name = entry.map_err(|error| failed(error.to_string()))?.file_name();
+            let generation = name.to_str().and_then(|name| name.strip_suffix(".crt.pem"));
+            generations.extend(generation.and_then(|text| text.parse::<u32>().ok()));
+        }
+        generations.sort_unstable();
+        if generations.is_empty() {
+            return Err(failed("there is no device CA; `tripline-bpp init` makes one".into()));
+        }
+        let oldest_first =
+            generations.into_iter().map(|g| Authority::load(dir, g)).collect::<Result<_, _>>()?;
+        Ok(Self { oldest_first })
+    }
+
+    /// Adds an authority, which issues from the next [`Authorities::load`] on.
+    pub fn add(&self, dir: &Path, now: Timestamp) -> Result<(), BppError> {
+        Authority::create(dir, self.issuing().generation + 1, now)
+    }
+
+    /// Every active authority, oldest first.
+    pub fn all(&self) -> &[Authority] {
+        &self.oldest_first
+    }
+
+    /// The one that signs what this backend shows, and that enrolment codes pin.
+    ///
+    /// # Panics
+    /// Never: there is at least one.
+    pub fn serving(&self) -> &Authority {
+        self.oldest_first.first().expect("loaded with one at least")
+    }
+
+    /// The one that signs the certificates of devices.
+    ///
+    /// # Panics
+    /// Never: there is at least one.
+    pub fn issuing(&self) -> &Authority {
+        self.oldest_first.last().expect("loaded with one at least")
+    }
+
+    /// A certificate for a device's key. Of a CSR only that key counts: who the device is, what the
+    /// certificate may do and how long it lives is decided here.
+    pub fn issue_device(
+        &self,
+        device: &DeviceId,
+        key: &impl PublicKeyData,
+        now: Timestamp,
+        life_ms: i64,
+    ) -> Result<Issued, IssueError> {
+        // Certificates count whole seconds.
+        let expires_at = Timestamp::from_unix_ms(now.plus_ms(life_ms).unix_ms / 1000 * 1000);
+        let mut params = params(now.plus_ms(-BACKDATED_MS), expires_at)?;
+        params.distinguished_name = named(device.as_str());
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let authority = self.issuing();
+        let certificate = params.signed_by(key, &authority.issuer)?;
+        let der = certificate.der().clone();
+        Ok(Issued { der, ca: authority.fingerprint(), issued_at: now, expires_at })
+    }
+
+    /// A key and a certificate for this backend under these names and addresses. The CA's certificate
+    /// follows it in the chain, for devices that know only its fingerprint yet.
+    pub fn issue_server(
+        &self,
+        hosts: &[String],
+        now: Timestamp,
+        life_ms: i64,
+    ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), IssueError> {
+        let key = KeyPair::generate()?;
+        let mut params = CertificateParams::new(hosts.to_vec())?;
+        date(&mut params, now.plus_ms(-BACKDATED_MS), now.plus_ms(life_ms))?;
+        params.distinguished_name = named("tripline-bpp");
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let authority = self.serving();
+        let certificate = params.signed_by(&key, &authority.issuer)?;
+        let chain = vec![certificate.der().clone(), authority.certificate.clone()];
+        Ok((chain, PrivatePkcs8KeyDer::from(key.serialize_der()).into()))
+    }
+}
+
+/// Removes an authority's files, the certificate first: without it the key is of no authority.
+pub fn remove(dir: &Path, generation: u32) -> Result<(), BppError> {
+    for path in [certificate_file(dir, generation), key_file(dir, generation)] {
+        fs::remove_file(&path).map_err(|error| BppError::File {
+            path: path.clone(),
+            reason: format!("cannot be removed: {error}"),
+        })?;
+    }
+    Ok(())
+}
+
+/// SHA-256 of some bytes.
+pub fn sha256(bytes: &[u8]) -> Fingerprint {
+    let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
+    let mut fingerprint = [0; 32];
+    fingerprint.copy_from_slice(digest.as_ref());
+    fingerprint
+}
+
+/// A certificate in PEM.
+pub fn to_pem(certificate: &CertificateDer<'_>) -> String {
+    pem::encode(&pem::Pem::new("CERTIFICATE", certificate.to_vec()))
+}
+
+fn certificate_file(dir: &Path, generation: u32) -> PathBuf {
+    dir.join(format!("{generation}.crt.pem"))
+}
+
+fn key_file(dir: &Path, generation: u32) -> PathBuf {
+    dir.join(format!("{generation}.key.pem"))
+}
+
+fn named(common_name: &str) -> DistinguishedName {
+    let mut name = DistinguishedName::new();
+    name.push(DnType::CommonName, common_name);
+    name
+}
+
+fn params(not_before: Timestamp, not_after: Timestamp) -> Result<CertificateParams, IssueError> {
+    let mut params = CertificateParams::default();
+    date(&mut params, not_before, not_after)?;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    Ok(params)
+}
+
+fn date(
+    params: &mut CertificateParams,
+    not_before: Timestamp,
+    not_after: Timestamp,
+) -> Result<(), IssueError> {
+    let date = |at: Timestamp| {
+        OffsetDateTime::from_unix_timestamp(at.unix_ms / 1000)
+            .map_err(|_| IssueError::Date(at.unix_ms))
+    };
+    params.not_before = date(not_before)?;
+    params.not_after = date(not_after)?;
+    // Positive, as RFC 5280, section 4.1.2.2, has it.
+    let mut serial: [u8; 16] = chance::bytes()?;
+    serial[0] = serial[0] & 0x7F | 0x40;
+    params.serial_number = Some(SerialNumber::from_slice(&serial));
+    params.use_authority_key_identifier_extension = true;
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<String, BppError> {
+    fs::read_to_string(path).map_err(|error| BppError::File {
+        path: path.into(),
+        reason: format!("cannot be read: {error}"),
+    })
+}
+
+fn write_new(path: &Path, mode: u32, text: &str) -> Result<(), BppError> {
+    let failed = |error: std::io::Error| BppError::File {
+        path: path.into(),
+        reason: format!("cannot be written: {error}"),
+    };
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(mode);
+    let mut file = options.open(path).map_err(failed)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
+}

@@ -1,0 +1,161 @@
+//! What the platform counts, for `/metrics`.
+
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// The one label of a family: why, or which.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Reason {
+    /// A short fixed word; never something that a peer wrote.
+    pub reason: &'static str,
+}
+
+/// The one label of a family: which lane.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct OnLane {
+    /// The lane's code.
+    pub lane: &'static str,
+}
+
+/// Every counter.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    /// Devices connected.
+    pub devices_connected: Gauge,
+    /// Devices that came in.
+    pub connects: Counter,
+    /// Connections that were turned away or ended before a CONNECT was granted, by reason.
+    pub connects_refused: Family<Reason, Counter>,
+    /// Granted connections that ended, by reason.
+    pub disconnects: Family<Reason, Counter>,
+    /// Connections that a newer one of the same device ended.
+    pub take_overs: Counter,
+    /// Times a device was taken over so often that there may be two of it.
+    pub clones_suspected: Counter,
+    /// Publishes taken in, by lane.
+    pub publishes: Family<OnLane, Counter>,
+    /// Publishes that ended their connection, by reason.
+    pub publishes_refused: Family<Reason, Counter>,
+    /// Subscriptions that were not granted.
+    pub subscriptions_refused: Counter,
+    /// Batches committed, by lane.
+    pub batches_committed: Family<OnLane, Counter>,
+    /// Transactions that committed batches.
+    pub groups_committed: Counter,
+    /// How long those took.
+    pub group_commit_seconds: Histogram,
+    /// Batches of revoked devices, kept and not applied.
+    pub batches_set_aside: Counter,
+    /// Enrolments, renewals and what was refused of them, by outcome.
+    pub enrolments: Family<Reason, Counter>,
+    /// Certificates revoked.
+    pub revocations: Counter,
+    /// Audit entries that found their queue full.
+    pub audit_dropped: Counter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("tripline");
+        let metrics = Self {
+            devices_connected: Gauge::default(),
+            connects: Counter::default(),
+            connects_refused: Family::default(),
+            disconnects: Family::default(),
+            take_overs: Counter::default(),
+            clones_suspected: Counter::default(),
+            publishes: Family::default(),
+            publishes_refused: Family::default(),
+            subscriptions_refused: Counter::default(),
+            batches_committed: Family::default(),
+            groups_committed: Counter::default(),
+            group_commit_seconds: Histogram::new([
+                0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0,
+            ]),
+            batches_set_aside: Counter::default(),
+            enrolments: Family::default(),
+            revocations: Counter::default(),
+            audit_dropped: Counter::default(),
+            registry: Registry::default(),
+        };
+        metrics.register(&mut registry);
+        Self { registry, ..metrics }
+    }
+}
+
+impl Metrics {
+    fn register(&self, to: &mut Registry) {
+        to.register("devices_connected", "Devices connected", self.devices_connected.clone());
+        to.register("device_connects", "Devices that came in", self.connects.clone());
+        to.register(
+            "device_connects_refused",
+            "Connections turned away, or ended before their CONNECT was granted",
+            self.connects_refused.clone(),
+        );
+        to.register(
+            "device_disconnects",
+            "Granted connections that ended",
+            self.disconnects.clone(),
+        );
+        to.register(
+            "device_take_overs",
+            "Connections ended by a newer one of the same device",
+            self.take_overs.clone(),
+        );
+        to.register(
+            "device_clones_suspected",
+            "Times a device was taken over so often that there may be two of it",
+            self.clones_suspected.clone(),
+        );
+        to.register("device_publishes", "Publishes taken in", self.publishes.clone());
+        to.register(
+            "device_publishes_refused",
+            "Publishes that ended their connection",
+            self.publishes_refused.clone(),
+        );
+        to.register(
+            "device_subscriptions_refused",
+            "Subscriptions that were not granted",
+            self.subscriptions_refused.clone(),
+        );
+        to.register("batches_committed", "Batches committed", self.batches_committed.clone());
+        to.register(
+            "groups_committed",
+            "Transactions that committed batches",
+            self.groups_committed.clone(),
+        );
+        to.register_with_unit(
+            "group_commit",
+            "How long such a transaction took",
+            Unit::Seconds,
+            self.group_commit_seconds.clone(),
+        );
+        to.register(
+            "batches_set_aside",
+            "Batches of revoked devices, kept and not applied",
+            self.batches_set_aside.clone(),
+        );
+        to.register("enrolments", "Enrolments and renewals, by outcome", self.enrolments.clone());
+        to.register("revocations", "Certificates revoked", self.revocations.clone());
+        to.register(
+            "audit_dropped",
+            "Audit entries that found their queue full",
+            self.audit_dropped.clone(),
+        );
+    }
+
+    /// Everything, in the OpenMetrics text format.
+    ///
+    /// # Panics
+    /// Never: writing to a string does not fail.
+    pub fn text(&self) -> String {
+        let mut written = String::new();
+        text::encode(&mut written, &self.registry).expect("a string takes everything");
+        written
+    }
+}
