@@ -53,12 +53,17 @@ impl Binaries {
 
     /// Runs a command of the platform that must succeed; gives its JSON.
     pub fn bpp(&self, arguments: &[&str]) -> Result<Value> {
-        let output = Command::new(self.dir.join("tripline-bpp")).args(arguments).output()?;
+        self.json("tripline-bpp", arguments)
+    }
+
+    /// Runs a command of a binary that must succeed; gives its JSON.
+    pub fn json(&self, name: &str, arguments: &[&str]) -> Result<Value> {
+        let output = Command::new(self.dir.join(name)).args(arguments).output()?;
         if !output.status.success() {
             let error = String::from_utf8_lossy(&output.stderr).into_owned();
-            bail!("tripline-bpp {} failed: {error}", arguments.join(" "));
+            bail!("{name} {} failed: {error}", arguments.join(" "));
         }
-        serde_json::from_slice(&output.stdout).context("the platform's JSON")
+        serde_json::from_slice(&output.stdout).with_context(|| format!("the JSON of {name}"))
     }
 
     /// Runs a binary that is expected to fail; gives its exit code and standard error.

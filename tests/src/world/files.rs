@@ -9,12 +9,21 @@ use serde_json::{Value, json};
 
 use super::Plan;
 
+/// Where a platform listens, and the port that devices are told.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Addresses {
+    pub(super) beckn: SocketAddr,
+    pub(super) device: SocketAddr,
+    pub(super) enrol: SocketAddr,
+    pub(super) admin: SocketAddr,
+    pub(super) device_port: u16,
+}
+
 /// The platform's, over the one that `init` made.
 pub(super) fn write_bpp(
     dir: &Path,
     plan: &Plan,
-    beckn: SocketAddr,
-    device: SocketAddr,
+    Addresses { beckn, device, enrol, admin, device_port }: Addresses,
     store_url: &str,
     subscriber: &Value,
 ) -> Result<()> {
@@ -31,6 +40,14 @@ subscribers_file = "subscribers.json"
 
 [device]
 listen = "{device}"
+port = {device_port}
+{device_keys}
+
+[enrol]
+listen = "{enrol}"
+
+[admin]
+listen = "{admin}"
 
 [store]
 url = "{store_url}"
@@ -72,6 +89,7 @@ timeout_ms = 2000
         offer_s = plan.offer_s,
         search_s = plan.search_s,
         otp = plan.otp,
+        device_keys = plan.device_keys,
     );
     fs::write(dir.join("bpp/bpp.toml"), text)?;
     fs::write(dir.join("bpp/data/subscribers.json"), json!([subscriber]).to_string())?;
@@ -79,19 +97,12 @@ timeout_ms = 2000
 }
 
 /// The agent's.
-pub(super) fn write_agent(
-    dir: &Path,
-    device: &str,
-    token: &str,
-    backend: SocketAddr,
-    plan: &Plan,
-) -> Result<()> {
+pub(super) fn write_agent(dir: &Path, plan: &Plan) -> Result<()> {
     let replay = plan.replay.as_ref().map_or(String::new(), |recording| {
         format!("replay = \"{}\"\nreplay_speed = 0", recording.display())
     });
     let mut text = format!(
-        r#"device = "{device}"
-data_dir = "{dir}/agent"
+        r#"data_dir = "{dir}/agent"
 
 [receiver]
 port = "{dir}/gnss"
@@ -99,9 +110,6 @@ baud = 115200
 {replay}
 
 [backend]
-host = "{host}"
-port = {port}
-token = "{token}"
 reconnect_ms_max = 500
 
 [journal]
@@ -114,8 +122,6 @@ on_trip_ms = 1000
 idle_ms = 1000
 "#,
         dir = dir.display(),
-        host = backend.ip(),
-        port = backend.port(),
     );
     if plan.panel {
         text.push_str(&super::panel::configuration(dir));

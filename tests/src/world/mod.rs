@@ -32,6 +32,8 @@ pub use postgres::TestDatabase;
 pub use process::Process;
 pub use proxy::Proxy;
 
+use files::Addresses;
+
 use crate::bap::{Bap, BapSettings, BppAddress};
 
 /// Longest wait for a process to be ready, and for anything a test waits for.
@@ -66,6 +68,8 @@ pub struct Plan {
     pub panel: bool,
     /// What the agent's configuration says at its end, tables and all.
     pub agent: String,
+    /// What the platform's configuration says at the end of `[device]`.
+    pub device_keys: String,
     /// A recording that the agent replays as fast as it can, in place of the receiver and without a
     /// network until that is restored.
     pub replay: Option<PathBuf>,
@@ -84,6 +88,7 @@ impl Default for Plan {
             otp: true,
             panel: false,
             agent: String::new(),
+            device_keys: String::new(),
             replay: None,
         }
     }
@@ -149,7 +154,7 @@ pub struct World {
     pub playing: Playing,
     plan: Plan,
     binaries: Binaries,
-    beckn: SocketAddr,
+    addresses: Addresses,
     device: String,
     key_of_bpp: PublicKey,
     store_url: String,
@@ -168,16 +173,24 @@ impl World {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let binaries = Binaries::find()?;
         let dir = tempfile::Builder::new().prefix("tripline-").tempdir()?;
-        let beckn = free_address()?;
         let endpoint = free_address()?;
+        let proxy = Proxy::start(endpoint).await?;
+        let addresses = Addresses {
+            beckn: free_address()?,
+            device: endpoint,
+            enrol: free_address()?,
+            admin: free_address()?,
+            device_port: proxy.address().port(),
+        };
         let made = binaries.bpp(&["init", "--dir", path(&dir.path().join("bpp"))?, "--json"])?;
         let key_of_bpp: PublicKey =
             text(&made, "signing_public_key")?.parse().context("the platform's public key")?;
-        let bap = start_bap(beckn, key_of_bpp).await?;
+        let bap = start_bap(addresses.beckn, key_of_bpp).await?;
         let store_url = plan.store_url.clone().unwrap_or_else(|| {
             format!("sqlite:{}", dir.path().join("bpp/data/tripline.db").display())
         });
-        files::write_bpp(dir.path(), &plan, beckn, endpoint, &store_url, &bap.lookup_entry())?;
+        files::write_bpp(dir.path(), &plan, addresses, &store_url, &bap.lookup_entry())?;
+        files::write_agent(dir.path(), &plan)?;
         let config = dir.path().join("bpp/bpp.toml");
         let added = binaries.bpp(&[
             "vehicle",
@@ -192,20 +205,17 @@ impl World {
             "--driver-phone",
             "+91-9800000001",
         ])?;
-        let (device, token) = (text(&added, "device")?, text(&added, "token")?);
-        let proxy = Proxy::start(endpoint).await?;
         if plan.replay.is_some() {
             proxy.cut();
         }
-        files::write_agent(dir.path(), &device, &token, proxy.address(), &plan)?;
         let mut world = Self {
             bap,
             proxy,
             playing: Playing { trace_start_unix_ms: 0, shift_ms: 0 },
             plan,
             binaries,
-            beckn,
-            device,
+            addresses,
+            device: text(&added, "device")?,
             key_of_bpp,
             store_url,
             bpp: None,
@@ -216,6 +226,7 @@ impl World {
             dir,
         };
         world.start_bpp().await?;
+        world.enrol(&text(&added, "code")?)?;
         world.start_receiver().await?;
         if world.plan.panel {
             world.start_pins().await?;
@@ -231,7 +242,7 @@ impl World {
 
     /// Where the platform takes requests.
     pub fn beckn_uri(&self) -> String {
-        format!("http://{}/beckn", self.beckn)
+        format!("http://{}/beckn", self.addresses.beckn)
     }
 
     /// The device's id.
@@ -255,6 +266,24 @@ impl World {
         process.line().await.context("the platform did not start")?;
         self.bpp = Some(process);
         Ok(())
+    }
+
+    /// Enrols the vehicle's device.
+    pub fn enrol(&self, code: &str) -> Result<()> {
+        let (url, config) = (self.enrol_url(), self.dir.path().join("agent.toml"));
+        let arguments =
+            ["enrol", "--json", "--backend", &url, "--code", code, "--config", path(&config)?];
+        self.binaries.json("tripline-agent", &arguments).map(drop)
+    }
+
+    /// Where devices enrol.
+    pub fn enrol_url(&self) -> String {
+        format!("https://{}", self.addresses.enrol)
+    }
+
+    /// What operators read.
+    pub fn admin_url(&self) -> String {
+        format!("http://{}", self.addresses.admin)
     }
 
     /// Kills the platform, as a power cut would.
