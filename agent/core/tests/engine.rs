@@ -11,6 +11,7 @@ use tripline_protocol::assignment::{Assignment, Place, RiderContact};
 use tripline_protocol::fix::{FixType, Refusal};
 use tripline_protocol::id::{AssignmentId, CommandNumber, JournalEpoch, OrderId, TripId};
 use tripline_protocol::link::down::{Command, CommandBody};
+use tripline_protocol::link::settings::DeviceSettings;
 use tripline_protocol::link::up::{CommandOutcome, Event, EventBody};
 use tripline_protocol::machine::Machine;
 use tripline_protocol::otp::OtpVerifier;
@@ -33,12 +34,17 @@ impl Vehicle {
     fn new() -> Self {
         let mut vehicle = Self {
             journal: Vec::new(),
-            engine: Engine::new(Memory::default(), settings(), START, START, Uptime::default()),
+            engine: Self::engine(Memory::default(), START),
             now: Uptime::default(),
             lived_ms: 0,
         };
         vehicle.restart();
         vehicle
+    }
+
+    fn engine(memory: Memory, system: Timestamp) -> Engine {
+        let first = DeviceSettings::default();
+        Engine::new(memory, settings(), &first, system, START, Uptime::default())
     }
 
     /// A new process reads the journal.
@@ -47,8 +53,7 @@ impl Vehicle {
         memory.begin(epoch(self.journal.len()));
         self.journal.push(Vec::new());
         self.now = Uptime::default();
-        self.engine =
-            Engine::new(memory, settings(), START.plus_ms(self.lived_ms), START, self.now);
+        self.engine = Self::engine(memory, START.plus_ms(self.lived_ms));
         let boot = self.engine.boot("test", self.now);
         self.write(boot);
     }
