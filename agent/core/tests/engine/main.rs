@@ -308,7 +308,7 @@ proptest! {
                     vehicle.report();
                     prop_assert_eq!(vehicle.report(), None, "once");
                 }
-                Input::Fix(east_m) => drop(vehicle.try_fix(east_m)),
+                Input::Fix(east_m) => drop(vehicle.hear(east_m)),
                 Input::Pass(ms) => vehicle.pass(ms),
                 Input::Restart => vehicle.restart(),
             }

@@ -149,7 +149,7 @@ fn a_change_in_mid_drive_leaves_odometer_gate_and_motion_as_they_are() {
                 configure(&mut vehicle, 1, settings);
             }
             vehicle.pass(1_000);
-            let _ = vehicle.try_fix(second * 10);
+            vehicle.hear(second * 10);
         }
         let view = vehicle.engine.view(vehicle.now);
         (view.odometer_m, view.motion, vehicle.engine.reading(vehicle.now))
@@ -188,14 +188,14 @@ fn the_fix_held_back_is_kept_when_the_policy_changes() {
         let base = Settings { trail, trail_delay_ms_max: 60_000, ..Settings::default() };
         let mut vehicle = Vehicle::with(base, DeviceSettings::default());
         for second in 0..10 {
-            let _ = vehicle.try_fix(second * 10);
+            vehicle.hear(second * 10);
             vehicle.pass(1_000);
         }
         let held = START.plus_ms(9_000);
         assert!(!kept(&vehicle).iter().any(|fix| fix.at == held), "straight on");
         let settings = DeviceSettings { trail_moving: Some(keep), ..DeviceSettings::default() };
         configure(&mut vehicle, 1, settings);
-        let _ = vehicle.try_fix(5_000);
+        vehicle.hear(5_000);
         for draft in vehicle.engine.flush().into_iter().collect::<Vec<Draft>>() {
             vehicle.write(draft);
         }

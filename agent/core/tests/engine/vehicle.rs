@@ -7,7 +7,7 @@ use tripline_agent_core::observation::Observation;
 use tripline_agent_core::record::Record;
 use tripline_agent_core::sampler::{Policies, Policy};
 use tripline_protocol::assignment::{Assignment, Place};
-use tripline_protocol::fix::{FixType, Refusal};
+use tripline_protocol::fix::{Fix, FixType, Refusal};
 use tripline_protocol::id::{AssignmentId, CommandNumber, JournalEpoch, OrderId, TripId};
 use tripline_protocol::link::down::{Command, CommandBody};
 use tripline_protocol::link::settings::DeviceSettings;
@@ -143,22 +143,23 @@ impl Vehicle {
         }
     }
 
+    /// A fix, and why it was refused, where all are kept.
     pub(crate) fn raw_fix(&mut self, east_m: i32) -> Option<Refusal> {
-        self.try_fix(east_m).expect("every fix is kept")
+        self.hear(east_m).last().expect("every fix is kept").refused
     }
 
-    /// A fix, and why it was refused; `None` if no fix was kept.
-    pub(crate) fn try_fix(&mut self, east_m: i32) -> Option<Option<Refusal>> {
+    /// Hears of a position; gives the fixes that are kept by now.
+    pub(crate) fn hear(&mut self, east_m: i32) -> Vec<Fix> {
         let observation = self.observation(east_m);
         let outcome = self.engine.handle_observation(&observation, self.now);
-        let refused = outcome.drafts.iter().find_map(|draft| match draft {
-            Draft::Fix { fix, .. } => Some(fix.refused),
-            Draft::Event { .. } | Draft::Anchor(_) => None,
-        });
+        let mut kept = Vec::new();
         for draft in outcome.drafts {
+            if let Draft::Fix { fix, .. } = draft {
+                kept.push(fix);
+            }
             self.write(draft);
         }
-        refused
+        kept
     }
 
     /// What is in force, if the backend was not told yet; it is told then.
