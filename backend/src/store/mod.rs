@@ -13,6 +13,8 @@ pub mod down;
 pub mod inbox;
 pub mod lane;
 pub mod order;
+pub mod presence;
+pub mod signal;
 pub mod vehicle;
 
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool};
