@@ -7,9 +7,12 @@
 mod connect;
 mod migrate;
 
+pub mod audit;
 pub mod callback;
 pub mod certificate;
+pub mod code;
 pub mod down;
+pub mod fleet;
 pub mod inbox;
 pub mod lane;
 pub mod order;
