@@ -81,7 +81,8 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), BppError> {
     tasks.spawn(ingest::run(Arc::clone(&platform), ingest_rx));
     tasks.spawn(worker::run(Arc::clone(&platform), poster, config.retry_rules()));
     tasks.spawn(dispatch(Arc::clone(&platform)));
-    tasks.spawn(listener::run(device, device_tls, Arc::clone(&platform), ingest_tx));
+    let limits = listener::limits(&config.device);
+    tasks.spawn(listener::run(device, limits, device_tls, Arc::clone(&platform), ingest_tx));
     tasks.spawn(http::listener::run(beckn, router));
     // Before anybody is told that it is ready: a signal in between would kill it.
     let stopped = stopped()?;
