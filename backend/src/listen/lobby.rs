@@ -262,7 +262,7 @@ mod tests {
     #[test]
     fn a_full_house_turns_away_until_somebody_leaves() {
         let (mut lobby, now) = lobby(LIMITS);
-        let mut arrive = |lobby: &mut Lobby, n| {
+        let arrive = |lobby: &mut Lobby, n| {
             let (ticket, _) = lobby.handle_arrival(origin(n), now)?;
             assert!(lobby.admit(origin(n), ticket));
             Ok(ticket)
