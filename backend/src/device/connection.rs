@@ -286,7 +286,10 @@ impl Connection {
                 Err(error) => self.ignore(lane, &error),
             },
             TopicLane::Event => match decode(&publish.payload) {
-                Ok(batch) => answers.extend(self.commit(Lane::Event(batch)).await?),
+                Ok(batch) => {
+                    let payload = publish.payload.to_vec();
+                    answers.extend(self.commit(Lane::Event(batch, payload)).await?);
+                }
                 Err(error) => self.ignore(lane, &error),
             },
             TopicLane::Trail => match decode(&publish.payload) {
@@ -320,7 +323,7 @@ impl Connection {
                 let payload = encode(&commit_ack);
                 Ok(Some(self.publish(TopicLane::Ack, QoS::AtMostOnce, payload)))
             }
-            Applied::Early => Ok(None),
+            Applied::Early | Applied::HeldBack => Ok(None),
             Applied::SetAside => Err(Ended::Rule("its certificate was revoked")),
         }
     }

@@ -6,6 +6,7 @@
 
 mod connect;
 mod migrate;
+mod rows;
 
 pub mod callback;
 pub mod certificate;
@@ -13,6 +14,7 @@ pub mod down;
 pub mod inbox;
 pub mod lane;
 pub mod order;
+pub mod set_aside;
 pub mod vehicle;
 
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool};
