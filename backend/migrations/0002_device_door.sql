@@ -79,3 +79,7 @@ CREATE TABLE audit (
     count     BIGINT NOT NULL
 );
 CREATE INDEX audit_at ON audit (at);
+
+-- When a lane was begun, so that a device that makes up journals can be held back.
+ALTER TABLE lane_cursor ADD COLUMN created_at BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX lane_cursor_created ON lane_cursor (device_id, created_at);

@@ -51,6 +51,10 @@ pub struct Metrics {
     pub group_commit_seconds: Histogram,
     /// Batches of revoked devices, kept and not applied.
     pub batches_set_aside: Counter,
+    /// Batches of revoked devices of which so many were kept that these were not.
+    pub batches_set_aside_dropped: Counter,
+    /// Batches not taken in because their device begins too many journals.
+    pub batches_held_back: Counter,
     /// Enrolments, renewals and what was refused of them, by outcome.
     pub enrolments: Family<Reason, Counter>,
     /// Certificates revoked.
@@ -78,6 +82,8 @@ impl Default for Metrics {
                 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0,
             ]),
             batches_set_aside: Counter::default(),
+            batches_set_aside_dropped: Counter::default(),
+            batches_held_back: Counter::default(),
             enrolments: Family::default(),
             revocations: Counter::default(),
             audit_dropped: Counter::default(),
@@ -139,6 +145,16 @@ impl Metrics {
             "batches_set_aside",
             "Batches of revoked devices, kept and not applied",
             self.batches_set_aside.clone(),
+        );
+        to.register(
+            "batches_set_aside_dropped",
+            "Batches of revoked devices of which so many were kept that these were not",
+            self.batches_set_aside_dropped.clone(),
+        );
+        to.register(
+            "batches_held_back",
+            "Batches not taken in because their device begins too many journals",
+            self.batches_held_back.clone(),
         );
         to.register("enrolments", "Enrolments and renewals, by outcome", self.enrolments.clone());
         to.register("revocations", "Certificates revoked", self.revocations.clone());

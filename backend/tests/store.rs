@@ -1,13 +1,14 @@
 //! One conformance suite for both databases. Each test runs on SQLite and, where a server is provided
 //! (`scripts/with-postgres`), on a fresh PostgreSQL database.
 
-use std::future::Future;
+use std::collections::BTreeSet;
 
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tripline_backend::domain::order::{Conversation, NewOrder, Order, Route, Vehicle};
+use tripline_backend::identity::authority::sha256;
 use tripline_backend::store::callback::{Delivery, NewCallback};
+use tripline_backend::store::certificate::CertificateRow;
 use tripline_backend::store::inbox::{RequestKey, Seen};
-use tripline_backend::store::lane::{EventRow, LaneKey, TrailRow};
+use tripline_backend::store::lane::{Cursor, EventRow, LaneKey, TrailRow};
 use tripline_backend::store::presence::PresenceRow;
 use tripline_backend::store::{Store, StoreError};
 use tripline_protocol::assignment::Place;
@@ -18,34 +19,11 @@ use tripline_protocol::link::up::{CommandOutcome, Stream};
 use tripline_protocol::tariff::{FareReason, Tariff, Usage};
 use tripline_protocol::unit::{Paise, Position, Timestamp};
 
+mod both;
+
+use both::{end_certificate, on_both};
+
 const NOW: Timestamp = Timestamp::from_unix_ms(1_800_000_000_000);
-
-/// Runs a test on both databases.
-async fn on_both<F, T>(test: F)
-where
-    F: Fn(Store) -> T,
-    T: Future<Output = ()>,
-{
-    let dir = tempfile::tempdir().expect("a folder");
-    let url = format!("sqlite:{}", dir.path().join("test.db").display());
-    test(Store::open(&url).await.expect("SQLite opens")).await;
-    if let Some(url) = postgres().await {
-        test(Store::open(&url).await.expect("PostgreSQL opens")).await;
-    }
-}
-
-async fn postgres() -> Option<String> {
-    let Ok(server) = std::env::var("TRIPLINE_TEST_POSTGRES_URL") else {
-        eprintln!("\n*** PostgreSQL SKIPPED: TRIPLINE_TEST_POSTGRES_URL is not set ***\n");
-        return None;
-    };
-    let name = format!("store_{}", uuid::Uuid::new_v4().simple());
-    let mut connection = PgConnection::connect(&server).await.expect("the server");
-    let sql = AssertSqlSafe(format!("CREATE DATABASE {name}"));
-    sqlx::query(sql).execute(&mut connection).await.expect("a database");
-    let (base, _) = server.rsplit_once('/').expect("a database in the URL");
-    Some(format!("{base}/{name}"))
-}
 
 fn device(name: &str) -> DeviceId {
     name.parse().expect("valid")
@@ -308,15 +286,17 @@ async fn cursors_are_kept_per_journal_and_epochs_use_all_their_bits() {
         add_vehicle(&store, "a").await;
         let lane =
             |epoch, stream| LaneKey { device: device("a"), epoch: JournalEpoch(epoch), stream };
-        let mut tx = store.write().await.expect("begins");
         let trail = lane(u64::MAX, Stream::Trail);
-        assert_eq!(tx.lock_cursor(&trail).await.expect("answers"), Sequence(0));
-        tx.move_cursor(&trail, Sequence(60)).await.expect("moved");
-        assert_eq!(tx.lock_cursor(&trail).await.expect("answers"), Sequence(60));
-        let other = lane(1, Stream::Trail);
-        assert_eq!(tx.lock_cursor(&other).await.expect("answers"), Sequence(0));
         let events = lane(u64::MAX, Stream::Event);
-        assert_eq!(tx.lock_cursor(&events).await.expect("answers"), Sequence(0));
+        let all = || BTreeSet::from([events.clone(), trail.clone(), lane(1, Stream::Trail)]);
+        let mut tx = store.write().await.expect("begins");
+        let begun = Cursor { sequence: Sequence(0), created_at: NOW };
+        let locked = tx.lock_cursors(all(), NOW).await.expect("answers");
+        assert_eq!(locked, all().into_iter().map(|lane| (lane, begun)).collect());
+        tx.move_cursors(&[(trail.clone(), Sequence(60))], NOW.plus_ms(1)).await.expect("moved");
+        let locked = tx.lock_cursors(all(), NOW.plus_ms(2)).await.expect("answers");
+        let moved = Cursor { sequence: Sequence(60), created_at: NOW };
+        assert_eq!((locked[&trail], locked[&events]), (moved, begun));
         let cursors = tx.cursors(&device("a"), Stream::Trail).await.expect("answers");
         assert_eq!(
             cursors,
@@ -324,16 +304,103 @@ async fn cursors_are_kept_per_journal_and_epochs_use_all_their_bits() {
         );
 
         let row = TrailRow { through: Sequence(60), skip: 0, records: 60, payload: vec![7; 99] };
-        tx.add_trail_batch(&trail, row.clone(), NOW).await.expect("added");
+        tx.add_trail_batches(&[(trail.clone(), row.clone())], NOW).await.expect("added");
         let kept = tx.trail_batches(&device("a"), trail.epoch).await.expect("answers");
         assert_eq!(kept, [row]);
-        for (sequence, refused) in [(1, None), (2, Some("late".to_owned()))] {
+        let row = |sequence, refused| {
             let row = EventRow { sequence: Sequence(sequence), at: NOW, refused, payload: vec![1] };
-            tx.add_event(&events, row, NOW).await.expect("added");
-        }
+            (events.clone(), row)
+        };
+        let rows = [row(1, None), row(2, Some("late".to_owned()))];
+        tx.add_events(&rows, NOW).await.expect("added");
         assert_eq!(tx.event_counts(&device("a")).await.expect("answers"), (2, 1));
     })
     .await;
+}
+
+#[tokio::test]
+async fn journals_begun_since_a_time_are_told_in_order_and_older_ones_are_not() {
+    on_both(|store| async move {
+        add_vehicle(&store, "a").await;
+        add_vehicle(&store, "b").await;
+        let mut tx = store.write().await.expect("begins");
+        for (name, epoch, stream, ms) in [
+            ("a", 9, Stream::Event, 0),
+            ("a", 8, Stream::Event, 10),
+            ("a", 3, Stream::Trail, 20),
+            ("a", 7, Stream::Event, 20),
+            ("b", 1, Stream::Event, 30),
+            ("a", 9, Stream::Trail, 30),
+            ("a", 8, Stream::Trail, 30),
+        ] {
+            let lane = LaneKey { device: device(name), epoch: JournalEpoch(epoch), stream };
+            let at = NOW.plus_ms(ms);
+            tx.lock_cursors(BTreeSet::from([lane]), at).await.expect("begun");
+        }
+        let epochs = tx.epochs_since(&device("a"), NOW).await.expect("answers");
+        assert_eq!(epochs, [JournalEpoch(8), JournalEpoch(3), JournalEpoch(7)]);
+        let lane = LaneKey { device: device("a"), epoch: JournalEpoch(3), stream: Stream::Trail };
+        tx.forget_empty_lane(&lane).await.expect("forgotten");
+        let epochs = tx.epochs_since(&device("a"), NOW).await.expect("answers");
+        assert_eq!(epochs, [JournalEpoch(8), JournalEpoch(7)]);
+        tx.move_cursors(&[(lane.clone(), Sequence(1))], NOW.plus_ms(40)).await.expect("moved");
+        tx.forget_empty_lane(&lane).await.expect("answers");
+        let kept = tx.cursors(&device("a"), Stream::Trail).await.expect("answers");
+        assert!(kept.contains(&(JournalEpoch(3), Sequence(1))), "it is not empty");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn only_certificates_that_ended_are_told() {
+    on_both(|store| async move {
+        add_vehicle(&store, "a").await;
+        let mut tx = store.write().await.expect("begins");
+        for n in 0..100_u8 {
+            let row = CertificateRow {
+                device: device("a"),
+                key_hash: vec![n],
+                ca_fingerprint: vec![1],
+                der: vec![n],
+                issued_at: NOW,
+                expires_at: NOW.plus_ms(1),
+                ended: None,
+            };
+            tx.add_certificate(row).await.expect("added");
+        }
+        tx.commit().await.expect("commits");
+        let ended = BTreeSet::from([sha256(&[3]), sha256(&[99])]);
+        for fingerprint in &ended {
+            end_certificate(&store, *fingerprint).await;
+        }
+        let mut tx = store.read().await.expect("begins");
+        let asked = (0..=100_u8).map(|n| sha256(&[n])).collect();
+        assert_eq!(tx.ended_certificates(asked).await.expect("answers"), ended);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn opening_twice_keeps_everything() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let url = format!("sqlite:{}", dir.path().join("test.db").display());
+    let store = Store::open(&url).await.expect("opens");
+    add_vehicle(&store, "a").await;
+    store.close().await;
+    let store = Store::open(&url).await.expect("opens again");
+    let mut tx = store.read().await.expect("begins");
+    assert_eq!(tx.vehicles().await.expect("answers").len(), 1);
+}
+
+#[tokio::test]
+async fn a_url_of_neither_kind_and_a_file_that_is_no_database_are_refused() {
+    let error = Store::open("mysql://x/y").await.expect_err("refused");
+    assert!(error.to_string().contains("sqlite:PATH"), "{error}");
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("text");
+    std::fs::write(&file, "this is not a database, and longer than a page header ".repeat(30))
+        .expect("written");
+    assert!(Store::open(&format!("sqlite:{}", file.display())).await.is_err());
 }
 
 #[tokio::test]
@@ -379,27 +446,4 @@ async fn presence_is_the_last_word_and_ends_for_all_at_once_and_the_version_stay
         assert_eq!(other, Some(row("b", false, 1, "")), "it was not connected");
     })
     .await;
-}
-
-#[tokio::test]
-async fn opening_twice_keeps_everything() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let url = format!("sqlite:{}", dir.path().join("test.db").display());
-    let store = Store::open(&url).await.expect("opens");
-    add_vehicle(&store, "a").await;
-    store.close().await;
-    let store = Store::open(&url).await.expect("opens again");
-    let mut tx = store.read().await.expect("begins");
-    assert_eq!(tx.vehicles().await.expect("answers").len(), 1);
-}
-
-#[tokio::test]
-async fn a_url_of_neither_kind_and_a_file_that_is_no_database_are_refused() {
-    let error = Store::open("mysql://x/y").await.expect_err("refused");
-    assert!(error.to_string().contains("sqlite:PATH"), "{error}");
-    let dir = tempfile::tempdir().expect("a folder");
-    let file = dir.path().join("text");
-    std::fs::write(&file, "this is not a database, and longer than a page header ".repeat(30))
-        .expect("written");
-    assert!(Store::open(&format!("sqlite:{}", file.display())).await.is_err());
 }

@@ -291,7 +291,10 @@ impl Connection {
         self.platform().metrics.publishes.get_or_create(&OnLane { lane: lane.code() }).inc();
         let outcome = match lane {
             TopicLane::Event => match decode(&publish.payload) {
-                Ok(batch) => Some(self.submit(Lane::Event(batch)).await?),
+                Ok(batch) => {
+                    let payload = publish.payload.to_vec();
+                    Some(self.submit(Lane::Event(batch, payload)).await?)
+                }
                 Err(error) => self.ignore(lane, &error),
             },
             TopicLane::Trail => match decode(&publish.payload) {

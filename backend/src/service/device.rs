@@ -1,110 +1,24 @@
-//! What devices report: committed in order, once each, with everything an event sets in motion.
+//! What an event of a device sets in motion.
 
 use tracing::{debug, error, info, warn};
-use tripline_protocol::id::{AssignmentId, DeviceId, Sequence, TripId};
-use tripline_protocol::link::down::{Command, CommandBody, CommitAck};
-use tripline_protocol::link::envelope::{decode, encode};
-use tripline_protocol::link::trail::TrailBatch;
-use tripline_protocol::link::up::{Batch, CommandOutcome, Event, EventBatch, EventBody, Stream};
+use tripline_protocol::id::{AssignmentId, DeviceId, TripId};
+use tripline_protocol::link::down::{Command, CommandBody};
+use tripline_protocol::link::envelope::decode;
+use tripline_protocol::link::up::{CommandOutcome, Event, EventBody};
 use tripline_protocol::unit::Timestamp;
 
 use super::effects::Wake;
 use super::{Platform, ServiceError};
 use crate::domain::effect::Effect;
-use crate::identity::authority::Fingerprint;
 use crate::store::Tx;
-use crate::store::lane::{EventRow, LaneKey, TrailRow};
 use crate::store::order::StoredOrder;
-use crate::time;
-
-/// A journalled lane's batch, with the bytes it came in.
-#[derive(Debug, Clone)]
-pub enum Lane {
-    /// Events.
-    Event(EventBatch),
-    /// Fixes, and the payload as it came over the wire.
-    Trail(TrailBatch, Vec<u8>),
-}
-
-/// A batch from a device, to be committed.
-#[derive(Debug, Clone)]
-pub struct Submission {
-    /// Who reports.
-    pub device: DeviceId,
-    /// SHA-256 of the certificate it came with.
-    pub certificate: Fingerprint,
-    /// What.
-    pub lane: Lane,
-}
-
-/// What became of a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Applied {
-    /// The lane is committed up to here.
-    Committed(CommitAck),
-    /// Records before it are missing; it is dropped and will come again.
-    Early,
-    /// The certificate was revoked meanwhile; it is kept aside and has no effect.
-    SetAside,
-}
 
 /// Why an event had no effect. It is kept all the same.
 pub type Refusal = Option<String>;
 
 impl Platform {
-    /// Commits batches in one transaction, so that many small ones cost few syncs. All or none.
-    pub async fn ingest(&self, batches: &[Submission]) -> Result<Vec<Applied>, ServiceError> {
-        let at = time::now();
-        let mut tx = self.store.write().await?;
-        let mut wake = Wake::default();
-        let mut applied = Vec::with_capacity(batches.len());
-        for Submission { device, lane, .. } in batches {
-            applied.push(match lane {
-                Lane::Event(batch) => {
-                    self.ingest_events(&mut tx, device, batch, &mut wake, at).await?
-                }
-                Lane::Trail(batch, payload) => {
-                    ingest_trail(&mut tx, device, batch, payload, at).await?
-                }
-            });
-        }
-        tx.commit().await?;
-        self.wake(wake);
-        Ok(applied)
-    }
-
-    async fn ingest_events(
-        &self,
-        tx: &mut Tx,
-        device: &DeviceId,
-        batch: &EventBatch,
-        wake: &mut Wake,
-        at: Timestamp,
-    ) -> Result<Applied, ServiceError> {
-        let lane = LaneKey { device: device.clone(), epoch: batch.epoch, stream: Stream::Event };
-        let cursor = tx.lock_cursor(&lane).await?;
-        let Some(events) = batch.following(cursor) else {
-            return Ok(early(&lane, batch.after, cursor));
-        };
-        let mut sequence = cursor.max(batch.after);
-        for event in events {
-            let after = sequence;
-            sequence = sequence.next();
-            let (refused, more) = self.handle_event(tx, device, event, at).await?;
-            wake.merge(more);
-            if let Some(reason) = &refused {
-                warn!(%device, %sequence, reason, "event had no effect");
-            }
-            let alone = Batch { epoch: batch.epoch, after, records: vec![event.clone()] };
-            let row =
-                EventRow { sequence, at: event.fact_at(at), refused, payload: encode(&alone) };
-            tx.add_event(&lane, row, at).await?;
-        }
-        commit(tx, &lane, cursor, sequence).await
-    }
-
     /// Lets one event have its effect; says why it had none.
-    async fn handle_event(
+    pub(super) async fn handle_event(
         &self,
         tx: &mut Tx,
         device: &DeviceId,
@@ -243,50 +157,4 @@ impl Platform {
             offers.any(|offer| offer.id == id && offer.vehicle.device == *device)
         }))
     }
-}
-
-async fn ingest_trail(
-    tx: &mut Tx,
-    device: &DeviceId,
-    batch: &TrailBatch,
-    payload: &[u8],
-    at: Timestamp,
-) -> Result<Applied, ServiceError> {
-    let lane = LaneKey { device: device.clone(), epoch: batch.epoch, stream: Stream::Trail };
-    let cursor = tx.lock_cursor(&lane).await?;
-    let Some(rest) = batch.following(cursor) else {
-        return Ok(early(&lane, batch.after, cursor));
-    };
-    if rest.is_empty() {
-        return commit(tx, &lane, cursor, cursor).await;
-    }
-    let row = TrailRow {
-        through: batch.last(),
-        skip: cursor.since(batch.after),
-        records: batch.last().since(batch.after),
-        payload: payload.to_vec(),
-    };
-    tx.add_trail_batch(&lane, row, at).await?;
-    commit(tx, &lane, cursor, batch.last()).await
-}
-
-/// A batch that leaves a hole comes again by itself, unless the device takes for committed what this
-/// store does not have: after a restored backup, for instance.
-fn early(lane: &LaneKey, after: Sequence, cursor: Sequence) -> Applied {
-    let LaneKey { device, stream, .. } = lane;
-    warn!(%device, %stream, %after, %cursor, "batch leaves a hole and is dropped until it is filled");
-    Applied::Early
-}
-
-async fn commit(
-    tx: &mut Tx,
-    lane: &LaneKey,
-    cursor: Sequence,
-    through: Sequence,
-) -> Result<Applied, ServiceError> {
-    if through > cursor {
-        tx.move_cursor(lane, through).await?;
-    }
-    let through = through.max(cursor);
-    Ok(Applied::Committed(CommitAck { epoch: lane.epoch, stream: lane.stream, through }))
 }

@@ -4,6 +4,7 @@
 mod device;
 mod dispatch;
 mod effects;
+mod ingest;
 mod request;
 pub mod settings;
 mod track;
@@ -28,7 +29,8 @@ use crate::metrics::Metrics;
 use crate::store::{Store, StoreError};
 use crate::time;
 
-pub use device::{Applied, Lane, Refusal, Submission};
+pub use device::Refusal;
+pub use ingest::{Applied, EPOCHS_NEW_MAX, EPOCHS_NEW_MS, Lane, Submission};
 pub use request::RequestError;
 pub use track::Tracked;
 
@@ -44,6 +46,23 @@ pub enum ServiceError {
     /// A callback could not be rendered.
     #[error("{0}")]
     Render(String),
+}
+
+impl ServiceError {
+    /// Whether the store itself could not be used, whatever was asked of it.
+    pub fn is_of_the_store(&self) -> bool {
+        match self {
+            Self::Store(StoreError::Database(error)) => matches!(
+                error,
+                sqlx::Error::Io(_)
+                    | sqlx::Error::Tls(_)
+                    | sqlx::Error::PoolTimedOut
+                    | sqlx::Error::PoolClosed
+                    | sqlx::Error::WorkerCrashed
+            ),
+            Self::Store(_) | Self::NoChance(_) | Self::Render(_) => false,
+        }
+    }
 }
 
 /// How the platform works.

@@ -1,13 +1,19 @@
 //! Tables `lane_cursor`, `device_event` and `trail_batch`: what devices report.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
 use tripline_protocol::id::{DeviceId, JournalEpoch, Sequence};
 use tripline_protocol::link::up::Stream;
 use tripline_protocol::unit::Timestamp;
 
-use super::{StoreError, Tx, from_db, on_db, to_db};
+use super::rows::ManyRows;
+use super::{StoreError, Tx, from_db, on_db, parse, to_db};
+
+const CURSORS: &str = "lane_cursor";
 
 /// A stream of a device's journal.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LaneKey {
     /// The device.
     pub device: DeviceId,
@@ -17,8 +23,30 @@ pub struct LaneKey {
     pub stream: Stream,
 }
 
+/// How far a lane is committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    /// Up to here.
+    pub sequence: Sequence,
+    /// When the lane was begun.
+    pub created_at: Timestamp,
+}
+
+type CursorRow = (String, i64, String, i64, i64);
+
+fn cursor(row: CursorRow) -> Result<(LaneKey, Cursor), StoreError> {
+    let (device, epoch, stream, sequence, created_at) = row;
+    let lane = LaneKey {
+        device: parse(CURSORS, &device, "device_id", &device)?,
+        epoch: JournalEpoch(from_db(epoch)),
+        stream: parse(CURSORS, &device, "stream", &stream)?,
+    };
+    let created_at = Timestamp::from_unix_ms(created_at);
+    Ok((lane, Cursor { sequence: Sequence(from_db(sequence)), created_at }))
+}
+
 /// An event to be kept.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventRow {
     /// Its sequence.
     pub sequence: Sequence,
@@ -43,40 +71,121 @@ pub struct TrailRow {
     pub payload: Vec<u8>,
 }
 
-impl Tx {
-    /// The committed cursor of a lane, locked until the transaction ends.
-    pub async fn lock_cursor(&mut self, lane: &LaneKey) -> Result<Sequence, StoreError> {
-        const INSERT: &str = "INSERT INTO lane_cursor (device_id, epoch, stream, sequence) \
-             VALUES ($1, $2, $3, 0) ON CONFLICT DO NOTHING";
+static LOCK: LazyLock<ManyRows> = LazyLock::new(|| {
+    ManyRows::new(
+        "INSERT INTO lane_cursor (device_id, epoch, stream, sequence, created_at) VALUES",
+        5,
         // An update that changes nothing locks the row on PostgreSQL; SQLite has one writer anyway.
-        const LOCK: &str = "UPDATE lane_cursor SET sequence = sequence \
-             WHERE device_id = $1 AND epoch = $2 AND stream = $3 RETURNING sequence";
-        on_db!(&mut *self, conn => sqlx::query(INSERT)
-            .bind(lane.device.as_str().to_owned())
-            .bind(to_db(lane.epoch.0))
-            .bind(lane.stream.code())
-            .execute(conn).await?.rows_affected());
-        let sequence: i64 = on_db!(self, conn => sqlx::query_scalar(LOCK)
-            .bind(lane.device.as_str().to_owned())
-            .bind(to_db(lane.epoch.0))
-            .bind(lane.stream.code())
-            .fetch_one(conn).await?);
-        Ok(Sequence(from_db(sequence)))
+        "ON CONFLICT (device_id, epoch, stream) DO UPDATE SET sequence = lane_cursor.sequence \
+         RETURNING device_id, epoch, stream, sequence, created_at",
+    )
+});
+
+static MOVE: LazyLock<ManyRows> = LazyLock::new(|| {
+    ManyRows::new(
+        "INSERT INTO lane_cursor (device_id, epoch, stream, sequence, created_at) VALUES",
+        5,
+        "ON CONFLICT (device_id, epoch, stream) DO UPDATE SET sequence = excluded.sequence",
+    )
+});
+
+static ADD_EVENTS: LazyLock<ManyRows> = LazyLock::new(|| {
+    ManyRows::new(
+        "INSERT INTO device_event (device_id, epoch, sequence, at, received_at, refused, payload) \
+         VALUES",
+        7,
+        "",
+    )
+});
+
+static ADD_TRAIL: LazyLock<ManyRows> = LazyLock::new(|| {
+    ManyRows::new(
+        "INSERT INTO trail_batch (device_id, epoch, through_sequence, skip, records, received_at, \
+         payload) VALUES",
+        7,
+        "",
+    )
+});
+
+impl Tx {
+    /// The committed cursors of lanes, locked until the transaction ends. Lanes that are not there yet
+    /// are begun `at` this time.
+    ///
+    /// They are locked in the order of their keys, whatever the order they are named in, so that two
+    /// writers of the same lanes take turns and never wait for each other in a circle.
+    pub async fn lock_cursors(
+        &mut self,
+        lanes: BTreeSet<LaneKey>,
+        at: Timestamp,
+    ) -> Result<BTreeMap<LaneKey, Cursor>, StoreError> {
+        let lanes: Vec<_> = lanes.into_iter().collect();
+        let mut cursors = BTreeMap::new();
+        for (sql, lanes) in LOCK.pieces(&lanes) {
+            let rows: Vec<CursorRow> = on_db!(&mut *self, conn => {
+                let mut query = sqlx::query_as(sql);
+                for lane in lanes {
+                    query = query
+                        .bind(lane.device.as_str().to_owned())
+                        .bind(to_db(lane.epoch.0))
+                        .bind(lane.stream.code())
+                        .bind(0_i64)
+                        .bind(at.unix_ms);
+                }
+                query.fetch_all(conn).await?
+            });
+            for row in rows {
+                cursors.extend([cursor(row)?]);
+            }
+        }
+        Ok(cursors)
     }
 
-    /// Moves a locked cursor on.
-    pub async fn move_cursor(
+    /// Moves locked cursors on.
+    pub async fn move_cursors(
         &mut self,
-        lane: &LaneKey,
-        through: Sequence,
+        moved: &[(LaneKey, Sequence)],
+        at: Timestamp,
     ) -> Result<(), StoreError> {
-        const SQL: &str = "UPDATE lane_cursor SET sequence = $4 \
-             WHERE device_id = $1 AND epoch = $2 AND stream = $3";
+        for (sql, moved) in MOVE.pieces(moved) {
+            on_db!(&mut *self, conn => {
+                let mut query = sqlx::query(sql);
+                for (lane, through) in moved {
+                    query = query
+                        .bind(lane.device.as_str().to_owned())
+                        .bind(to_db(lane.epoch.0))
+                        .bind(lane.stream.code())
+                        .bind(to_db(through.0))
+                        .bind(at.unix_ms);
+                }
+                query.execute(conn).await?.rows_affected()
+            });
+        }
+        Ok(())
+    }
+
+    /// The journals that a device has begun after `since`, in the order it began them.
+    pub async fn epochs_since(
+        &mut self,
+        device: &DeviceId,
+        since: Timestamp,
+    ) -> Result<Vec<JournalEpoch>, StoreError> {
+        const SQL: &str = "SELECT epoch FROM lane_cursor AS new \
+             WHERE device_id = $1 AND created_at > $2 AND NOT EXISTS (SELECT 1 FROM lane_cursor AS old \
+             WHERE old.device_id = new.device_id AND old.epoch = new.epoch AND old.created_at <= $2) \
+             GROUP BY epoch ORDER BY MIN(created_at), epoch";
+        let epochs: Vec<i64> = on_db!(self, conn => sqlx::query_scalar(SQL)
+            .bind(device.as_str().to_owned()).bind(since.unix_ms).fetch_all(conn).await?);
+        Ok(epochs.into_iter().map(|epoch| JournalEpoch(from_db(epoch))).collect())
+    }
+
+    /// Forgets a lane that holds nothing.
+    pub async fn forget_empty_lane(&mut self, lane: &LaneKey) -> Result<(), StoreError> {
+        const SQL: &str = "DELETE FROM lane_cursor \
+             WHERE device_id = $1 AND epoch = $2 AND stream = $3 AND sequence = 0";
         on_db!(self, conn => sqlx::query(SQL)
             .bind(lane.device.as_str().to_owned())
             .bind(to_db(lane.epoch.0))
             .bind(lane.stream.code())
-            .bind(to_db(through.0))
             .execute(conn).await?.rows_affected());
         Ok(())
     }
@@ -97,24 +206,28 @@ impl Tx {
             .collect())
     }
 
-    /// Keeps an event.
-    pub async fn add_event(
+    /// Keeps events.
+    pub async fn add_events(
         &mut self,
-        lane: &LaneKey,
-        row: EventRow,
+        rows: &[(LaneKey, EventRow)],
         received_at: Timestamp,
     ) -> Result<(), StoreError> {
-        const SQL: &str = "INSERT INTO device_event (device_id, epoch, sequence, at, received_at, \
-             refused, payload) VALUES ($1, $2, $3, $4, $5, $6, $7)";
-        on_db!(self, conn => sqlx::query(SQL)
-            .bind(lane.device.as_str().to_owned())
-            .bind(to_db(lane.epoch.0))
-            .bind(to_db(row.sequence.0))
-            .bind(row.at.unix_ms)
-            .bind(received_at.unix_ms)
-            .bind(row.refused)
-            .bind(row.payload)
-            .execute(conn).await?.rows_affected());
+        for (sql, rows) in ADD_EVENTS.pieces(rows) {
+            on_db!(&mut *self, conn => {
+                let mut query = sqlx::query(sql);
+                for (lane, row) in rows {
+                    query = query
+                        .bind(lane.device.as_str().to_owned())
+                        .bind(to_db(lane.epoch.0))
+                        .bind(to_db(row.sequence.0))
+                        .bind(row.at.unix_ms)
+                        .bind(received_at.unix_ms)
+                        .bind(row.refused.clone())
+                        .bind(row.payload.clone());
+                }
+                query.execute(conn).await?.rows_affected()
+            });
+        }
         Ok(())
     }
 
@@ -146,24 +259,28 @@ impl Tx {
             .collect())
     }
 
-    /// Keeps a trail batch.
-    pub async fn add_trail_batch(
+    /// Keeps trail batches.
+    pub async fn add_trail_batches(
         &mut self,
-        lane: &LaneKey,
-        row: TrailRow,
+        rows: &[(LaneKey, TrailRow)],
         received_at: Timestamp,
     ) -> Result<(), StoreError> {
-        const SQL: &str = "INSERT INTO trail_batch (device_id, epoch, through_sequence, skip, \
-             records, received_at, payload) VALUES ($1, $2, $3, $4, $5, $6, $7)";
-        on_db!(self, conn => sqlx::query(SQL)
-            .bind(lane.device.as_str().to_owned())
-            .bind(to_db(lane.epoch.0))
-            .bind(to_db(row.through.0))
-            .bind(to_db(row.skip))
-            .bind(to_db(row.records))
-            .bind(received_at.unix_ms)
-            .bind(row.payload)
-            .execute(conn).await?.rows_affected());
+        for (sql, rows) in ADD_TRAIL.pieces(rows) {
+            on_db!(&mut *self, conn => {
+                let mut query = sqlx::query(sql);
+                for (lane, row) in rows {
+                    query = query
+                        .bind(lane.device.as_str().to_owned())
+                        .bind(to_db(lane.epoch.0))
+                        .bind(to_db(row.through.0))
+                        .bind(to_db(row.skip))
+                        .bind(to_db(row.records))
+                        .bind(received_at.unix_ms)
+                        .bind(row.payload.clone());
+                }
+                query.execute(conn).await?.rows_affected()
+            });
+        }
         Ok(())
     }
 

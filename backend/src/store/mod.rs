@@ -6,6 +6,7 @@
 
 mod connect;
 mod migrate;
+mod rows;
 
 pub mod audit;
 pub mod callback;
@@ -17,6 +18,7 @@ pub mod inbox;
 pub mod lane;
 pub mod order;
 pub mod presence;
+pub mod set_aside;
 pub mod settings;
 pub mod signal;
 pub mod vehicle;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 mod agent;
 mod corpus;
+mod ingest;
 mod journal;
 mod odometer;
 mod parse;
@@ -19,6 +20,7 @@ type Section = (&'static str, fn(&Data) -> Vec<Row>);
 const SECTIONS: &[Section] = &[
     ("agent", agent::rows),
     ("corpus", corpus::rows),
+    ("ingest", ingest::rows),
     ("journal", journal::rows),
     ("odometer", odometer::rows),
     ("parse", parse::rows),
