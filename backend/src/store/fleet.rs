@@ -15,8 +15,8 @@ pub struct FleetRow {
     pub presence: Option<(bool, Timestamp)>,
     /// When the last of its certificates that were not ended expires or expired.
     pub certificate_expires_at: Option<Timestamp>,
-    /// When a certificate of it was ended last.
-    pub ended_at: Option<Timestamp>,
+    /// When and why a certificate of it was ended last.
+    pub ended: Option<(Timestamp, String)>,
     /// When the last of its unused codes expires or expired.
     pub code_expires_at: Option<Timestamp>,
 }
@@ -60,6 +60,7 @@ type Row = (
     Option<i64>,
     Option<i64>,
     Option<i64>,
+    Option<String>,
     Option<i64>,
 );
 
@@ -68,14 +69,27 @@ const SELECT: &str = "SELECT v.device_id, v.registration, v.category, v.driver_n
      (SELECT MAX(c.expires_at) FROM device_certificate c \
       WHERE c.device_id = v.device_id AND c.ended_at IS NULL), \
      (SELECT MAX(c.ended_at) FROM device_certificate c WHERE c.device_id = v.device_id), \
+     (SELECT c.ended_why FROM device_certificate c \
+      WHERE c.device_id = v.device_id AND c.ended_at IS NOT NULL ORDER BY c.ended_at DESC LIMIT 1), \
      (SELECT MAX(e.expires_at) FROM enrolment_code e \
       WHERE e.device_id = v.device_id AND e.used_at IS NULL) \
      FROM vehicle v LEFT JOIN device_presence p ON p.device_id = v.device_id \
      WHERE $1 = '' OR v.device_id = $1 ORDER BY v.registration";
 
 fn fleet_row(row: Row) -> Result<FleetRow, StoreError> {
-    let (device, registration, category, driver_name, driver_phone, on, since, until, ended, code) =
-        row;
+    let (
+        device,
+        registration,
+        category,
+        driver_name,
+        driver_phone,
+        on,
+        since,
+        until,
+        ended,
+        why,
+        code,
+    ) = row;
     Ok(FleetRow {
         vehicle: Vehicle {
             device: parse("vehicle", &device, "device_id", &device)?,
@@ -86,7 +100,7 @@ fn fleet_row(row: Row) -> Result<FleetRow, StoreError> {
         },
         presence: on.zip(since.map(Timestamp::from_unix_ms)),
         certificate_expires_at: until.map(Timestamp::from_unix_ms),
-        ended_at: ended.map(Timestamp::from_unix_ms),
+        ended: ended.map(Timestamp::from_unix_ms).zip(why),
         code_expires_at: code.map(Timestamp::from_unix_ms),
     })
 }
