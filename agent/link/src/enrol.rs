@@ -119,21 +119,40 @@ pub async fn enrol(
     agent_version: &str,
     clock: &Clock,
 ) -> Result<Identity, EnrolError> {
-    let present = present(dir)?;
-    if let Some(identity) =
-        present.filter(|present| present.is_of(code) && !present.is_expired(clock.now()))
+    let identity = obtain(dir, url, code, agent_version, clock).await?;
+    keep(dir, &identity)?;
+    Ok(identity)
+}
+
+/// The first half of [`enrol`]: the identity, which is not kept yet. Called again it gets the same.
+pub async fn obtain(
+    dir: &Path,
+    url: &BackendUrl,
+    code: &EnrolCode,
+    agent_version: &str,
+    clock: &Clock,
+) -> Result<Identity, EnrolError> {
+    if let Some(identity) = present(dir)?
+        && identity.is_of(code)
+        && !identity.is_expired(clock.now())
     {
-        pending::finish(dir).map_err(IdentityError::File)?;
         return Ok(identity);
     }
     let key = pending::begin(dir, code)?;
     let mut enroller = Enroller::open(url, code, clock).await?;
     let enrolled = enroller.request(code, &key, agent_version).await?;
     let identity = understood(Identity::new(enrolled, key, url.clone(), code.hash()), url)?;
-    identity.save(dir)?;
-    pending::finish(dir).map_err(IdentityError::File)?;
     clock.advance(identity.issued_at);
     Ok(identity)
+}
+
+/// The second half of [`enrol`]: keeps the identity in the folder `dir`. What is pending ends only once
+/// the identity is on the disk.
+pub fn keep(dir: &Path, identity: &Identity) -> Result<(), IdentityError> {
+    if present(dir)?.as_ref() != Some(identity) {
+        identity.save(dir)?;
+    }
+    Ok(pending::finish(dir)?)
 }
 
 /// The next identity of a device: a new certificate for its key, over TLS with the one it has, even if
@@ -158,8 +177,8 @@ pub async fn renew(
     Ok(next)
 }
 
-/// The identity that is there. One that is damaged, or that others could read, is there to be replaced.
-fn present(dir: &Path) -> Result<Option<Identity>, IdentityError> {
+/// The identity that is in the folder `dir`. One that is damaged, or that others could read, is there to be replaced.
+pub fn present(dir: &Path) -> Result<Option<Identity>, IdentityError> {
     match Identity::load(dir) {
         Err(IdentityError::File(FileError::Damaged { .. } | FileError::Exposed { .. })) => Ok(None),
         loaded => loaded,

@@ -219,29 +219,17 @@ impl Connection {
 }
 
 fn broken(url: &BackendUrl, error: &(dyn std::error::Error + 'static)) -> HttpsError {
+    let url = url.clone();
     // TLS 1.3 tells that it refuses our certificate only after its handshake.
-    let mut source = Some(error);
-    while let Some(error) = source {
-        if let Some(io) = error.downcast_ref::<io::Error>()
-            && tls_error(io).is_some()
-        {
-            return HttpsError::Handshake { url: url.clone(), reason: reason(io) };
-        }
-        source = error.source();
+    match tls::cause(error) {
+        Some(error) => HttpsError::Handshake { url, reason: tls::explain(error) },
+        None => HttpsError::Broken { url, reason: error.to_string() },
     }
-    HttpsError::Broken { url: url.clone(), reason: error.to_string() }
-}
-
-fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
-    error.get_ref()?.downcast_ref()
 }
 
 /// What TLS says, or the system.
-pub fn reason(error: &io::Error) -> String {
-    match tls_error(error) {
-        Some(error) => tls::explain(error),
-        None => error.to_string(),
-    }
+fn reason(error: &io::Error) -> String {
+    tls::cause(error).map_or_else(|| error.to_string(), tls::explain)
 }
 
 async fn within<T>(

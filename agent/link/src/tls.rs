@@ -172,6 +172,21 @@ pub fn sha256(certificate: &CertificateDer<'_>) -> [u8; 32] {
     fingerprint
 }
 
+/// What TLS has to do with an error: the error of TLS that it stands for.
+pub fn cause<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        // What is inside an I/O error is not its source.
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        let tls = inner.and_then(|inner| inner.downcast_ref()).or_else(|| error.downcast_ref());
+        if tls.is_some() {
+            return tls;
+        }
+        next = error.source();
+    }
+    None
+}
+
 /// A failed handshake in plain words, with a way out.
 #[expect(
     clippy::wildcard_enum_match_arm,
