@@ -104,6 +104,27 @@ pub enum AgentError {
         /// How many faults.
         count: usize,
     },
+    /// No identity.
+    #[error(
+        "this device is not enrolled (there is no identity in {}): `tripline-bpp vehicle add` prints a \
+         code, and `tripline-agent enrol --backend URL --code CODE` uses it", path.display()
+    )]
+    NotEnrolled {
+        /// The identity's folder.
+        path: PathBuf,
+    },
+    /// An identity that cannot be used.
+    #[error("the identity of this device cannot be used: {reason}")]
+    Identity {
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// No identity came of it.
+    #[error("not enrolled: {reason}")]
+    Enrolment {
+        /// Why, and what to do.
+        reason: String,
+    },
     /// Something that should not happen.
     #[error("{0}")]
     Internal(String),
@@ -122,6 +143,8 @@ impl AgentError {
             Self::NotRunning { .. } => 8,
             Self::Refused { .. } => 9,
             Self::Unwell { .. } => 10,
+            Self::NotEnrolled { .. } | Self::Identity { .. } => 11,
+            Self::Enrolment { .. } => 12,
         }
     }
 }

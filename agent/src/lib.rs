@@ -1,7 +1,7 @@
 //! The shell around `tripline-agent-core`: everything that touches the world.
 //!
 //! Each task is one file with one loop. [`receiver`] owns the serial port, [`uplink`] the connection
-//! to the backend, [`control`] the local socket the driver's commands come through, [`panel`] the buttons and
+//! to the backend, [`renewal`] the certificate it is made with, [`control`] the local socket the driver's commands come through, [`panel`] the buttons and
 //! LEDs; [`run`] owns the engine and the journal, and is the only one that changes either.
 
 pub mod cli;
@@ -14,6 +14,8 @@ pub mod receiver;
 
 pub mod journal;
 
+pub mod credentials;
+pub mod renewal;
 pub mod uplink;
 
 pub mod control;
@@ -23,6 +25,7 @@ pub mod doctor;
 
 pub mod panel;
 
+mod chance;
 mod trouble;
 
 pub mod run;

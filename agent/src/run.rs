@@ -15,23 +15,25 @@ use tripline_agent_core::engine::{Draft, Engine};
 use tripline_agent_core::lanes::Lanes;
 use tripline_agent_core::observation::Observation;
 use tripline_agent_core::panel::{Indication, Sos};
+use tripline_agent_link::Clock;
 use tripline_protocol::id::{DeviceId, JournalEpoch, Sequence};
-use tripline_protocol::link::settings::DeviceSettings;
 use tripline_protocol::link::up::{Live, Stream, Trouble};
-use tripline_protocol::unit::Uptime;
+use tripline_protocol::unit::{Timestamp, Uptime};
 
 use crate::config::{Baud, Config};
 use crate::control::message::{Backlog, Request, Response, Sentences, Status};
 use crate::control::server::{Asked, ControlSocket};
+use crate::credentials::{self, Credentials};
 use crate::error::AgentError;
 use crate::journal::disk::Health;
 use crate::journal::folder::Folder;
 use crate::journal::{AppendError, Journal, OpenError, Opened};
 use crate::panel::Panel;
 use crate::receiver::{self, AUTO_RATES, Finder};
+use crate::renewal::Renewal;
 use crate::time::{FLOOR, Stopwatch, system};
 use crate::trouble::Troubles;
-use crate::uplink::{FROM_BACKEND_MAX, FromBackend, Progress, Uplink};
+use crate::uplink::{FROM_BACKEND_MAX, FromBackend, Progress, Seldom, Uplink};
 
 /// Version of the agent, as it tells the backend.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -61,12 +63,17 @@ pub async fn run(config: Config, wait_for_receiver: bool) -> Result<(), AgentErr
     let new_epoch = getrandom::u64().map(JournalEpoch).map_err(|error| {
         AgentError::Internal(format!("the system gives no random numbers: {error}"))
     })?;
-    let Opened { journal, memory, found } = open_journal(&config, new_epoch)?;
+    let clock = Clock::new(FLOOR);
+    let credentials = Credentials::load(&config.data_dir, &clock)?;
+    let device = credentials.identity.device.clone();
+    let first = credentials.identity.settings;
+    let Opened { journal, memory, found } = open_journal(&config, &device, new_epoch)?;
     let control = ControlSocket::bind(&config.socket())?;
     // An installer wants to hear at once that the port is wrong; a driver in mid-trip needs the
     // controls whatever the receiver does.
     let patient = wait_for_receiver || memory.is_busy();
     let floor = memory.floor(FLOOR);
+    clock.advance(floor);
     let mut finder = Finder::new(config.receiver.clone(), floor);
     let source = match finder.open() {
         Ok(source) => Some(source),
@@ -80,7 +87,6 @@ pub async fn run(config: Config, wait_for_receiver: bool) -> Result<(), AgentErr
         journal.spans(Stream::Trail),
         config.backend.trail_pause_ms,
     );
-    let first = DeviceSettings::default();
     let engine = Engine::new(memory, config.settings(), &first, system(), FLOOR, stopwatch.now());
     let (progress_tx, progress) = watch::channel(Progress::default());
     let (live_tx, live) = watch::channel(None);
@@ -92,12 +98,17 @@ pub async fn run(config: Config, wait_for_receiver: bool) -> Result<(), AgentErr
     let (indication_tx, indication) = watch::channel(Indication::default());
     let (ignition_tx, ignition) = watch::channel(None);
 
+    let (credentials_tx, credentials) = watch::channel(Arc::new(credentials));
+    let identity_dir = credentials::folder(&config.data_dir);
+    let renewal = Renewal::new(identity_dir, VERSION, clock.clone(), stopwatch, credentials_tx);
+
     let reader = journal.reader();
     let reconnect = Arc::new(Notify::new());
     let uplink = Uplink {
         reconnect: Arc::clone(&reconnect),
         config: config.backend.clone(),
-        device: config.device.clone(),
+        device: device.clone(),
+        credentials: credentials.clone(),
         agent_version: VERSION,
         reader,
         lanes,
@@ -106,9 +117,12 @@ pub async fn run(config: Config, wait_for_receiver: bool) -> Result<(), AgentErr
         engine: backend_tx,
         stopwatch,
         stop,
+        refused: Seldom::default(),
     };
     let mut agent = Agent {
-        device: config.device.clone(),
+        device,
+        credentials,
+        clock,
         engine,
         journal,
         receiver,
@@ -135,44 +149,68 @@ pub async fn run(config: Config, wait_for_receiver: bool) -> Result<(), AgentErr
     let panel =
         Panel { config: config_of_panel, stopwatch, engine, indication, ignition: ignition_tx }
             .spawn()?;
-    let control = tokio::spawn(control.run(asked_tx));
-    let receiver_task =
-        tokio::spawn(receiver::run(finder, source, input_tx, receiver_tx, stopwatch));
-    let mut uplink = tokio::spawn(uplink.run());
+    let mut tasks = Tasks {
+        stop: stop_tx,
+        uplink: tokio::spawn(uplink.run()),
+        renewal: tokio::spawn(renewal.run()),
+        control: tokio::spawn(control.run(asked_tx)),
+        receiver: tokio::spawn(receiver::run(finder, source, input_tx, receiver_tx, stopwatch)),
+        panel,
+    };
 
     let inputs = Inputs { asked, backend, receiver: input, ignition };
-    let result = agent.work(&config, patient, inputs, &mut uplink).await;
+    let result = agent.work(&config, patient, inputs, &mut tasks.uplink).await;
 
     agent.write_held();
     agent.sync();
-    stop_tx.send_replace(true);
-    if !uplink.is_finished() {
-        let _ = uplink.await;
-    }
-    control.abort();
-    let _ = control.await; // removes the socket
-    receiver_task.abort();
-    block_in_place(|| panel.map(std::thread::JoinHandle::join)); // darkens the LEDs
+    tasks.end().await;
     result
 }
 
-fn open_journal(config: &Config, epoch: JournalEpoch) -> Result<Opened, AgentError> {
+/// Everything that runs beside the engine.
+struct Tasks {
+    stop: watch::Sender<bool>,
+    uplink: JoinHandle<()>,
+    renewal: JoinHandle<()>,
+    control: JoinHandle<()>,
+    receiver: JoinHandle<()>,
+    panel: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Tasks {
+    async fn end(self) {
+        self.stop.send_replace(true);
+        if !self.uplink.is_finished() {
+            let _ = self.uplink.await;
+        }
+        self.renewal.abort();
+        self.control.abort();
+        let _ = self.control.await; // removes the socket
+        self.receiver.abort();
+        block_in_place(|| self.panel.map(std::thread::JoinHandle::join)); // darkens the LEDs
+    }
+}
+
+fn open_journal(
+    config: &Config,
+    device: &DeviceId,
+    epoch: JournalEpoch,
+) -> Result<Opened, AgentError> {
     let disk = Arc::new(Folder::new(&config.data_dir));
     let path = config.data_dir.clone();
-    let opened = Journal::open(disk, &config.device, epoch, config.journal.limits());
+    let opened = Journal::open(disk, device, epoch, config.journal.limits());
     let opened = opened.map_err(|error| match error {
         OpenError::Busy => AgentError::Busy { path },
         OpenError::Foreign { owner } => AgentError::Storage {
             path,
             reason: format!(
-                "it belongs to device {owner}, and the configuration says {}; \
-                 correct `device`, or give this device a data_dir of its own",
-                config.device
+                "it belongs to device {owner}, and this one is enrolled as {device}; \
+                 move the folder `journal` in it away, or give this device a data_dir of its own"
             ),
         },
         OpenError::Folder(_) => AgentError::Storage { path, reason: error.to_string() },
     })?;
-    info!(device = %config.device, %epoch, found = ?opened.found, "journal open");
+    info!(%device, %epoch, found = ?opened.found, "journal open");
     Ok(opened)
 }
 
@@ -201,6 +239,9 @@ struct Line {
 
 struct Agent {
     device: DeviceId,
+    credentials: watch::Receiver<Arc<Credentials>>,
+    /// By which certificates are judged.
+    clock: Clock,
     engine: Engine,
     journal: Journal,
     receiver: watch::Receiver<receiver::Status>,
@@ -371,6 +412,10 @@ impl Agent {
     fn look_around(&mut self, config: &Config, patient: bool) -> Result<(), AgentError> {
         self.check_line(config, patient)?;
         let now = self.stopwatch.now();
+        let view = self.engine.view(now);
+        if view.gnss_time {
+            self.clock.advance(Timestamp::from_unix_ms(view.at_unix_ms));
+        }
         let drafts = self.engine.handle_timeout(now);
         self.write_or_tell(drafts);
         if self.position.is_some_and(|position| now.since_ms(position) >= self.sync_ms) {
@@ -555,6 +600,7 @@ impl Agent {
         let waiting = |stream| self.journal.waiting(stream);
         Status {
             device: self.device.to_string(),
+            certificate_expires_at_unix_ms: self.credentials.borrow().identity.expires_at.unix_ms,
             view: self.engine.view(self.stopwatch.now()),
             connected: self.connected,
             receiver_open: self.line.opened.is_some(),

@@ -34,3 +34,11 @@ pub fn system() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_unix_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
+
+/// A day and time for people, in UTC.
+pub fn date(at: Timestamp) -> String {
+    jiff::Timestamp::from_millisecond(at.unix_ms).map_or_else(
+        |_| format!("{} ms after 1970", at.unix_ms),
+        |at| at.strftime("%Y-%m-%d %H:%M UTC").to_string(),
+    )
+}

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod enrol;
 mod show;
 
 use std::io::IsTerminal as _;
@@ -7,15 +8,18 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
+use tripline_agent_link::Clock;
 use tripline_protocol::unit::Timestamp;
 
 use crate::config::{Config, SAMPLE};
 use crate::control::client;
 use crate::control::message::Request;
+use crate::credentials::Credentials;
 use crate::decode;
 use crate::doctor;
 use crate::error::AgentError;
 use crate::run;
+use crate::time::FLOOR;
 
 /// Puts a vehicle on a Beckn network: reads its GNSS receiver, takes the driver's word, tells the
 /// backend.
@@ -31,9 +35,12 @@ Exit codes:
   3  the configuration is not usable     8  no agent is running
   4  no such serial device or recording  9  the running agent refused, and says why
                                         10  doctor found something wrong, and says what
+                                        11  this device is not enrolled, or its identity is not usable
+                                        12  enrolment failed, and says why
 
 A first ride:
-  tripline-agent config sample > agent.toml     then set device, token and port in it
+  tripline-agent config sample > agent.toml     then set data_dir and port in it
+  tripline-agent enrol --config agent.toml --backend https://HOST --code CODE
   tripline-agent run --config agent.toml
   tripline-agent trip show --config agent.toml"
 )]
@@ -44,6 +51,12 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make this device known to its backend, with the code that `tripline-bpp vehicle add` printed
+    ///
+    /// The key is made here and stays here. If the power goes at any point, the same command with the
+    /// same code finishes it. A new code replaces the identity that is there; a running agent takes the
+    /// new one into use by itself.
+    Enrol(enrol::EnrolArgs),
     /// Run the agent until SIGTERM or Ctrl-C
     Run(RunArgs),
     /// What the driver does: show, accept, depart, arrive, start, pause, resume, stop, ...
@@ -56,7 +69,7 @@ enum Command {
     Decode(DecodeArgs),
     /// Look at everything the agent needs, and name what is wrong
     ///
-    /// Configuration, clock, disk, receiver, antenna and backend. It changes nothing. A running agent is
+    /// Configuration, identity, clock, disk, receiver, antenna and backend. It changes nothing. A running agent is
     /// asked for what it alone can know; without one the port is opened and listened to, which takes up
     /// to half a minute.
     Doctor(DoctorArgs),
@@ -193,6 +206,7 @@ impl Cli {
     /// Does what the command line asks.
     pub fn execute(self) -> Result<(), AgentError> {
         match self.command {
+            Command::Enrol(args) => enrol::execute(&args),
             Command::Run(args) => run_agent(&args),
             Command::Trip(args) => ask(args),
             Command::Decode(args) => decode(&args),
@@ -203,10 +217,21 @@ impl Cli {
             }
             Command::Config(ConfigCommand::Check(path)) => {
                 let config = Config::load(&path.config)?;
-                println!("{} is usable, for device {}", path.config.display(), config.device);
+                println!("{} is usable; {}", path.config.display(), who(&config));
                 Ok(())
             }
         }
+    }
+}
+
+/// Who the device of a configuration is; being nobody yet is no fault of the configuration.
+fn who(config: &Config) -> String {
+    match Credentials::load(&config.data_dir, &Clock::new(FLOOR)) {
+        Ok(Credentials { identity, .. }) => format!("this is device {}", identity.device),
+        Err(AgentError::NotEnrolled { .. }) => {
+            "this device is not enrolled yet: `tripline-agent enrol`".into()
+        }
+        Err(error) => error.to_string(),
     }
 }
 

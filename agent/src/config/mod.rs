@@ -6,9 +6,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
+use figment::error::Kind;
 use figment::providers::{Env, Format as _, Toml};
 use serde::Deserialize;
-use tripline_protocol::id::DeviceId;
+use tripline_agent_link::Identity;
 
 use crate::error::AgentError;
 use crate::journal::Limits;
@@ -23,17 +24,19 @@ pub const ENV_PREFIX: &str = "TRIPLINE_AGENT_";
 /// Fewer trail segments than this leave nothing to thin.
 const TRAIL_SEGMENTS_MIN: u64 = 4;
 
+/// Keys of the time before there was enrolment.
+const FROM_ENROLMENT: [&str; 2] = ["device", "token"];
+
 /// The agent's configuration.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The device id, as `tripline-bpp vehicle add` printed it.
-    pub device: DeviceId,
-    /// Where the journal lives.
+    /// Where the journal and the identity live.
     pub data_dir: PathBuf,
     /// The GNSS receiver.
     pub receiver: Receiver,
     /// The backend.
+    #[serde(default)]
     pub backend: Backend,
     /// Local control.
     #[serde(default)]
@@ -168,52 +171,29 @@ impl TryFrom<NumberOrWord> for Baud {
 
 /// `[backend]`
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct Backend {
-    /// Host of the device endpoint.
-    pub host: String,
-    /// Its port.
-    #[serde(default = "Backend::default_port")]
-    pub port: u16,
-    /// The device's token.
-    pub token: Token,
+    /// Host of the device endpoint; the one that enrolment told if not set.
+    pub host: Option<String>,
+    /// Its port; the one that enrolment told if not set.
+    pub port: Option<u16>,
     /// Longest wait between two attempts to connect, in ms.
-    #[serde(default = "Backend::default_reconnect_ms_max")]
     pub reconnect_ms_max: u64,
     /// Between two trail batches while a trip is under way, in ms at least.
-    #[serde(default = "Backend::default_trail_pause_ms")]
     pub trail_pause_ms: u64,
 }
 
+impl Default for Backend {
+    fn default() -> Self {
+        Self { host: None, port: None, reconnect_ms_max: 60_000, trail_pause_ms: 500 }
+    }
+}
+
 impl Backend {
-    const fn default_port() -> u16 {
-        1883
-    }
-
-    const fn default_reconnect_ms_max() -> u64 {
-        60_000
-    }
-
-    const fn default_trail_pause_ms() -> u64 {
-        500
-    }
-}
-
-/// A secret that does not print itself.
-#[derive(Clone, Deserialize)]
-#[serde(transparent)]
-pub struct Token(String);
-
-impl Token {
-    /// The secret, for the one place that needs it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(..)")
+    /// Host and port of the device endpoint.
+    pub fn endpoint(&self, identity: &Identity) -> (String, u16) {
+        let host = self.host.as_ref().unwrap_or(&identity.host);
+        (host.clone(), self.port.unwrap_or(identity.port))
     }
 }
 
@@ -346,22 +326,14 @@ impl Panel {
 impl Config {
     /// Reads the file and the environment over it.
     pub fn load(path: &Path) -> Result<Self, AgentError> {
-        let config = |reason| AgentError::Config { reason };
-        if !path.is_file() {
-            return Err(config(format!(
-                "there is no file {}; `tripline-agent config sample` prints one to begin with",
-                path.display()
-            )));
-        }
-        let loaded: Self = Figment::from(Toml::file_exact(path))
-            .merge(Env::prefixed(ENV_PREFIX).split("__"))
-            .extract()
-            // The library names its own profile in front of each key.
-            .map_err(|error| {
-                config(error.to_string().replace("`default.", "`").replace("\"default.", "\""))
-            })?;
-        loaded.check().map_err(config)?;
+        let loaded: Self = figment(path)?.extract().map_err(|error| unusable(&error))?;
+        loaded.check().map_err(|reason| AgentError::Config { reason })?;
         Ok(loaded)
+    }
+
+    /// Only where the data folder is: to enrol, a device needs nothing else.
+    pub fn load_data_dir(path: &Path) -> Result<PathBuf, AgentError> {
+        figment(path)?.extract_inner("data_dir").map_err(|error| unusable(&error))
     }
 
     /// Where the control socket is.
@@ -370,12 +342,11 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), String> {
-        if self.backend.host.is_empty() || self.backend.port == 0 {
-            return Err("backend.host or backend.port is empty: name the device endpoint".into());
-        }
-        if self.backend.token.expose().is_empty() {
+        if self.backend.host.as_ref().is_some_and(String::is_empty) || self.backend.port == Some(0)
+        {
             return Err(
-                "backend.token is empty: paste what `tripline-bpp vehicle add` printed".into()
+                "backend.host or backend.port is empty: name the device endpoint, or leave them out"
+                    .into(),
             );
         }
         if self.receiver.port.patterns().is_empty() && self.receiver.replay.is_none() {
@@ -413,6 +384,29 @@ impl Config {
         }
         self.panel.check()
     }
+}
+
+fn figment(path: &Path) -> Result<Figment, AgentError> {
+    if !path.is_file() {
+        return Err(AgentError::Config {
+            reason: format!(
+                "there is no file {}; `tripline-agent config sample` prints one to begin with",
+                path.display()
+            ),
+        });
+    }
+    Ok(Figment::from(Toml::file_exact(path)).merge(Env::prefixed(ENV_PREFIX).split("__")))
+}
+
+fn unusable(error: &figment::Error) -> AgentError {
+    // The library names its own profile in front of each key.
+    let mut reason = error.to_string().replace("`default.", "`").replace("\"default.", "\"");
+    if let Kind::UnknownField(name, _) = &error.kind
+        && FROM_ENROLMENT.contains(&name.as_str())
+    {
+        reason += "; who a device is comes from `tripline-agent enrol`: take this key out";
+    }
+    AgentError::Config { reason }
 }
 
 #[cfg(test)]
@@ -503,8 +497,33 @@ mod tests {
     }
 
     #[test]
-    fn a_token_does_not_print_itself() {
-        let config = load(SAMPLE).expect("the sample loads");
-        assert!(!format!("{config:?}").contains(config.backend.token.expose()));
+    fn a_key_of_the_time_before_enrolment_is_refused_with_what_to_do() {
+        for text in [
+            format!("device = \"ka-01\"\n{SAMPLE}"),
+            SAMPLE.replace("[backend]", "[backend]\ntoken = \"secret\""),
+        ] {
+            let error = load(&text).expect_err("refused");
+            assert!(error.contains("tripline-agent enrol") && !error.contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_backend_may_be_left_out_and_its_address_be_set() {
+        let without = "data_dir = \"/tmp/a\"\n[receiver]\nport = \"/dev/ttyS1\"\n";
+        let backend = load(without).expect("it loads").backend;
+        assert_eq!((backend.host, backend.port), (None, None));
+        let text = format!("{without}[backend]\nhost = \"10.0.0.1\"\nport = 8883\n");
+        let backend = load(&text).expect("it loads").backend;
+        assert_eq!((backend.host.as_deref(), backend.port), (Some("10.0.0.1"), Some(8_883)));
+        let error = load(&text.replace("8883", "0")).expect_err("refused");
+        assert!(error.contains("leave them out"), "{error}");
+    }
+
+    #[test]
+    fn to_enrol_only_the_data_folder_counts() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("agent.toml");
+        std::fs::write(&path, "device = 'old'\ndata_dir = '/var/lib/a'\n").expect("written");
+        assert_eq!(Config::load_data_dir(&path).expect("it is there"), Path::new("/var/lib/a"));
     }
 }

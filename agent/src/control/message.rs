@@ -135,6 +135,8 @@ pub struct Response {
 pub struct Status {
     /// The device id.
     pub device: String,
+    /// When its certificate expires, in ms since 1970.
+    pub certificate_expires_at_unix_ms: i64,
     /// The driver's view.
     #[serde(flatten)]
     pub view: View,

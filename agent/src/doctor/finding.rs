@@ -19,7 +19,8 @@ pub enum Level {
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What was looked at: `configuration`, `agent`, `clock`, `disk`, `receiver`, `antenna`, `backend`.
+    /// What was looked at: `configuration`, `identity`, `agent`, `clock`, `disk`, `receiver`, `antenna`,
+    /// `backend`.
     pub check: &'static str,
     /// How good or bad it is.
     pub level: Level,

@@ -7,14 +7,18 @@ mod backend;
 mod clock;
 mod disk;
 mod finding;
+mod identity;
 mod receiver;
 
 use std::path::Path;
+
+use tripline_agent_link::Clock;
 
 use crate::config::Config;
 use crate::control::client;
 use crate::control::message::{Request, Response, Status};
 use crate::error::AgentError;
+use crate::time::FLOOR;
 
 pub use finding::{Finding, Level, Report};
 
@@ -32,15 +36,19 @@ pub async fn examine(path: &Path) -> Report {
             return report;
         }
     };
-    let usable = format!("{} is usable, for device {}", path.display(), config.device);
-    report.add(Finding::good("configuration", usable));
+    report.add(Finding::good("configuration", format!("{} is usable", path.display())));
+    let clock = Clock::new(FLOOR);
+    let (finding, credentials) = identity::check(&config, &clock);
+    report.add(finding);
     let running = running(&config);
     report.add(agent(&running));
     let status = running.ok().map(|response| response.status);
     report.add(clock::check(status.as_ref()));
     report.extend(disk::check(&config, status.as_ref()));
     report.extend(receiver::check(&config, status.as_ref()).await);
-    report.extend(backend::check(&config, status.as_ref()).await);
+    if let Some(credentials) = credentials {
+        report.extend(backend::check(&config, &credentials, status.as_ref()).await);
+    }
     report
 }
 

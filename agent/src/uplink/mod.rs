@@ -4,27 +4,38 @@
 //! next; what was not committed goes again from the journal. Live positions wait in a latest-value
 //! slot outside the client and are handed over one at a time, so an old one is never in front of a new
 //! one.
+//!
+//! Each connection is made with the newest credentials. A command counts only with the seal of a key
+//! that was pinned at enrolment: whatever is between the backend and here cannot start or stop trips.
+
+mod explain;
+mod seldom;
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rumqttc::{
-    AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, LastWill, MqttOptions,
-    NetworkOptions, Outgoing, Packet, Publish, QoS,
+    AsyncClient, ConnectionError, Event, EventLoop, LastWill, MqttOptions, NetworkOptions,
+    Outgoing, Packet, Publish, QoS, TlsConfiguration, Transport,
 };
 use tokio::sync::{Notify, mpsc, watch};
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 use tripline_agent_core::lanes::{Heard, Lanes};
 use tripline_protocol::id::DeviceId;
 use tripline_protocol::link::down::{Command, CommitAck};
 use tripline_protocol::link::envelope::{PAYLOAD_LEN_MAX, decode, encode};
+use tripline_protocol::link::seal;
 use tripline_protocol::link::topic::{Lane, Topic};
 use tripline_protocol::link::up::{Live, Presence, Stream};
 
+use crate::chance::jittered_ms;
 use crate::config;
+use crate::credentials::Credentials;
 use crate::journal::{Batches, Reader, Sendable};
 use crate::time::Stopwatch;
+pub(crate) use explain::explain;
+pub use seldom::Seldom;
 
 /// Keep-alive of the connection, in s: the backend notices a dead one after one and a half times this.
 const KEEP_ALIVE_S: u64 = 30;
@@ -83,6 +94,8 @@ pub struct Uplink {
     pub config: config::Backend,
     /// This device.
     pub device: DeviceId,
+    /// Who it is to the backend; the newest count for the next connection.
+    pub credentials: watch::Receiver<Arc<Credentials>>,
     /// Version of the agent.
     pub agent_version: &'static str,
     /// The journal.
@@ -101,6 +114,8 @@ pub struct Uplink {
     pub stopwatch: Stopwatch,
     /// True when the agent ends.
     pub stop: watch::Receiver<bool>,
+    /// Why commands were not obeyed, as the log was told.
+    pub refused: Seldom,
 }
 
 /// Why a connection ended.
@@ -139,17 +154,20 @@ impl Uplink {
                     }
                 }
             }
-            let wait_ms = full_jitter_ms(attempt, self.config.reconnect_ms_max);
+            let wait_ms = jittered_ms(attempt, RECONNECT_MS_MIN, self.config.reconnect_ms_max);
             attempt += 1;
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_millis(wait_ms)) => {}
+                // With new credentials there is no reason to wait.
+                Ok(()) = self.credentials.changed() => attempt = 0,
                 () = stopped(&mut self.stop) => return,
             }
         }
     }
 
     async fn connect_and_serve(&mut self, served: &mut bool) -> Ended {
-        let (client, eventloop) = AsyncClient::new(self.options(), REQUESTS_MAX);
+        let credentials = Arc::clone(&self.credentials.borrow_and_update());
+        let (client, eventloop) = AsyncClient::new(self.options(&credentials), REQUESTS_MAX);
         let (events_tx, mut events) = mpsc::channel(FROM_BACKEND_MAX);
         let poll = tokio::spawn(poll(eventloop, events_tx));
         let ended = self.serve(&client, &mut events, served).await;
@@ -161,14 +179,11 @@ impl Uplink {
         ended
     }
 
-    fn options(&self) -> MqttOptions {
-        let mut options =
-            MqttOptions::new(self.device.as_str(), self.config.host.clone(), self.config.port);
+    fn options(&self, credentials: &Credentials) -> MqttOptions {
         let gone = encode(&Presence::Gone);
+        let mut options = options(&self.config, credentials);
         options
-            .set_credentials(self.device.as_str(), self.config.token.expose())
             .set_keep_alive(Duration::from_secs(KEEP_ALIVE_S))
-            .set_clean_session(true)
             .set_inflight(IN_FLIGHT_MAX)
             .set_max_packet_size(PACKET_LEN_MAX, PACKET_LEN_MAX)
             .set_last_will(LastWill::new(self.topic(Lane::Presence), gone, QoS::AtMostOnce, false));
@@ -236,7 +251,8 @@ impl Uplink {
 
     /// Subscribes, says hello, and rewinds both lanes.
     async fn greet(&mut self, client: &AsyncClient) -> Result<(), String> {
-        info!(host = %self.config.host, port = self.config.port, "connected to the backend");
+        let (host, port) = self.config.endpoint(&self.credentials.borrow().identity);
+        info!(host, port, "connected to the backend");
         for lane in [Lane::Ack, Lane::Command] {
             client
                 .try_subscribe(self.topic(lane), QoS::AtLeastOnce)
@@ -273,8 +289,10 @@ impl Uplink {
                     }
                 }
             }),
-            Lane::Command => decode(&publish.payload)
-                .map(|command: Command| Some(FromBackend::Command(Box::new(command)))),
+            Lane::Command => {
+                let command = self.open_command(&publish.payload, &topic);
+                Ok(command.map(|command| FromBackend::Command(Box::new(command))))
+            }
             Lane::Live | Lane::Event | Lane::Trail | Lane::Presence => return,
         };
         match message {
@@ -284,6 +302,25 @@ impl Uplink {
             }
             Err(error) => warn!(lane = %topic.lane, %error, "message ignored"),
         }
+    }
+
+    /// The command in a sealed payload; one that the backend did not seal for this device is ignored.
+    fn open_command(&mut self, payload: &[u8], topic: &Topic) -> Option<Command> {
+        let opened = if topic.device == self.device {
+            let keys = &self.credentials.borrow().identity.command_keys;
+            seal::open(payload, topic, keys).map_err(|error| error.to_string())
+        } else {
+            Err("it is for another device".into())
+        };
+        if let Err(reason) = &opened
+            && self.refused.is_to_tell(reason, self.stopwatch.now())
+        {
+            error!(
+                %reason,
+                "a command is not obeyed; if the backend was set up anew, enrol with a new code"
+            );
+        }
+        opened.ok()
     }
 
     /// Hands the newest live position to the client; whether it took it.
@@ -352,32 +389,14 @@ async fn poll(mut eventloop: EventLoop, events: mpsc::Sender<Result<Event, Conne
     }
 }
 
-pub(crate) fn explain(error: &ConnectionError) -> String {
-    if let ConnectionError::ConnectionRefused(code) = error {
-        return match code {
-            ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized => {
-                "the backend does not accept this device's id and token; \
-                 compare `device` and [backend] token with what `tripline-bpp vehicle add` printed"
-                    .into()
-            }
-            ConnectReturnCode::ServiceUnavailable => "the backend is overloaded".into(),
-            ConnectReturnCode::Success
-            | ConnectReturnCode::RefusedProtocolVersion
-            | ConnectReturnCode::BadClientId => format!("the backend refused: {code:?}"),
-        };
-    }
-    if let ConnectionError::NotConnAck(_) = error {
-        return "what listens there does not answer as MQTT; check [backend] port".into();
-    }
-    error.to_string()
-}
-
-/// A random wait below a bound that doubles with every attempt, so that a fleet that lost its backend
-/// does not come back all at once.
-fn full_jitter_ms(attempt: u32, max_ms: u64) -> u64 {
-    let bound = RECONNECT_MS_MIN.saturating_mul(1_u64 << attempt.min(20)).min(max_ms);
-    // Without randomness the full bound is still a wait.
-    getrandom::u64().map_or(bound, |random| random % bound.max(1))
+/// What every connection of this device to its backend has.
+pub(crate) fn options(config: &config::Backend, credentials: &Credentials) -> MqttOptions {
+    let Credentials { identity, tls } = credentials;
+    let (host, port) = config.endpoint(identity);
+    let mut options = MqttOptions::new(identity.device.as_str(), host, port);
+    let tls = TlsConfiguration::Rustls(Arc::clone(tls));
+    options.set_transport(Transport::tls_with_config(tls)).set_clean_session(true);
+    options
 }
 
 /// Returns when the agent ends.
