@@ -1,5 +1,6 @@
 //! The command line.
 
+mod configure;
 mod init;
 mod serve;
 mod vehicle;

@@ -20,6 +20,8 @@ pub(super) enum VehicleCommand {
     Add(AddArgs),
     /// List the vehicles
     List(ListArgs),
+    /// Send settings to devices
+    Configure(super::configure::ConfigureArgs),
 }
 
 #[derive(Debug, Args)]
@@ -59,6 +61,7 @@ pub(super) async fn run(command: VehicleCommand) -> Result<(), BppError> {
     match command {
         VehicleCommand::Add(args) => add(args).await,
         VehicleCommand::List(args) => list(&args).await,
+        VehicleCommand::Configure(args) => super::configure::run(&args).await,
     }
 }
 
