@@ -313,8 +313,7 @@ async fn commands_are_numbered_and_open_until_their_device_reports() {
 async fn what_is_wanted_adds_up_and_only_the_newest_command_for_it_waits() {
     on_both(|store| async move {
         add_vehicle(&store, "a").await;
-        let fleet =
-            DeviceSettings { fence_radius_m: Some(80), ..idle_every(9_000) };
+        let fleet = DeviceSettings { fence_radius_m: Some(80), ..idle_every(9_000) };
         let change = |set| Change { set, ..Change::default() };
         let slow = DeviceSettings { live_on_trip_ms: Some(4_000), ..DeviceSettings::default() };
         let mut tx = store.write().await.expect("begins");

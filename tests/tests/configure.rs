@@ -88,7 +88,8 @@ async fn settings_add_up_and_one_command_a_vehicle_waits() -> Result<()> {
     ensure!(waiting == [all], "{waiting:?}");
     ensure!(office.waiting("ka02").await?.is_empty(), "nobody asked");
 
-    let (code, rows) = office.configure(&["--all", "--clear", "--set", "fence.radius_m=50"]).await?;
+    let (code, rows) =
+        office.configure(&["--all", "--clear", "--set", "fence.radius_m=50"]).await?;
     ensure!(code == 0 && rows.len() == 2, "{code}: {rows:?}");
     let fence = DeviceSettings { fence_radius_m: Some(50), ..DeviceSettings::default() };
     for device in ["ka01", "ka02"] {
@@ -123,7 +124,11 @@ async fn mistakes_are_named_and_nothing_is_sent() -> Result<()> {
     let office = Office::with(&["KA01"])?;
     let config = office.config()?;
     for (arguments, code, said) in [
-        (&["ka01", "--set", "fence.radius_m=5"][..], 9, "fence.radius_m is 5; it must be between 10"),
+        (
+            &["ka01", "--set", "fence.radius_m=5"][..],
+            9,
+            "fence.radius_m is 5; it must be between 10",
+        ),
         (&["ka01", "--set", "fence.radius=5"], 9, "there is no setting fence.radius;"),
         (&["ka01", "--set", "trail.moving=all"], 9, "\"all\" is no policy"),
         (&["ka01", "--set", "fence.radius_m"], 9, "it must be KEY=VALUE"),
