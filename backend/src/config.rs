@@ -458,6 +458,16 @@ mod tests {
     }
 
     #[test]
+    fn the_settings_that_the_sample_shows_are_settings() {
+        let begin = SAMPLE.find("# [device.settings.").expect("shown");
+        let (before, rest) = SAMPLE.split_at(begin);
+        let (shown, after) = rest.split_once("\n\n").expect("an end");
+        let config = load(&format!("{before}{}\n\n{after}", shown.replace("# ", "")));
+        let settings = config.expect("it loads").settings().first_settings;
+        assert_eq!(settings.values().len(), 12, "every one");
+    }
+
+    #[test]
     fn values_out_of_range_are_refused_with_their_range() {
         let error = load(&SAMPLE.replace("offer_s = 30", "offer_s = 0")).expect_err("refused");
         assert!(error.contains("dispatch.offer_s is 0; it must be between 1 and 3600"), "{error}");

@@ -4,6 +4,7 @@ mod opened;
 
 mod audit;
 mod ca;
+mod configure;
 mod init;
 mod serve;
 mod vehicle;

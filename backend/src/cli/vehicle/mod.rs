@@ -28,6 +28,8 @@ pub(super) enum VehicleCommand {
     Revoke(revoke::RevokeArgs),
     /// Print a new code: for a device that comes in place of another, and the way back after a revocation
     Rekey(rekey::RekeyArgs),
+    /// Send settings to devices: cadences, fences, thresholds
+    Configure(super::configure::ConfigureArgs),
 }
 
 pub(super) async fn run(command: VehicleCommand) -> Result<(), BppError> {
@@ -38,5 +40,6 @@ pub(super) async fn run(command: VehicleCommand) -> Result<(), BppError> {
         VehicleCommand::Show(args) => show::run(&args).await,
         VehicleCommand::Revoke(args) => revoke::run(&args).await,
         VehicleCommand::Rekey(args) => rekey::run(&args).await,
+        VehicleCommand::Configure(args) => super::configure::run(&args).await,
     }
 }
