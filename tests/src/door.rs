@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use rcgen::KeyPair;
+use rcgen::{KeyPair, PublicKeyData as _};
 use rumqttc::{MqttOptions, TlsConfiguration, Transport};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -128,7 +128,7 @@ impl Door {
         tx.add_vehicle(vehicle, now()).await?;
         tx.add_certificate(CertificateRow {
             device: device.clone(),
-            key_hash: sha256(&key.public_key_der()).to_vec(),
+            key_hash: sha256(&key.subject_public_key_info()).to_vec(),
             ca_fingerprint: issued.ca.to_vec(),
             der: issued.der.to_vec(),
             issued_at: issued.issued_at,

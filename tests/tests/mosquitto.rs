@@ -151,7 +151,7 @@ async fn what_it_may_not_do_is_refused_as_the_standard_has_it() -> Result<()> {
         (&["-t", &live, "-q", "1", "-r", "-m", "x"], "retain"),
     ] {
         let output = client("mosquitto_pub", door, device, arguments).await?;
-        let acknowledged = output.as_ref().map(said).is_some_and(|said| {
+        let acknowledged = output.as_ref().map(self::said).is_some_and(|said| {
             ["PUBACK", "PUBREC", "PUBCOMP"].iter().any(|answer| said.contains(answer))
         });
         ensure!(!acknowledged, "{arguments:?} was acknowledged");
