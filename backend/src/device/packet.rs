@@ -164,7 +164,8 @@ fn read_header(bytes: &[u8], place: Place) -> Result<Option<Header>, Malformed> 
 /// The flags are those of MQTT 3.1.1, section 2.2.2.
 const fn lengths(first: u8, place: Place) -> Result<(usize, usize), Malformed> {
     match (first, place) {
-        (0x10, Place::First) => Ok((0, CONTROL_LEN_MAX)),
+        // The shortest has a name, a level, flags, a keep-alive and an empty client id.
+        (0x10, Place::First) => Ok((12, CONTROL_LEN_MAX)),
         (_, Place::First) => Err(Malformed::NoConnect),
         (0x30..=0x3F, Place::Later) => Ok((2, PACKET_LEN_MAX)),
         // PUBACK.
