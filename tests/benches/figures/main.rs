@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 mod agent;
 mod corpus;
+mod door;
 mod ingest;
 mod journal;
 mod odometer;
@@ -20,6 +21,7 @@ type Section = (&'static str, fn(&Data) -> Vec<Row>);
 const SECTIONS: &[Section] = &[
     ("agent", agent::rows),
     ("corpus", corpus::rows),
+    ("door", door::rows),
     ("ingest", ingest::rows),
     ("journal", journal::rows),
     ("odometer", odometer::rows),

@@ -1,0 +1,112 @@
+//! The platform under load: `tripline-bpp`, from a fresh folder.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::Programs;
+use super::running::{LOOK_EVERY, Running, free_port};
+
+/// Longest wait for all vehicles to be connected.
+const CONNECTED_WITHIN: Duration = Duration::from_mins(5);
+
+/// A platform, running or not.
+pub(super) struct Platform {
+    program: PathBuf,
+    /// Its configuration file.
+    pub(super) config: PathBuf,
+    /// What it runs with beside that file; its command line needs the same.
+    pub(super) env: Vec<(&'static str, String)>,
+    admin_port: u16,
+    running: Option<Running>,
+}
+
+impl Platform {
+    /// Makes its folder.
+    pub(super) fn init(programs: &Programs, dir: &Path, url: Option<&str>) -> Result<Self> {
+        let program = programs.path("tripline-bpp");
+        let admin_port = free_port()?;
+        let mut env = vec![
+            ("TRIPLINE_BPP_BECKN__LISTEN", format!("127.0.0.1:{}", free_port()?)),
+            ("TRIPLINE_BPP_DEVICE__LISTEN", format!("127.0.0.1:{}", free_port()?)),
+            ("TRIPLINE_BPP_ENROL__LISTEN", format!("127.0.0.1:{}", free_port()?)),
+            ("TRIPLINE_BPP_ADMIN__LISTEN", format!("127.0.0.1:{admin_port}")),
+            // The fleet comes from one address.
+            ("TRIPLINE_BPP_DEVICE__CONNECTS_PER_ADDRESS_PER_S", "10000".into()),
+        ];
+        env.extend(url.map(|url| ("TRIPLINE_BPP_STORE__URL", url.to_owned())));
+        let init = Command::new(&program)
+            .arg("init")
+            .arg("--dir")
+            .arg(dir)
+            .envs(env.iter().cloned())
+            .stdout(Stdio::null())
+            .status()?;
+        ensure!(init.success(), "tripline-bpp init: {init}");
+        Ok(Self { program, config: dir.join("bpp.toml"), env, admin_port, running: None })
+    }
+
+    /// Starts it, and waits until it listens.
+    pub(super) fn start(&mut self) -> Result<()> {
+        let mut running = Running::spawn(
+            Command::new(&self.program)
+                .args(["serve", "--json", "--log", "error", "--config"])
+                .arg(&self.config)
+                .envs(self.env.iter().cloned())
+                .stdout(Stdio::piped()),
+        )?;
+        let stdout = running.child().stdout.take().context("standard output")?;
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line)?;
+        ensure!(line.starts_with('{'), "tripline-bpp serve did not start");
+        self.running = Some(running);
+        Ok(())
+    }
+
+    /// Stops it.
+    pub(super) fn stop(&mut self) -> Result<()> {
+        let status = self.running.take().context("it does not run")?.stop()?;
+        ensure!(status.success(), "tripline-bpp serve: {status}");
+        Ok(())
+    }
+
+    /// Stops it and starts it again.
+    pub(super) fn restart(&mut self) -> Result<()> {
+        self.stop()?;
+        self.start()
+    }
+
+    /// Its processor time so far.
+    pub(super) fn cpu(&self) -> Result<Duration> {
+        self.running.as_ref().context("it does not run")?.cpu()
+    }
+
+    /// Its resident memory.
+    pub(super) fn resident_bytes(&self) -> Result<u64> {
+        self.running.as_ref().context("it does not run")?.resident_bytes()
+    }
+
+    /// Waits until so many vehicles are connected, by its own count.
+    pub(super) fn wait_for_connections(&self, vehicles: u64) -> Result<()> {
+        let deadline = Instant::now() + CONNECTED_WITHIN;
+        while self.connected()? < vehicles {
+            ensure!(Instant::now() < deadline, "{} of {vehicles} connected", self.connected()?);
+            std::thread::sleep(LOOK_EVERY);
+        }
+        Ok(())
+    }
+
+    fn connected(&self) -> Result<u64> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.admin_port))?;
+        stream
+            .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let line = answer.lines().find_map(|line| line.strip_prefix("tripline_devices_connected "));
+        Ok(line.context("tripline_devices_connected in /metrics")?.trim().parse()?)
+    }
+}
