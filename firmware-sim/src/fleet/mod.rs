@@ -12,8 +12,8 @@ pub mod journal;
 pub mod vehicle;
 
 pub mod door;
-pub mod packets;
 pub mod pacing;
+pub mod packets;
 pub mod session;
 
 pub mod codes;

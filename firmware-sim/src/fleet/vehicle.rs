@@ -275,3 +275,121 @@ fn engine(settings: Settings, epoch: JournalEpoch, at: Timestamp, now: Uptime) -
 fn dated(began: Timestamp, now: Uptime) -> Timestamp {
     began.plus_ms(i64::try_from(now.ms).unwrap_or(0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tripline_protocol::link::envelope::decode;
+    use tripline_protocol::link::trail::{TrailBatch, TrailEntry};
+
+    const PACE: Pace = Pace { batch_s: 5, live_ms: None };
+    const SHIFT: Shift = Shift { from: Uptime::from_ms(2_000), until: Uptime::from_ms(62_000) };
+    const BEGAN: Timestamp = Timestamp::from_unix_ms(1_795_000_000_000);
+
+    fn vehicle(seed: u64, pace: Pace) -> Vehicle {
+        Vehicle::new(seed, pace, JournalEpoch(7), BEGAN, "1", Uptime::from_ms(0))
+    }
+
+    fn at_s(s: u64) -> Uptime {
+        Uptime::from_ms(s * 1_000)
+    }
+
+    /// Everything it publishes until `now`, if all is committed at once.
+    fn publish(vehicle: &mut Vehicle, now: Uptime) -> Vec<Outgoing> {
+        let mut published = Vec::new();
+        while let Some(batch) = vehicle.poll_send(now) {
+            let taken = vehicle.as_commit_ack(batch.stream, batch.last);
+            vehicle.handle_commit_ack(taken, now, |_| ());
+            published.push(batch);
+        }
+        published
+    }
+
+    fn fixes(batches: &[Outgoing]) -> Vec<TrailEntry> {
+        let trail = batches.iter().filter(|batch| batch.stream == Stream::Trail);
+        trail
+            .flat_map(|batch| decode::<TrailBatch>(&batch.payload).expect("a batch").entries)
+            .collect()
+    }
+
+    #[test]
+    fn every_five_seconds_a_batch_of_five_fixes_may_leave() {
+        let mut vehicle = vehicle(1, PACE);
+        vehicle.handle_connected(at_s(1));
+        assert_eq!(publish(&mut vehicle, at_s(1)).len(), 1, "that it booted");
+        assert_eq!(vehicle.poll_advance(SHIFT), Some(at_s(7)));
+        vehicle.advance(SHIFT, at_s(6));
+        assert_eq!((vehicle.fixes(), publish(&mut vehicle, at_s(6))), (4, Vec::new()));
+        for batch in 1..=12 {
+            let now = at_s(2 + batch * 5);
+            vehicle.advance(SHIFT, now);
+            let published = publish(&mut vehicle, now);
+            assert_eq!(published.iter().map(|batch| batch.records).collect::<Vec<_>>(), [5]);
+        }
+        assert_eq!((vehicle.poll_advance(SHIFT), vehicle.fixes()), (None, 60));
+    }
+
+    #[test]
+    fn the_same_seed_makes_the_same_fixes_whenever_it_is_called() {
+        let drive = |seed, steps: &[u64]| {
+            let mut vehicle = vehicle(seed, PACE);
+            steps.iter().for_each(|s| drop(vehicle.advance(SHIFT, at_s(*s))));
+            vehicle.finish(at_s(100));
+            vehicle.handle_connected(at_s(100));
+            fixes(&publish(&mut vehicle, at_s(100)))
+        };
+        let smooth = drive(3, &(0..70).collect::<Vec<_>>());
+        assert_eq!((smooth.len(), &smooth), (60, &drive(3, &[13, 80])));
+        assert_ne!(smooth, drive(4, &[80]));
+        let refused = smooth.iter().filter_map(TrailEntry::fix).filter(|fix| fix.refused.is_some());
+        assert_eq!(refused.count(), 2, "until three agree on the time, and none after");
+    }
+
+    #[test]
+    fn what_is_not_committed_goes_again_on_the_next_connection() {
+        let mut vehicle = vehicle(1, PACE);
+        vehicle.handle_connected(at_s(1));
+        publish(&mut vehicle, at_s(1));
+        vehicle.advance(SHIFT, at_s(12));
+        let sent = vehicle.poll_send(at_s(12)).expect("ten fixes");
+        vehicle.handle_disconnected();
+        vehicle.advance(SHIFT, at_s(62));
+        assert_eq!(vehicle.poll_send(at_s(62)), None, "not connected");
+        vehicle.handle_connected(at_s(63));
+        let again = publish(&mut vehicle, at_s(63));
+        assert_eq!((sent.records, again.iter().map(|batch| batch.records).sum::<u64>()), (10, 60));
+        assert!(vehicle.is_drained());
+    }
+
+    #[test]
+    fn a_commit_tells_how_long_each_batch_had_waited() {
+        let mut vehicle = vehicle(1, PACE);
+        vehicle.advance(SHIFT, at_s(20));
+        let taken = vehicle.as_commit_ack(Stream::Trail, Sequence(10));
+        let mut waited = Vec::new();
+        assert_eq!(vehicle.handle_commit_ack(taken, at_s(20), |ms| waited.push(ms)), 10);
+        assert_eq!(waited, [13_000, 8_000]);
+        assert_eq!(vehicle.handle_commit_ack(taken, at_s(21), |_| ()), 0, "a repeat");
+    }
+
+    #[test]
+    fn without_a_backend_the_journal_fills_up_and_the_drive_is_made_up_for_later() {
+        let shift = Shift { until: at_s(4_002), ..SHIFT };
+        let mut vehicle = vehicle(1, PACE);
+        vehicle.advance(shift, at_s(5_000));
+        assert_eq!((vehicle.fixes(), vehicle.poll_advance(shift)), (1_800, None));
+        vehicle.handle_connected(at_s(5_000));
+        publish(&mut vehicle, at_s(5_000));
+        vehicle.advance(shift, at_s(5_000));
+        assert_eq!(vehicle.fixes(), 3_600);
+    }
+
+    #[test]
+    fn live_positions_are_made_at_their_pace() {
+        let pace = Pace { live_ms: Some(2_000), ..PACE };
+        let mut vehicle = vehicle(1, pace);
+        assert_eq!(vehicle.poll_advance(SHIFT), Some(at_s(4)));
+        let live = (3..=22).filter(|s| vehicle.advance(SHIFT, at_s(*s)).is_some()).count();
+        assert_eq!(live, 9, "one every two seconds, once the time is trusted");
+    }
+}
