@@ -33,8 +33,8 @@ What vehicles do:
   vehicle that loses its connection drives on, and sends what is not committed again, as the agent does.
   At the end all wait until everything is committed.
 
-  Vehicles are SIM-000001 and on. Those without an identity in --state are added to the platform and
-  enrolled with the codes it gives for them. The folder holds private keys.
+  Vehicles are SIM-000001 and on. As many as are missing in --state are added to the platform, with the
+  next plates, and enrolled with the codes it gives for them. The folder holds private keys.
 
   With --mqtt nothing is enrolled, and a broker's PubAck counts in place of the CommitAck.
 

@@ -11,7 +11,7 @@ use tripline_agent_link::identity::IdentityError;
 use tripline_agent_link::{Clock, Identity, Key};
 use tripline_protocol::enrol::{EnrolCode, EnrolCodeError, EnrolRefusal};
 
-use super::codes::{CodeSource, CodesError, IssuedCode, registration};
+use super::codes::{CodeSource, CodesError, IssuedCode};
 use super::roster::{Enlisted, Roster, RosterError};
 use super::session::{AGENT_VERSION, Common};
 
@@ -68,7 +68,7 @@ pub enum EnrolmentError {
 /// Codes that nobody has taken yet.
 type Waiting = Arc<Mutex<std::vec::IntoIter<IssuedCode>>>;
 
-/// Enrols until `vehicles` are on the roster, in the order of their numbers.
+/// Enrols until `vehicles` are on the roster.
 pub async fn enrol(
     source: &CodeSource,
     roster: &mut Roster,
@@ -77,21 +77,14 @@ pub async fn enrol(
 ) -> Result<(), EnrolmentError> {
     let clock = Clock::new(common.watch.began());
     loop {
-        let missing = missing(roster, vehicles);
-        if missing.is_empty() {
+        let missing = vehicles.saturating_sub(roster.enlisted().len());
+        if missing == 0 {
             return Ok(());
         }
-        let codes = source.codes(&missing).await?;
+        let known = roster.enlisted().iter().map(|enlisted| enlisted.registration.as_str());
+        let codes = source.codes(missing.min(CODES_AT_ONCE), &known.collect()).await?;
         enrol_codes(codes, roster, common, &clock).await?;
     }
-}
-
-/// The plates of the next vehicles that are not on the roster.
-fn missing(roster: &Roster, vehicles: usize) -> Vec<String> {
-    let known: std::collections::HashSet<&str> =
-        roster.enlisted().iter().map(|enlisted| enlisted.registration.as_str()).collect();
-    let plates = (0..vehicles).map(registration);
-    plates.filter(|plate| !known.contains(plate.as_str())).take(CODES_AT_ONCE).collect()
 }
 
 async fn enrol_codes(

@@ -43,11 +43,11 @@ use tripline_protocol::unit::Uptime;
 
 use codes::CodeSource;
 use pacing::{Ramp, Watch};
-use process::{allow_connections, cpu_ms, resident_kib};
+use process::{allow_connections, cpu_ms};
 use progress::say;
 use roster::Roster;
 use session::{AGENT_VERSION, Common, Plan, Proof, Session, State};
-use summary::{Load, Resident, Stage, Stages, Summary};
+use summary::{DriveEnd, Load, Stage, Stages, Summary};
 use tally::Tally;
 use target::{Broker, Member, Sources, of_broker, of_platform};
 use vehicle::{Pace, Shift, Vehicle};
@@ -222,10 +222,8 @@ impl Fleet {
         }
         self.stages.connect = lap.end(&self.common.watch);
 
-        let lap = Lap::begin(&self.common.watch);
-        self.drive(&plan, &mut signals).await;
-        self.stages.drive = lap.end(&self.common.watch);
-        let resident = Resident { connected: self.common.tally.connected(), kib: resident_kib().0 };
+        self.stages.drive = self.drive(&plan, &mut signals).await;
+        let end = DriveEnd::now(&self.common.tally);
 
         let lap = Lap::begin(&self.common.watch);
         self.drain(drain_s, &mut signals).await;
@@ -234,7 +232,7 @@ impl Fleet {
         plan.send_modify(|plan| plan.leaves = true);
         let everybody = async { while tasks.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(LEAVE_MAX, everybody).await;
-        Ok(Summary::of(&self.common.tally, self.load, self.stages, resident))
+        Ok(Summary::of(&self.common.tally, self.load, self.stages, end))
     }
 
     fn vehicles(&self) -> usize {
@@ -305,18 +303,30 @@ impl Fleet {
         Err(FleetError::NotConnected { reached: reached(), vehicles, words })
     }
 
-    /// Drives, or holds, for as long as asked, or until a signal.
-    async fn drive(&self, plan: &watch::Sender<Plan>, signals: &mut Signals) {
-        let from = self.common.watch.now();
-        let until = from.plus_ms(u64::from(self.load.seconds) * 1_000);
-        let shift = Shift { from, until: if self.load.idle { from } else { until } };
-        plan.send_modify(|plan| plan.shift = Some(shift));
+    /// Drives, or holds, for as long as asked, or until a signal. What it gives begins with the first
+    /// batch of the first vehicle, and ends with the last of the last.
+    async fn drive(&self, plan: &watch::Sender<Plan>, signals: &mut Signals) -> Stage {
+        let watch = &self.common.watch;
+        let ms = |s: u32| u64::from(s) * 1_000;
+        let from = watch.now();
+        let until = from.plus_ms(if self.load.idle { 0 } else { ms(self.load.seconds) });
+        plan.send_modify(|plan| plan.shift = Some(Shift { from, until }));
+        let first = from.plus_ms(if self.load.idle { 0 } else { ms(self.load.batch_s) });
+        let drive = async {
+            tokio::time::sleep_until(watch.instant(first)).await;
+            let lap = Lap::begin(watch);
+            let last = first.plus_ms(ms(self.load.seconds));
+            tokio::time::sleep_until(watch.instant(last)).await;
+            lap.end(watch)
+        };
+        let whole = Lap::begin(watch);
         tokio::select! {
-            () = tokio::time::sleep_until(self.common.watch.instant(until)) => {}
+            stage = drive => stage,
             () = signals.any() => {
                 say("ended by a signal; waiting for what is not committed yet");
-                let now = self.common.watch.now();
-                plan.send_modify(|plan| plan.shift = Some(Shift { until: now.min(shift.until), ..shift }));
+                let until = watch.now().min(until);
+                plan.send_modify(|plan| plan.shift = Some(Shift { from, until }));
+                whole.end(watch)
             }
         }
     }
@@ -324,7 +334,7 @@ impl Fleet {
     /// Waits until everything is committed, or long enough, or for another signal.
     async fn drain(&self, drain_s: u32, signals: &mut Signals) {
         let drained = || self.common.tally.drained.get() >= self.load.vehicles;
-        // Vehicles end their drive a batch later than the first of them.
+        // A drive that a signal ended ends for the last vehicle a batch later.
         let longest_ms = u64::from(drain_s + self.load.batch_s) * 1_000;
         tokio::select! {
             _ = self.until(longest_ms, drained) => {}

@@ -1,7 +1,7 @@
 //! The fleet's identities in a file, so that a second run need not enrol again.
 //!
 //! One JSON object a line, added as vehicles enrol. A line torn by a kill is cut off: that vehicle has
-//! used up its code, and is imported again.
+//! used up its code, and another takes its place.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};

@@ -107,14 +107,23 @@ pub struct Session {
 #[derive(Debug, Default)]
 pub struct State {
     shift: Option<Shift>,
-    is_finished: bool,
-    is_drained: bool,
-    was_reached: bool,
+    milestones: Milestones,
     fixes_counted: u64,
     in_flight: VecDeque<InFlight>,
     packet_id: u16,
     ping_at: Uptime,
     awaits_pong: bool,
+}
+
+/// What happens once to a vehicle.
+#[derive(Debug, Default)]
+struct Milestones {
+    /// It was connected.
+    is_reached: bool,
+    /// Its drive is over.
+    is_finished: bool,
+    /// After that, everything is committed.
+    is_drained: bool,
 }
 
 #[derive(Debug)]
@@ -237,7 +246,7 @@ impl Session {
     ) -> Option<(Failure, String)> {
         let tally = &self.common.tally;
         tally.connections.one();
-        if !std::mem::replace(&mut self.state.was_reached, true) {
+        if !std::mem::replace(&mut self.state.milestones.is_reached, true) {
             tally.reached.one();
         }
         let ended = match self.serve(&mut connection, plan).await {
@@ -323,7 +332,7 @@ impl Session {
     fn drive(&mut self, now: Uptime) -> Option<Live> {
         let shift = self.state.shift?;
         let live = self.vehicle.advance(shift, now);
-        if now >= shift.until && !std::mem::replace(&mut self.state.is_finished, true) {
+        if now >= shift.until && !std::mem::replace(&mut self.state.milestones.is_finished, true) {
             self.vehicle.finish(now);
         }
         let fixes = self.vehicle.fixes();
@@ -334,8 +343,11 @@ impl Session {
     }
 
     fn note_drained(&mut self) {
-        if self.state.is_finished && !self.state.is_drained && self.vehicle.is_drained() {
-            self.state.is_drained = true;
+        if self.state.milestones.is_finished
+            && !self.state.milestones.is_drained
+            && self.vehicle.is_drained()
+        {
+            self.state.milestones.is_drained = true;
             self.common.tally.drained.one();
         }
     }
@@ -400,8 +412,8 @@ impl Session {
 
     /// When something is due though nothing comes.
     fn poll_timeout(&self, now: Uptime) -> Uptime {
-        let State { shift, is_finished, ping_at, .. } = &self.state;
-        let shift = shift.filter(|_| !is_finished);
+        let State { shift, milestones, ping_at, .. } = &self.state;
+        let shift = shift.filter(|_| !milestones.is_finished);
         let end = shift.map(|shift| shift.until);
         let advance = shift.and_then(|shift| self.vehicle.poll_advance(shift));
         let due = [self.vehicle.poll_timeout(now), advance, end];

@@ -57,7 +57,7 @@ pub struct Summary {
     pub load: Load,
     /// Vehicles enrolled in this run.
     pub enrolled: u64,
-    /// Connections that stood at the end.
+    /// Connections that stood when the drive ended.
     pub connected: u64,
     /// Connections made after the first of each vehicle.
     pub reconnects: u64,
@@ -73,7 +73,7 @@ pub struct Summary {
     pub trail_batches_published: u64,
     /// Trail batches that got their PubAck.
     pub trail_batches_acknowledged: u64,
-    /// The same for each second of driving and draining.
+    /// Those of them that got it during the drive, for each of its seconds.
     pub trail_batches_acknowledged_per_s: f64,
     /// Event batches published, repeats among them.
     pub event_batches_published: u64,
@@ -108,24 +108,23 @@ pub struct Summary {
 
 impl Summary {
     /// What the fleet has counted.
-    pub fn of(tally: &Tally, load: Load, stages: Stages, resident: Resident) -> Self {
+    pub fn of(tally: &Tally, load: Load, stages: Stages, end: DriveEnd) -> Self {
         let (generated, acknowledged) =
             (tally.fixes_generated.get(), tally.fixes_acknowledged.get());
-        let batches = tally.trail_batches_acknowledged.get();
         Self {
             load,
             enrolled: tally.enrolled.get(),
-            connected: resident.connected,
+            connected: end.connected,
             reconnects: tally.reconnects(),
             fixes_generated: generated,
             fixes_acknowledged: acknowledged,
             fixes_lost: generated.saturating_sub(acknowledged),
             fixes_published: tally.fixes_published.get(),
             trail_batches_published: tally.trail_batches_published.get(),
-            trail_batches_acknowledged: batches,
+            trail_batches_acknowledged: tally.trail_batches_acknowledged.get(),
             trail_batches_acknowledged_per_s: per_s(
-                batches,
-                stages.drive.wall_ms + stages.drain.wall_ms,
+                end.trail_batches_acknowledged,
+                stages.drive.wall_ms,
             ),
             event_batches_published: tally.event_batches_published.get(),
             live_published: tally.live_published.get(),
@@ -139,7 +138,7 @@ impl Summary {
             last_error: tally.last_failure(),
             stages,
             cpu_ms: cpu_ms(),
-            resident_kib: resident.kib,
+            resident_kib: end.resident_kib,
             resident_kib_max: resident_kib().1,
         }
     }
@@ -150,13 +149,26 @@ impl Summary {
     }
 }
 
-/// What stood when the drive ended.
+/// How things stood when the drive ended.
 #[derive(Debug, Clone, Copy)]
-pub struct Resident {
+pub struct DriveEnd {
     /// Connections.
     pub connected: u64,
+    /// Trail batches that had their PubAck.
+    pub trail_batches_acknowledged: u64,
     /// Resident memory, in KiB.
-    pub kib: u64,
+    pub resident_kib: u64,
+}
+
+impl DriveEnd {
+    /// How they stand.
+    pub fn now(tally: &Tally) -> Self {
+        Self {
+            connected: tally.connected(),
+            trail_batches_acknowledged: tally.trail_batches_acknowledged.get(),
+            resident_kib: resident_kib().0,
+        }
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of one run are far below 2^52")]
