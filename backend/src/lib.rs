@@ -2,8 +2,9 @@
 //!
 //! [`domain`] decides and does no I/O. [`service`] loads, lets the domain decide, and stores the
 //! decision with everything it calls for in one transaction. Around it: [`beckn`] translates (one
-//! folder a version), [`http`] and [`device`] listen, [`identity`] is the device CA, [`callback`]
-//! delivers, [`network`] knows the subscribers, [`store`] keeps, [`audit`] and [`metrics`] tell.
+//! folder a version), [`http`] and [`device`] listen, [`identity`] is the device CA, [`enrol`] issues
+//! its certificates, [`callback`] delivers, [`network`] knows the subscribers, [`store`] keeps,
+//! [`audit`] and [`metrics`] tell.
 
 pub mod domain;
 
@@ -21,6 +22,8 @@ pub mod metrics;
 pub mod service;
 
 pub mod device;
+
+pub mod enrol;
 
 pub mod callback;
 pub mod http;

@@ -8,6 +8,7 @@ use tripline_backend::domain::order::{Conversation, NewOrder, Order, Route, Vehi
 use tripline_backend::store::callback::{Delivery, NewCallback};
 use tripline_backend::store::inbox::{RequestKey, Seen};
 use tripline_backend::store::lane::{EventRow, LaneKey, TrailRow};
+use tripline_backend::store::presence::PresenceRow;
 use tripline_backend::store::{Store, StoreError};
 use tripline_protocol::assignment::Place;
 use tripline_protocol::id::{
@@ -331,6 +332,51 @@ async fn cursors_are_kept_per_journal_and_epochs_use_all_their_bits() {
             tx.add_event(&events, row, NOW).await.expect("added");
         }
         assert_eq!(tx.event_counts(&device("a")).await.expect("answers"), (2, 1));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_signal_is_heard_by_who_asks_from_before_it_and_a_device_has_one() {
+    on_both(|store| async move {
+        add_vehicle(&store, "a").await;
+        add_vehicle(&store, "b").await;
+        let mut tx = store.write().await.expect("begins");
+        for (name, ms) in [("a", 1), ("b", 2), ("a", 3)] {
+            tx.signal_device(&device(name), NOW.plus_ms(ms)).await.expect("given");
+        }
+        let all = tx.signals_since(NOW).await.expect("answers");
+        assert_eq!(all, [(device("b"), NOW.plus_ms(2)), (device("a"), NOW.plus_ms(3))]);
+        let later = tx.signals_since(NOW.plus_ms(2)).await.expect("answers");
+        assert_eq!(later, [(device("a"), NOW.plus_ms(3))]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn presence_is_the_last_word_and_ends_for_all_at_once_and_the_version_stays() {
+    on_both(|store| async move {
+        let row = |name: &str, connected, ms, agent_version: &str| PresenceRow {
+            device: device(name),
+            connected,
+            since: NOW.plus_ms(ms),
+            peer: "192.0.2.7:40000".into(),
+            agent_version: agent_version.into(),
+        };
+        add_vehicle(&store, "a").await;
+        add_vehicle(&store, "b").await;
+        let mut tx = store.write().await.expect("begins");
+        assert_eq!(tx.presence(&device("a")).await.expect("answers"), None);
+        for set in [row("a", true, 0, "0.1.0"), row("a", true, 1, ""), row("b", false, 1, "")] {
+            tx.set_presence(set).await.expect("set");
+        }
+        let found = tx.presence(&device("a")).await.expect("answers");
+        assert_eq!(found, Some(row("a", true, 1, "0.1.0")));
+        tx.end_all_presence(NOW.plus_ms(9)).await.expect("ended");
+        let ended = tx.presence(&device("a")).await.expect("answers");
+        assert_eq!(ended, Some(row("a", false, 9, "0.1.0")));
+        let other = tx.presence(&device("b")).await.expect("answers");
+        assert_eq!(other, Some(row("b", false, 1, "")), "it was not connected");
     })
     .await;
 }

@@ -7,23 +7,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tracing::{error, info};
 use tripline_protocol::signing::KeyId;
 
 use super::{ConfigPath, open_store, start_log};
-use crate::audit::Audit;
+use crate::audit::{Audit, writer};
 use crate::callback::{Poster, worker};
 use crate::config::Config;
 use crate::device::{ingest, listener};
+use crate::enrol::{self, office::Office};
 use crate::error::BppError;
 use crate::http::{self, App};
-use crate::identity::authority::Authorities;
-use crate::identity::tls::{self, ServerIdentity, TlsError};
+use crate::identity::live::{self, Identity};
 use crate::keys;
 use crate::network::subscribers::Subscribers;
 use crate::service::Platform;
@@ -31,6 +31,9 @@ use crate::time;
 
 /// How often orders that wait for a driver are looked at, in ms.
 const DISPATCH_TICK_MS: u64 = 250;
+
+/// Longest wait for the last audit entries to be written, in ms.
+const GOODBYE_MS_MAX: u64 = 5_000;
 
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
@@ -52,18 +55,14 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), BppError> {
     let subscribers = Subscribers::load(&subscribers_file)
         .map_err(|reason| BppError::File { path: subscribers_file, reason })?;
     let store = open_store(&config).await?;
-    let beckn = listen(config.beckn.listen, "Beckn requests", "[beckn] listen").await?;
-    let device = listen(config.device.listen, "devices", "[device] listen").await?;
-    let addresses = (local(&beckn)?, local(&device)?);
+    let doors = Doors::open(&config).await?;
+    let addresses = doors.addresses()?;
 
     let _lock = if store.has_one_backend() { Some(lock(&config.data_dir)?) } else { None };
     let command_key = keys::load(&config.command_key_file())?;
-    let authorities = Authorities::load(&config.ca_dir())?;
-    let internal = |error: TlsError| BppError::Internal(error.to_string());
-    let identity = ServerIdentity::new(&authorities, config.device.hosts.clone(), time::now())
-        .map_err(internal)?;
-    let device_tls = tls::device_tls(&authorities, Arc::new(identity)).map_err(internal)?;
-    let (audit, _entries) = Audit::new();
+    let identity = Identity::load(config.ca_dir(), config.device.hosts.clone(), time::now())?;
+    let identity = Arc::new(identity);
+    let (audit, entries) = Audit::new();
     let platform = Arc::new(Platform::new(store, config.settings(), command_key, audit));
     let key_id = KeyId {
         subscriber_id: platform.settings.identity.subscriber_id.clone(),
@@ -75,33 +74,78 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), BppError> {
     info!(subscribers = subscribers.len(), store = %super::without_password(&config.store_url()), "open");
     let app = Arc::new(App { platform: Arc::clone(&platform), subscribers });
     let router = http::router(app, &config.base_path());
+    let office = Arc::new(Office {
+        platform: Arc::clone(&platform),
+        identity: Arc::clone(&identity),
+        endpoint: config.device_endpoint(),
+        life_ms: i64::try_from(config.device.certificate_s * 1000).unwrap_or(i64::MAX),
+    });
 
+    let (stop_audit, audit_stops) = oneshot::channel();
+    let mut auditor = tokio::spawn(writer::run(platform.store.clone(), entries, audit_stops));
     let mut tasks = JoinSet::new();
     let (ingest_tx, ingest_rx) = mpsc::channel(ingest::BATCHES_WAITING_MAX);
+    tasks.spawn(live::run(Arc::clone(&identity)));
     tasks.spawn(ingest::run(Arc::clone(&platform), ingest_rx));
     tasks.spawn(worker::run(Arc::clone(&platform), poster, config.retry_rules()));
     tasks.spawn(dispatch(Arc::clone(&platform)));
-    tasks.spawn(listener::run(device, device_tls, Arc::clone(&platform), ingest_tx));
-    tasks.spawn(http::listener::run(beckn, router));
+    let device_tls = identity.device_tls();
+    tasks.spawn(listener::run(doors.device, device_tls, Arc::clone(&platform), ingest_tx));
+    tasks.spawn(enrol::listener::run(doors.enrol, identity.enrol_tls(), office));
+    tasks.spawn(http::listener::run(doors.admin, http::admin::router(Arc::clone(&platform))));
+    tasks.spawn(http::listener::run(doors.beckn, router));
     // Before anybody is told that it is ready: a signal in between would kill it.
     let stopped = stopped()?;
-    info!(beckn = %addresses.0, device = %addresses.1, uri = %config.beckn.uri, "ready");
+    info!(%addresses, uri = %config.beckn.uri, "ready");
     if args.json {
-        println!("{}", json!({ "beckn": addresses.0, "device": addresses.1 }));
+        println!("{addresses}");
     }
 
+    let ended = || BppError::Internal("a task of the platform ended; its log says why".into());
     let stopped = tokio::select! {
         () = stopped => Ok(()),
         // None of them ends by itself: a platform without one of them only looks alive.
-        _ = tasks.join_next() => {
-            Err(BppError::Internal("a task of the platform ended; its log says why".into()))
-        }
+        _ = tasks.join_next() => Err(ended()),
+        _ = &mut auditor => Err(ended()),
     };
     info!("stopping");
     // What devices wait for comes again from them.
     tasks.shutdown().await;
+    // What is still to be written down is not.
+    let _ = stop_audit.send(());
+    if !auditor.is_finished() {
+        let _ = tokio::time::timeout(Duration::from_millis(GOODBYE_MS_MAX), auditor).await;
+    }
     platform.store.close().await;
     stopped
+}
+
+/// Where others come in.
+struct Doors {
+    beckn: TcpListener,
+    device: TcpListener,
+    enrol: TcpListener,
+    admin: TcpListener,
+}
+
+impl Doors {
+    async fn open(config: &Config) -> Result<Self, BppError> {
+        Ok(Self {
+            beckn: listen(config.beckn.listen, "Beckn requests", "[beckn] listen").await?,
+            device: listen(config.device.listen, "devices", "[device] listen").await?,
+            enrol: listen(config.enrol.listen, "enrolments", "[enrol] listen").await?,
+            admin: listen(config.admin.listen, "metrics", "[admin] listen").await?,
+        })
+    }
+
+    fn addresses(&self) -> Result<Value, BppError> {
+        Ok(json!({
+            "beckn": local(&self.beckn)?,
+            "device": local(&self.device)?,
+            "enrol": local(&self.enrol)?,
+            "admin": local(&self.admin)?,
+        }))
+    }
 }
 
 async fn listen(

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 use tracing::warn;
 
 use super::connection;
 use super::ingest::Submitted;
+use crate::identity::live::TlsSource;
 use crate::service::Platform;
 
 /// Connections at once.
@@ -21,7 +21,7 @@ const ACCEPT_RETRY_MS: u64 = 100;
 /// Accepts until the task is dropped.
 pub async fn run(
     listener: TcpListener,
-    tls: Arc<ServerConfig>,
+    tls: TlsSource,
     platform: Arc<Platform>,
     ingest: mpsc::Sender<Submitted>,
 ) {
@@ -31,7 +31,7 @@ pub async fn run(
         match listener.accept().await {
             Ok((stream, peer)) => {
                 let (platform, ingest) = (Arc::clone(&platform), ingest.clone());
-                let tls = Arc::clone(&tls);
+                let tls = tls.current();
                 tokio::spawn(async move {
                     connection::serve(stream, tls, peer, platform, ingest).await;
                     drop(permit);

@@ -1,8 +1,9 @@
-//! HTTP: the Beckn provider API and the rider's link.
+//! HTTP: the Beckn provider API, the rider's link, and what operators read.
 
 mod beckn;
 mod track;
 
+pub mod admin;
 pub mod listener;
 
 use std::sync::Arc;

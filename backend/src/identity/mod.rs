@@ -2,3 +2,5 @@
 
 pub mod authority;
 pub mod tls;
+
+pub mod live;

@@ -3,7 +3,7 @@
 //! What a session resumes may never have met the verifier again, so that whether a certificate still
 //! counts is decided by the store at every CONNECT, not here.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::CryptoProvider;
@@ -19,8 +19,8 @@ use tripline_protocol::unit::Timestamp;
 
 use super::authority::{Authorities, IssueError};
 
-/// How long a certificate that this backend shows lives, in ms: it is made anew at every start and, by
-/// [`ServerIdentity::renew`], long before its end.
+/// How long a certificate that this backend shows lives, in ms. It is made anew at every start, whenever
+/// the authorities change, and long before its end; see [`super::live`].
 pub const SERVER_LIFE_MS: i64 = 90 * 86_400_000;
 
 /// Why TLS cannot be set up.
@@ -37,47 +37,30 @@ pub enum TlsError {
     Verifier(#[from] rustls::server::VerifierBuilderError),
 }
 
-/// The certificate that this backend shows, replaceable while connections come in.
+/// The certificate that this backend shows, with its key.
 #[derive(Debug)]
 pub struct ServerIdentity {
-    hosts: Vec<String>,
     provider: Arc<CryptoProvider>,
-    current: RwLock<Arc<CertifiedKey>>,
+    shown: Arc<CertifiedKey>,
 }
 
 impl ServerIdentity {
-    /// A certificate under these names and addresses.
+    /// A new certificate under these names and addresses.
     pub fn new(
         authorities: &Authorities,
-        hosts: Vec<String>,
+        hosts: &[String],
         now: Timestamp,
     ) -> Result<Self, TlsError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let current = RwLock::new(issue(authorities, &hosts, &provider, now)?);
-        Ok(Self { hosts, provider, current })
+        let (chain, key) = authorities.issue_server(hosts, now, SERVER_LIFE_MS)?;
+        let shown = Arc::new(CertifiedKey::from_der(chain, key, &provider)?);
+        Ok(Self { provider, shown })
     }
-
-    /// Shows a new certificate from here on.
-    pub fn renew(&self, authorities: &Authorities, now: Timestamp) -> Result<(), TlsError> {
-        let issued = issue(authorities, &self.hosts, &self.provider, now)?;
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = issued;
-        Ok(())
-    }
-}
-
-fn issue(
-    authorities: &Authorities,
-    hosts: &[String],
-    provider: &CryptoProvider,
-    now: Timestamp,
-) -> Result<Arc<CertifiedKey>, TlsError> {
-    let (chain, key) = authorities.issue_server(hosts, now, SERVER_LIFE_MS)?;
-    Ok(Arc::new(CertifiedKey::from_der(chain, key, provider)?))
 }
 
 impl ResolvesServerCert for ServerIdentity {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner)))
+        Some(Arc::clone(&self.shown))
     }
 }
 

@@ -4,6 +4,7 @@
 mod device;
 mod dispatch;
 mod effects;
+mod first_settings;
 mod request;
 mod track;
 

@@ -7,12 +7,17 @@
 mod connect;
 mod migrate;
 
+pub mod audit;
 pub mod callback;
 pub mod certificate;
+pub mod code;
 pub mod down;
+pub mod fleet;
 pub mod inbox;
 pub mod lane;
 pub mod order;
+pub mod presence;
+pub mod signal;
 pub mod vehicle;
 
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool};

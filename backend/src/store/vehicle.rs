@@ -54,6 +54,28 @@ impl Tx {
         row.map(vehicle).transpose()
     }
 
+    /// Locks a vehicle until the transaction ends; `false` if there is none of this device.
+    ///
+    /// Whoever adds or ends certificates and codes of a device holds this lock, so that a revocation
+    /// misses none that is issued beside it.
+    pub async fn lock_vehicle(&mut self, device: &DeviceId) -> Result<bool, StoreError> {
+        // An update that changes nothing locks the row on PostgreSQL; SQLite has one writer anyway.
+        const SQL: &str = "UPDATE vehicle SET command_number = command_number WHERE device_id = $1";
+        let rows = on_db!(self, conn => sqlx::query(SQL)
+            .bind(device.as_str().to_owned()).execute(conn).await?.rows_affected());
+        Ok(rows == 1)
+    }
+
+    /// The vehicle with this device id or, if there is none, with this registration.
+    pub async fn find_vehicle(&mut self, name: &str) -> Result<Option<Vehicle>, StoreError> {
+        const SQL: &str = "SELECT device_id, registration, category, driver_name, driver_phone \
+             FROM vehicle WHERE device_id = $1 OR registration = $1 \
+             ORDER BY CASE WHEN device_id = $1 THEN 0 ELSE 1 END";
+        let row: Option<Row> = on_db!(self, conn => sqlx::query_as(SQL)
+            .bind(name.to_owned()).fetch_optional(conn).await?);
+        row.map(vehicle).transpose()
+    }
+
     /// Every vehicle, by registration.
     pub async fn vehicles(&mut self) -> Result<Vec<Vehicle>, StoreError> {
         const SQL: &str = "SELECT device_id, registration, category, driver_name, driver_phone \

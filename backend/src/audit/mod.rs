@@ -4,7 +4,11 @@
 //! whoever floods us fills neither memory nor store. What an operator or an enrolment does is written
 //! in the transaction that does it.
 
+pub mod writer;
+
+use std::fmt;
 use std::net::IpAddr;
+use std::str::FromStr;
 
 use tokio::sync::mpsc;
 use tripline_protocol::id::DeviceId;
@@ -47,7 +51,31 @@ pub enum AuditKind {
     AuthorityChanged,
 }
 
+/// A text that is the code of no [`AuditKind`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no such kind of entry")]
+pub struct UnknownKind;
+
 impl AuditKind {
+    /// Every kind, as declared.
+    pub const ALL: &'static [Self] = &[
+        Self::Added,
+        Self::Enrolled,
+        Self::Renewed,
+        Self::EnrolmentRefused,
+        Self::CodeReused,
+        Self::Revoked,
+        Self::Rekeyed,
+        Self::ConnectRefused,
+        Self::TakenOver,
+        Self::CloneSuspected,
+        Self::PublishRefused,
+        Self::SubscriptionRefused,
+        Self::SetAside,
+        Self::Configured,
+        Self::AuthorityChanged,
+    ];
+
     /// Its stable code.
     pub const fn code(self) -> &'static str {
         match self {
@@ -70,6 +98,20 @@ impl AuditKind {
     }
 }
 
+impl fmt::Display for AuditKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.code())
+    }
+}
+
+impl FromStr for AuditKind {
+    type Err = UnknownKind;
+
+    fn from_str(text: &str) -> Result<Self, UnknownKind> {
+        Self::ALL.iter().copied().find(|kind| kind.code() == text).ok_or(UnknownKind)
+    }
+}
+
 /// Something to be written down.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Entry {
@@ -81,6 +123,19 @@ pub struct Entry {
     pub peer: Option<IpAddr>,
     /// Why, in a few fixed words; at most [`DETAIL_LEN_MAX`] bytes.
     pub detail: String,
+}
+
+impl Entry {
+    /// An entry about a device, by this backend or its operator.
+    pub fn of_device(kind: AuditKind, device: &DeviceId, detail: impl Into<String>) -> Self {
+        Self { kind, device: Some(device.clone()), peer: None, detail: detail.into() }
+    }
+
+    /// The same, from there.
+    #[must_use]
+    pub fn from_peer(self, peer: IpAddr) -> Self {
+        Self { peer: Some(peer), ..self }
+    }
 }
 
 /// Longest detail, in bytes.
@@ -102,5 +157,18 @@ impl Audit {
     /// Hands over an entry without waiting; `false` if the queue is full.
     pub fn tell(&self, entry: Entry) -> bool {
         self.entries.try_send(entry).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_reads_back_from_its_code_and_no_code_is_twice() {
+        for kind in AuditKind::ALL {
+            assert_eq!(kind.code().parse(), Ok(*kind));
+        }
+        assert_eq!("x".parse::<AuditKind>(), Err(UnknownKind));
     }
 }

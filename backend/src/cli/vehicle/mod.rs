@@ -1,0 +1,42 @@
+//! `tripline-bpp vehicle`: the fleet's vehicles and their devices.
+
+mod new;
+mod printed;
+
+mod add;
+mod import;
+mod list;
+mod rekey;
+mod revoke;
+mod show;
+
+use clap::Subcommand;
+
+use crate::error::BppError;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum VehicleCommand {
+    /// Add a vehicle; prints a code with which its device enrols within 10 minutes, once
+    Add(add::AddArgs),
+    /// Add many vehicles at once, all or none, from JSON lines
+    Import(import::ImportArgs),
+    /// List the vehicles: who is connected, and whose certificate counts
+    List(list::ListArgs),
+    /// Show all that is known of a vehicle's device
+    Show(show::ShowArgs),
+    /// Put a device out within 5 s: its certificates and codes end
+    Revoke(revoke::RevokeArgs),
+    /// Print a new code: for a device that comes in place of another, and the way back after a revocation
+    Rekey(rekey::RekeyArgs),
+}
+
+pub(super) async fn run(command: VehicleCommand) -> Result<(), BppError> {
+    match command {
+        VehicleCommand::Add(args) => add::run(args).await,
+        VehicleCommand::Import(args) => import::run(&args).await,
+        VehicleCommand::List(args) => list::run(&args).await,
+        VehicleCommand::Show(args) => show::run(&args).await,
+        VehicleCommand::Revoke(args) => revoke::run(&args).await,
+        VehicleCommand::Rekey(args) => rekey::run(&args).await,
+    }
+}

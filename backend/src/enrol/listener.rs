@@ -1,0 +1,182 @@
+//! The enrolment listener: HTTPS with a certificate of the device CA, one request a connection.
+//!
+//! Whoever may come: it is open to strangers, so that everything they can take is limited.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, Extension, State};
+use axum::http::StatusCode;
+use axum::http::header::CACHE_CONTROL;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use rustls::pki_types::CertificateDer;
+use serde::de::DeserializeOwned;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+use tracing::{debug, warn};
+use tripline_protocol::enrol::{
+    BODY_LEN_MAX, ENROL_PATH, EnrolFailure, EnrolRefusal, Enrolled, RENEW_PATH,
+};
+
+use super::office::Office;
+use crate::identity::live::TlsSource;
+use crate::metrics::Reason;
+use crate::time;
+
+/// Connections at once. One lasts for a handshake and a request, so that a fleet gets through in minutes.
+const CONNECTIONS_MAX: usize = 1024;
+
+/// Requests worked on at once; beyond it they are told to come again. The store has one writer.
+const REQUESTS_MAX: usize = 64;
+
+/// Longest time for the TLS handshake, in ms.
+const HANDSHAKE_MS_MAX: u64 = 10_000;
+
+/// Longest time for a request's head, in ms.
+const HEAD_MS_MAX: u64 = 10_000;
+
+/// Longest life of a connection after its handshake, in ms: it bounds a body that drips in.
+const CONNECTION_MS_MAX: u64 = 30_000;
+
+/// Largest buffer for a request's head and what follows it, in bytes; the least that hyper takes.
+const BUFFER_LEN_MAX: usize = 8_192;
+
+/// Wait after a failed accept (out of file descriptors, mostly), in ms.
+const ACCEPT_RETRY_MS: u64 = 100;
+
+/// What the handlers need.
+#[derive(Debug, Clone)]
+struct Desk {
+    office: Arc<Office>,
+    requests: Arc<Semaphore>,
+}
+
+/// Who is at the other end.
+#[derive(Debug, Clone)]
+struct Caller {
+    peer: IpAddr,
+    certificate: Option<CertificateDer<'static>>,
+}
+
+/// Serves until the task is dropped.
+pub async fn run(listener: TcpListener, tls: TlsSource, office: Arc<Office>) {
+    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let desk = Desk { office, requests: Arc::new(Semaphore::new(REQUESTS_MAX)) };
+    let router = Router::new()
+        .route(ENROL_PATH, post(enrol))
+        .route(RENEW_PATH, post(renew))
+        .layer(DefaultBodyLimit::max(BODY_LEN_MAX))
+        .with_state(desk);
+    loop {
+        let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let (acceptor, router) = (TlsAcceptor::from(tls.current()), router.clone());
+                tokio::spawn(async move {
+                    serve(stream, acceptor, router, peer.ip()).await;
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                warn!(%error, "enrolment listener cannot accept");
+                tokio::time::sleep(Duration::from_millis(ACCEPT_RETRY_MS)).await;
+            }
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, acceptor: TlsAcceptor, router: Router, peer: IpAddr) {
+    let deadline = Duration::from_millis(HANDSHAKE_MS_MAX);
+    let stream = match tokio::time::timeout(deadline, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return debug!(%peer, %error, "no TLS on the enrolment listener"),
+        Err(_) => return debug!(%peer, "no TLS on the enrolment listener in time"),
+    };
+    let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+    let caller = Caller { peer, certificate: shown.map(|shown| shown.clone().into_owned()) };
+    let service = TowerToHyperService::new(router.layer(Extension(caller)));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_millis(HEAD_MS_MAX))
+        .max_buf_size(BUFFER_LEN_MAX)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), service);
+    let life = Duration::from_millis(CONNECTION_MS_MAX);
+    if let Ok(Err(error)) = tokio::time::timeout(life, connection).await {
+        debug!(%peer, %error, "enrolment connection ended");
+    }
+}
+
+async fn enrol(
+    State(desk): State<Desk>,
+    Extension(caller): Extension<Caller>,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let Ok(_permit) = desk.requests.try_acquire() else { return desk.busy() };
+    match read(body) {
+        Ok(request) => answer(desk.office.enrol(&request, caller.peer, time::now()).await),
+        Err(message) => desk.refuse(EnrolRefusal::Malformed, message),
+    }
+}
+
+async fn renew(
+    State(desk): State<Desk>,
+    Extension(caller): Extension<Caller>,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let Ok(_permit) = desk.requests.try_acquire() else { return desk.busy() };
+    let shown = caller.certificate.as_ref();
+    match read(body) {
+        Ok(request) => answer(desk.office.renew(shown, &request, caller.peer, time::now()).await),
+        Err(message) => desk.refuse(EnrolRefusal::Malformed, message),
+    }
+}
+
+impl Desk {
+    fn busy(&self) -> Response {
+        let message = "many devices enrol at this moment; try again in some seconds";
+        self.refuse(EnrolRefusal::Busy, message.into())
+    }
+
+    fn refuse(&self, refusal: EnrolRefusal, message: String) -> Response {
+        let metrics = &self.office.platform.metrics;
+        metrics.enrolments.get_or_create(&Reason { reason: refusal.code() }).inc();
+        answer(Err(EnrolFailure { refusal, message }))
+    }
+}
+
+fn read<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, String> {
+    let body = body.map_err(|rejection| rejection.body_text())?;
+    serde_json::from_slice(&body).map_err(|error| format!("the body: {error}"))
+}
+
+fn answer(outcome: Result<Enrolled, EnrolFailure>) -> Response {
+    let (status, body) = match outcome {
+        Ok(enrolled) => (StatusCode::OK, Json(enrolled).into_response()),
+        Err(failure) => (status(failure.refusal), Json(failure).into_response()),
+    };
+    (status, [(CACHE_CONTROL, "no-store")], body).into_response()
+}
+
+const fn status(refusal: EnrolRefusal) -> StatusCode {
+    match refusal {
+        EnrolRefusal::Malformed => StatusCode::BAD_REQUEST,
+        EnrolRefusal::UnknownCode
+        | EnrolRefusal::ExpiredCode
+        | EnrolRefusal::UsedCode
+        | EnrolRefusal::Revoked
+        | EnrolRefusal::NoCertificate
+        | EnrolRefusal::OtherKey => StatusCode::FORBIDDEN,
+        EnrolRefusal::Busy => StatusCode::TOO_MANY_REQUESTS,
+        EnrolRefusal::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}

@@ -1,0 +1,49 @@
+//! What operators and their tools read: `GET /metrics` for Prometheus, `GET /health` for whoever restarts
+//! what does not work.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tracing::error;
+
+use crate::service::Platform;
+use crate::store::StoreError;
+
+/// What [`crate::metrics::Metrics::text`] is.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The routes.
+pub fn router(platform: Arc<Platform>) -> Router {
+    Router::new().route("/metrics", get(metrics)).route("/health", get(health)).with_state(platform)
+}
+
+async fn metrics(State(platform): State<Arc<Platform>>) -> Response {
+    // Other processes revoke, so that the store knows how often. Without it the last count stands.
+    if let Err(error) = count_revocations(&platform).await {
+        error!(%error, "revocations cannot be counted");
+    }
+    ([(CONTENT_TYPE, OPEN_METRICS)], platform.metrics.text()).into_response()
+}
+
+async fn count_revocations(platform: &Platform) -> Result<(), StoreError> {
+    let revoked = platform.store.read().await?.revoked_certificates().await?;
+    let before = platform.metrics.revocations.get();
+    platform.metrics.revocations.inc_by(revoked.saturating_sub(before));
+    Ok(())
+}
+
+/// Well is who has a store to read.
+async fn health(State(platform): State<Arc<Platform>>) -> Response {
+    match platform.store.read().await {
+        Ok(_) => "ok\n".into_response(),
+        Err(error) => {
+            error!(%error, "not well: the store cannot be read");
+            (StatusCode::SERVICE_UNAVAILABLE, "the store cannot be read\n").into_response()
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Table `audit`: who came, who was turned away, and why.
+
+use std::net::IpAddr;
+
+use tripline_protocol::id::DeviceId;
+use tripline_protocol::unit::Timestamp;
+use uuid::Uuid;
+
+use super::{StoreError, Tx, from_db, on_db, parse, to_db};
+use crate::audit::{AuditKind, DETAIL_LEN_MAX, Entry};
+use crate::chance::{self, NoChance};
+
+const TABLE: &str = "audit";
+
+/// Rows deleted in one transaction: others wait for it.
+pub const PRUNED_AT_ONCE_MAX: u32 = 10_000;
+
+/// A row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditRow {
+    /// Its id.
+    pub id: Uuid,
+    /// When it happened, the first time where it is counted.
+    pub at: Timestamp,
+    /// What happened.
+    pub entry: Entry,
+    /// How often, within a minute.
+    pub count: u64,
+}
+
+impl AuditRow {
+    /// A row for what happened once.
+    pub fn new(entry: Entry, at: Timestamp) -> Result<Self, NoChance> {
+        Ok(Self { id: chance::uuid()?, at, entry, count: 1 })
+    }
+}
+
+/// Which rows are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// Of this device only.
+    pub device: Option<DeviceId>,
+    /// Of this kind only.
+    pub kind: Option<AuditKind>,
+    /// From then on.
+    pub since: Option<Timestamp>,
+}
+
+type Row = (String, i64, String, Option<String>, Option<String>, String, i64);
+
+fn audit_row(row: Row) -> Result<AuditRow, StoreError> {
+    let (id, at, kind, device, peer, detail, count) = row;
+    let peer: Option<IpAddr> = peer.map(|peer| parse(TABLE, &id, "peer", &peer)).transpose()?;
+    let device: Option<DeviceId> =
+        device.map(|device| parse(TABLE, &id, "device_id", &device)).transpose()?;
+    Ok(AuditRow {
+        id: parse(TABLE, &id, "audit_id", &id)?,
+        at: Timestamp::from_unix_ms(at),
+        entry: Entry { kind: parse(TABLE, &id, "kind", &kind)?, device, peer, detail },
+        count: from_db(count),
+    })
+}
+
+/// A detail as it may be kept: not too long, cut between characters.
+fn cut(mut detail: String) -> String {
+    detail.truncate(detail.floor_char_boundary(DETAIL_LEN_MAX));
+    detail
+}
+
+impl Tx {
+    /// Writes a row; one that is there already gets its count.
+    pub async fn put_audit(&mut self, row: AuditRow) -> Result<(), StoreError> {
+        const SQL: &str = "INSERT INTO audit (audit_id, at, kind, device_id, peer, detail, count) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7) \
+             ON CONFLICT (audit_id) DO UPDATE SET count = excluded.count";
+        on_db!(self, conn => sqlx::query(SQL)
+            .bind(row.id.to_string())
+            .bind(row.at.unix_ms)
+            .bind(row.entry.kind.code())
+            .bind(row.entry.device.map(|device| device.as_str().to_owned()))
+            .bind(row.entry.peer.map(|peer| peer.to_string()))
+            .bind(cut(row.entry.detail))
+            .bind(to_db(row.count))
+            .execute(conn).await?.rows_affected());
+        Ok(())
+    }
+
+    /// The last `limit` rows that pass the filter, oldest first.
+    pub async fn audit(
+        &mut self,
+        filter: &AuditFilter,
+        limit: u32,
+    ) -> Result<Vec<AuditRow>, StoreError> {
+        const SQL: &str = "SELECT audit_id, at, kind, device_id, peer, detail, count FROM audit \
+             WHERE ($1 = '' OR device_id = $1) AND ($2 = '' OR kind = $2) AND at >= $3 \
+             ORDER BY at DESC, audit_id DESC LIMIT $4";
+        let device = filter.device.as_ref().map(|device| device.as_str().to_owned());
+        let rows: Vec<Row> = on_db!(self, conn => sqlx::query_as(SQL)
+            .bind(device.unwrap_or_default())
+            .bind(filter.kind.map_or("", AuditKind::code))
+            .bind(filter.since.map_or(0, |since| since.unix_ms))
+            .bind(i64::from(limit))
+            .fetch_all(conn).await?);
+        rows.into_iter().rev().map(audit_row).collect()
+    }
+
+    /// When the row was written that has `newer` newer ones; `None` if there are not so many.
+    pub async fn audit_time_after(&mut self, newer: u32) -> Result<Option<Timestamp>, StoreError> {
+        const SQL: &str = "SELECT at FROM audit ORDER BY at DESC LIMIT 1 OFFSET $1";
+        let at: Option<i64> = on_db!(self, conn => sqlx::query_scalar(SQL)
+            .bind(i64::from(newer)).fetch_optional(conn).await?);
+        Ok(at.map(Timestamp::from_unix_ms))
+    }
+
+    /// Deletes the oldest rows up to `through`, at most [`PRUNED_AT_ONCE_MAX`]; says how many.
+    pub async fn prune_audit(&mut self, through: Timestamp) -> Result<u64, StoreError> {
+        const SQL: &str = "DELETE FROM audit WHERE audit_id IN \
+             (SELECT audit_id FROM audit WHERE at <= $1 ORDER BY at LIMIT $2)";
+        Ok(on_db!(self, conn => sqlx::query(SQL)
+            .bind(through.unix_ms).bind(i64::from(PRUNED_AT_ONCE_MAX))
+            .execute(conn).await?.rows_affected()))
+    }
+}
