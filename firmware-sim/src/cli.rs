@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::control::{ControlClient, SpeakError};
+use crate::fleet::FleetError;
+use crate::fleet::cli::{self as fleet, EXIT_FLEET, FleetArgs};
 use crate::lever::lines_from_words;
 use crate::pins;
 use crate::receiver::{self, ReceiverError, Settings, TimeMode};
@@ -24,7 +26,9 @@ Exit codes:
   1  a lever was refused, or no simulator listens at the control socket
   2  the command line is wrong
   3  the trace cannot be read or understood
-  4  the pseudo-terminal or the control socket cannot be made";
+  4  the pseudo-terminal or the control socket cannot be made
+  5  fixes of a fleet were lost, or not committed in time
+  6  a fleet could not be enrolled or connected";
 
 const RECEIVER_EXAMPLES: &str = "\
 Examples:
@@ -135,6 +139,9 @@ enum Command {
     /// Move levers of a running receiver or of pins: take a fix, pull a plug, press a button.
     #[command(after_help = LEVER_HELP)]
     Lever(LeverArgs),
+    /// Drive a fleet of real agent cores over real connections: the load generator.
+    #[command(after_help = fleet::HELP)]
+    Fleet(FleetArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -215,6 +222,7 @@ pub fn run() -> ExitCode {
         Command::Receiver(args) => receive(args),
         Command::Pins(args) => be_pins(args),
         Command::Lever(args) => pull(&args.control, &args.levers),
+        Command::Fleet(args) => drive(args),
     };
     outcome.unwrap_or_else(|failure| {
         let _ = writeln!(io::stderr(), "tripline-sim: {}", failure.sentence);
@@ -266,6 +274,16 @@ fn receive(args: ReceiverArgs) -> Result<ExitCode, Failure> {
 fn be_pins(PinsArgs { socket, control, json }: PinsArgs) -> Result<ExitCode, Failure> {
     runtime()?.block_on(pins::run(pins::Settings { socket, control, json }))?;
     Ok(ExitCode::SUCCESS)
+}
+
+impl From<FleetError> for Failure {
+    fn from(error: FleetError) -> Self {
+        Self { sentence: error.to_string(), exit_code: EXIT_FLEET }
+    }
+}
+
+fn drive(args: FleetArgs) -> Result<ExitCode, Failure> {
+    Ok(runtime()?.block_on(fleet::run(args))?)
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, ReceiverError> {

@@ -11,7 +11,8 @@
 //! file, all up to and including `faults` is pure: time and chance are arguments. `player`, `line` and
 //! `control` do the I/O.
 //!
-//! [`pins`] is another simulator beside it: the buttons and LEDs of a driver's panel.
+//! [`pins`] is another simulator beside it: the buttons and LEDs of a driver's panel. [`fleet`] is a third:
+//! thousands of vehicles at once, without receivers, on real connections.
 
 pub mod sentence;
 pub mod utc;
@@ -41,5 +42,7 @@ pub mod control;
 pub mod receiver;
 
 pub mod pins;
+
+pub mod fleet;
 
 pub mod cli;
