@@ -41,7 +41,7 @@ impl Liar {
         let now = jiff::Timestamp::now().as_millisecond();
         let authorities = Authorities::load(&world.folder().join("bpp/data/ca"))?;
         let hosts = vec!["127.0.0.1".to_owned()];
-        let identity = ServerIdentity::new(&authorities, hosts, Timestamp::from_unix_ms(now))?;
+        let identity = ServerIdentity::new(&authorities, &hosts, Timestamp::from_unix_ms(now))?;
         let tls = device_tls(&authorities, Arc::new(identity))?;
         Ok(Self { listener: TcpListener::bind(("127.0.0.1", 0)).await?, tls })
     }

@@ -13,6 +13,7 @@ use tripline_agent_core::sampler::{Policies, Policy};
 use tripline_protocol::fix::FixType;
 use tripline_protocol::id::{JournalEpoch, Sequence};
 use tripline_protocol::link::down::{Command, CommitAck};
+use tripline_protocol::link::settings::DeviceSettings;
 use tripline_protocol::link::up::{Live, Stream};
 use tripline_protocol::unit::{Timestamp, Uptime};
 
@@ -269,7 +270,7 @@ impl Vehicle {
 fn engine(settings: Settings, epoch: JournalEpoch, at: Timestamp, now: Uptime) -> Engine {
     let mut memory = Memory::default();
     memory.begin(epoch);
-    Engine::new(memory, settings, at, FLOOR, now)
+    Engine::new(memory, settings, &DeviceSettings::default(), at, FLOOR, now)
 }
 
 fn dated(began: Timestamp, now: Uptime) -> Timestamp {
