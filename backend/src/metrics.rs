@@ -149,7 +149,7 @@ impl Metrics {
         );
     }
 
-    /// Everything, in the OpenMetrics text format.
+    /// Everything, in the `OpenMetrics` text format.
     ///
     /// # Panics
     /// Never: writing to a string does not fail.

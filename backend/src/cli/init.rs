@@ -66,8 +66,15 @@ pub(super) async fn run(args: &InitArgs) -> Result<(), BppError> {
     );
     println!("       {}", key.public());
     println!("  3. Put the subscribers to serve into {}.", subscribers.display());
-    println!("  4. tripline-bpp vehicle add --config {} ...", config_file.display());
+    println!(
+        "  4. Set [device] hosts to how vehicles reach this machine, and [device] and [enrol] listen"
+    );
+    println!("     to addresses that they reach: 0.0.0.0:8883 and 0.0.0.0:8884 for all of them.");
     println!("  5. tripline-bpp serve --config {}", config_file.display());
+    println!("  6. tripline-bpp vehicle add --config {} ...", config_file.display());
+    println!("     It prints the command to type on the vehicle's device, while `serve` runs.");
+    println!("Keep a copy of {} where nobody else gets at it: without", config.ca_dir().display());
+    println!("the device CA in it, every device has to enrol anew.");
     Ok(())
 }
 

@@ -1,6 +1,9 @@
 //! The command line.
 
-mod configure;
+mod opened;
+
+mod audit;
+mod ca;
 mod init;
 mod serve;
 mod vehicle;
@@ -32,7 +35,9 @@ A first run:
   tripline-bpp init --dir fleet
   tripline-bpp vehicle add --config fleet/bpp.toml --registration KA01AB1234 --driver-name Asha \\
       --driver-phone +91-9800000000
-  tripline-bpp serve --config fleet/bpp.toml"
+  tripline-bpp serve --config fleet/bpp.toml
+`vehicle add` prints what to type on the vehicle's device within 10 minutes; while `serve` runs, it
+answers there."
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -41,13 +46,18 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make a folder with a configuration, a signing key, an empty store and no subscribers
+    /// Make a folder with a configuration, keys, a device CA, an empty store and no subscribers
     Init(init::InitArgs),
     /// Run the platform until SIGTERM or Ctrl-C
     Serve(serve::ServeArgs),
-    /// The fleet's vehicles
+    /// The fleet's vehicles and their devices: add, enrol, look at, revoke
     #[command(subcommand)]
     Vehicle(vehicle::VehicleCommand),
+    /// The device CA, which signs the certificates of devices
+    #[command(subcommand)]
+    Ca(ca::CaCommand),
+    /// What was written down: enrolments, revocations, who was turned away and why; newest last
+    Audit(audit::AuditArgs),
 }
 
 /// Where the configuration is.
@@ -71,6 +81,8 @@ impl Cli {
             Command::Init(args) => runtime.block_on(init::run(&args)),
             Command::Serve(args) => runtime.block_on(serve::run(&args)),
             Command::Vehicle(command) => runtime.block_on(vehicle::run(command)),
+            Command::Ca(command) => runtime.block_on(ca::run(command)),
+            Command::Audit(args) => runtime.block_on(audit::run(args)),
         }
     }
 }

@@ -15,7 +15,7 @@ const ED25519_LEN: usize = 32;
 pub(super) struct DeviceKey {
     /// The key.
     pub(super) public: PublicKey,
-    /// SHA-256 of its SubjectPublicKeyInfo.
+    /// SHA-256 of its `SubjectPublicKeyInfo`.
     pub(super) hash: Fingerprint,
 }
 

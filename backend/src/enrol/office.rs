@@ -60,7 +60,11 @@ impl From<StoreError> for NotIssued {
     }
 }
 
-fn refused(refusal: EnrolRefusal, device: Option<&DeviceId>, message: impl ToString) -> NotIssued {
+fn refused(
+    refusal: EnrolRefusal,
+    device: Option<&DeviceId>,
+    message: &(impl ToString + ?Sized),
+) -> NotIssued {
     NotIssued::Refused { refusal, device: device.cloned(), message: message.to_string() }
 }
 
@@ -104,13 +108,13 @@ impl Office {
         now: Timestamp,
     ) -> Result<(Given, Enrolled), NotIssued> {
         let code: EnrolCode =
-            request.code.parse().map_err(|error| refused(EnrolRefusal::Malformed, None, error))?;
+            request.code.parse().map_err(|error| refused(EnrolRefusal::Malformed, None, &error))?;
         let hash = code.hash();
         // A look at the code first, which is all that a wrong one costs.
         let seen = self.platform.store.read().await?.code(&hash).await?;
         let device = open_code(seen, now)?.device;
         let key = DeviceKey::of_request(&request.csr_pem)
-            .map_err(|error| refused(EnrolRefusal::Malformed, Some(&device), error))?;
+            .map_err(|error| refused(EnrolRefusal::Malformed, Some(&device), &error))?;
         let mut tx = self.platform.store.write().await?;
         tx.lock_vehicle(&device).await?;
         let code = open_code(tx.code(&hash).await?, now)?;
@@ -147,7 +151,7 @@ impl Office {
         let seen = self.platform.store.read().await?.certificate(&fingerprint).await?;
         let device = not_ended(seen.ok_or_else(unknown)?)?.device;
         let key = DeviceKey::of_request(&request.csr_pem)
-            .map_err(|error| refused(EnrolRefusal::Malformed, Some(&device), error))?;
+            .map_err(|error| refused(EnrolRefusal::Malformed, Some(&device), &error))?;
         let mut tx = self.platform.store.write().await?;
         tx.lock_vehicle(&device).await?;
         let shown = not_ended(tx.certificate(&fingerprint).await?.ok_or_else(unknown)?)?;
@@ -157,12 +161,11 @@ impl Office {
             return Err(refused(EnrolRefusal::OtherKey, Some(&device), message));
         }
         let authorities = self.identity.authorities();
-        let given = match fresh(&mut tx, &device, &key, &authorities, now).await? {
-            Some(row) => (Given::Again, row),
-            None => {
-                let entry = came(AuditKind::Renewed, &device, peer, &request.agent_version);
-                (Given::Anew, self.issue(&mut tx, &device, &key, entry, now).await?)
-            }
+        let given = if let Some(row) = fresh(&mut tx, &device, &key, &authorities, now).await? {
+            (Given::Again, row)
+        } else {
+            let entry = came(AuditKind::Renewed, &device, peer, &request.agent_version);
+            (Given::Anew, self.issue(&mut tx, &device, &key, entry, now).await?)
         };
         self.answer(tx, given).await
     }
@@ -194,7 +197,7 @@ impl Office {
     ) -> Result<CertificateRow, NotIssued> {
         let authorities = self.identity.authorities();
         let issued = authorities.issue_device(device, &key.public, now, self.life_ms)?;
-        let row = CertificateRow::new(device.clone(), key.hash, issued);
+        let row = CertificateRow::new(device.clone(), key.hash, &issued);
         tx.add_certificate(row.clone()).await?;
         note(tx, entry, now).await?;
         Ok(row)

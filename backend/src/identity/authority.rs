@@ -96,6 +96,8 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         params.distinguished_name = named(&format!("Tripline device CA {generation}"));
         let certificate = params.self_signed(&key).map_err(|error| failed(&error))?;
+        // What an attempt left behind that did not come to its end.
+        let _ = fs::remove_file(key_file(dir, generation));
         // The certificate last: with it the authority is there.
         write_new(&key_file(dir, generation), 0o600, &key.serialize_pem())?;
         write_new(&certificate_file(dir, generation), 0o644, &certificate.pem())
@@ -246,6 +248,35 @@ pub fn sha256(bytes: &[u8]) -> Fingerprint {
     let mut fingerprint = [0; 32];
     fingerprint.copy_from_slice(digest.as_ref());
     fingerprint
+}
+
+/// The serial number of a certificate, in hexadecimal as `openssl x509 -serial` prints it.
+pub fn serial(certificate: &[u8]) -> Option<String> {
+    // RFC 5280, section 4.1: SEQUENCE { SEQUENCE { [0] version, INTEGER serial number, ...
+    let (_, content) = der_value(certificate, 0x30)?;
+    let (_, content) = der_value(content, 0x30)?;
+    let (rest, _) = der_value(content, 0xA0)?;
+    let (_, number) = der_value(rest, 0x02)?;
+    Some(hex(number).to_ascii_uppercase())
+}
+
+/// What follows a value in DER, and what is in it.
+fn der_value(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+    let (&found, rest) = bytes.split_first()?;
+    let (&short, rest) = rest.split_first()?;
+    let (len, rest) = if short < 0x80 {
+        (usize::from(short), rest)
+    } else {
+        let (digits, rest) = rest.split_at_checked(usize::from(short & 0x7F).min(4))?;
+        (digits.iter().fold(0, |len, digit| len << 8 | usize::from(*digit)), rest)
+    };
+    let (value, rest) = rest.split_at_checked(len)?;
+    (found == tag).then_some((rest, value))
+}
+
+/// Bytes in lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// A certificate in PEM.

@@ -40,7 +40,7 @@ pub struct CertificateRow {
 
 impl CertificateRow {
     /// The row of a certificate that was issued.
-    pub fn new(device: DeviceId, key_hash: Fingerprint, issued: Issued) -> Self {
+    pub fn new(device: DeviceId, key_hash: Fingerprint, issued: &Issued) -> Self {
         Self {
             device,
             key_hash: key_hash.to_vec(),

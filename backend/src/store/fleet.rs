@@ -15,19 +15,10 @@ pub struct FleetRow {
     pub presence: Option<(bool, Timestamp)>,
     /// When the last of its certificates that were not ended expires or expired.
     pub certificate_expires_at: Option<Timestamp>,
-    /// When a certificate of it was ended last.
-    pub ended_at: Option<Timestamp>,
+    /// When and why a certificate of it was ended last.
+    pub ended: Option<(Timestamp, String)>,
     /// When the last of its unused codes expires or expired.
     pub code_expires_at: Option<Timestamp>,
-}
-
-/// What a device runs and is to run, as the store has it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SettingsRow {
-    /// What is wanted, as JSON, and since when.
-    pub wanted: Option<(String, Option<Timestamp>)>,
-    /// What it last said it runs, as JSON, and when it did.
-    pub running: Option<(String, Option<Timestamp>)>,
 }
 
 /// A connection of a device, as it was last seen.
@@ -60,6 +51,7 @@ type Row = (
     Option<i64>,
     Option<i64>,
     Option<i64>,
+    Option<String>,
     Option<i64>,
 );
 
@@ -68,14 +60,27 @@ const SELECT: &str = "SELECT v.device_id, v.registration, v.category, v.driver_n
      (SELECT MAX(c.expires_at) FROM device_certificate c \
       WHERE c.device_id = v.device_id AND c.ended_at IS NULL), \
      (SELECT MAX(c.ended_at) FROM device_certificate c WHERE c.device_id = v.device_id), \
+     (SELECT c.ended_why FROM device_certificate c \
+      WHERE c.device_id = v.device_id AND c.ended_at IS NOT NULL ORDER BY c.ended_at DESC LIMIT 1), \
      (SELECT MAX(e.expires_at) FROM enrolment_code e \
       WHERE e.device_id = v.device_id AND e.used_at IS NULL) \
      FROM vehicle v LEFT JOIN device_presence p ON p.device_id = v.device_id \
      WHERE $1 = '' OR v.device_id = $1 ORDER BY v.registration";
 
 fn fleet_row(row: Row) -> Result<FleetRow, StoreError> {
-    let (device, registration, category, driver_name, driver_phone, on, since, until, ended, code) =
-        row;
+    let (
+        device,
+        registration,
+        category,
+        driver_name,
+        driver_phone,
+        on,
+        since,
+        until,
+        ended,
+        why,
+        code,
+    ) = row;
     Ok(FleetRow {
         vehicle: Vehicle {
             device: parse("vehicle", &device, "device_id", &device)?,
@@ -86,7 +91,7 @@ fn fleet_row(row: Row) -> Result<FleetRow, StoreError> {
         },
         presence: on.zip(since.map(Timestamp::from_unix_ms)),
         certificate_expires_at: until.map(Timestamp::from_unix_ms),
-        ended_at: ended.map(Timestamp::from_unix_ms),
+        ended: ended.map(Timestamp::from_unix_ms).zip(why),
         code_expires_at: code.map(Timestamp::from_unix_ms),
     })
 }
@@ -106,21 +111,6 @@ impl Tx {
         let row: Option<(String, String)> = on_db!(self, conn => sqlx::query_as(SQL)
             .bind(device.as_str().to_owned()).fetch_optional(conn).await?);
         Ok(row.map(|(peer, agent_version)| SeenRow { peer, agent_version }))
-    }
-
-    /// What a device is to run and runs.
-    pub async fn shown_settings(&mut self, device: &DeviceId) -> Result<SettingsRow, StoreError> {
-        const SQL: &str = "SELECT wanted, wanted_at, running, running_at FROM device_settings \
-             WHERE device_id = $1";
-        type Columns = (Option<String>, Option<i64>, Option<String>, Option<i64>);
-        let row: Option<Columns> = on_db!(self, conn => sqlx::query_as(SQL)
-            .bind(device.as_str().to_owned()).fetch_optional(conn).await?);
-        let (wanted, wanted_at, running, running_at) = row.unwrap_or_default();
-        let dated = |at: Option<i64>| at.map(Timestamp::from_unix_ms);
-        Ok(SettingsRow {
-            wanted: wanted.map(|text| (text, dated(wanted_at))),
-            running: running.map(|text| (text, dated(running_at))),
-        })
     }
 
     /// What of a device was set aside, by lane.

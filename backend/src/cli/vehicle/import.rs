@@ -1,0 +1,168 @@
+//! `tripline-bpp vehicle import`: many vehicles from JSON lines, all or none.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::super::ConfigPath;
+use super::super::opened::{Opened, counted};
+use super::new::{NewVehicle, insert};
+use super::printed::Printed;
+use crate::domain::order::Vehicle;
+use crate::enrol::code::NewCode;
+use crate::error::BppError;
+use crate::identity::authority::Fingerprint;
+use crate::service::ServiceError;
+use crate::time;
+
+/// Lines of one import: they are one transaction, and in memory at once.
+const LINES_MAX: usize = 100_000;
+
+/// Longest line, in bytes; a vehicle with the longest fields has a quarter of it.
+const LINE_LEN_MAX: u64 = 4_096;
+
+/// Between two words on the progress, in vehicles.
+const PROGRESS_EVERY: usize = 1_000;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ImportArgs {
+    #[command(flatten)]
+    config: ConfigPath,
+    /// The file, or - for standard input. A line is an object with `registration`, `driver_name` and
+    /// `driver_phone` and, if wanted, `category` and `device`
+    file: PathBuf,
+    /// Print a JSON object for every vehicle, with its code
+    #[arg(long)]
+    json: bool,
+}
+
+/// Lines that cannot be taken, each with its number and why.
+#[derive(Debug, Default)]
+struct BadLines(Vec<(usize, String)>);
+
+pub(super) async fn run(args: &ImportArgs) -> Result<(), BppError> {
+    let opened = Opened::open(&args.config).await?;
+    let ca = opened.authorities()?.serving().fingerprint();
+    let mut bad = BadLines::default();
+    let vehicles = read(&args.file, &opened.config.item.vehicle_category, &mut bad)?;
+    let total = vehicles.len() + bad.0.len();
+    bad.refuse(total)?;
+    let added = store(&opened, vehicles, &ca, &mut bad).await;
+    let added = added.map_err(|error| opened.not_done(error))?;
+    bad.refuse(total)?;
+    opened.store.close().await;
+    print(&added, &opened.config.enrol_url(), args.json)
+        .map_err(|error| BppError::Internal(format!("standard output: {error}")))?;
+    eprintln!("{} added", counted(added.len() as u64, "vehicle"));
+    Ok(())
+}
+
+impl BadLines {
+    /// Names every bad line on standard error, if there is one.
+    fn refuse(&mut self, total: usize) -> Result<(), BppError> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        self.0.sort();
+        for (line, problem) in &self.0 {
+            eprintln!("line {line}: {problem}");
+        }
+        let message = format!(
+            "{} of {} cannot be taken, for the reasons above; nothing was added",
+            self.0.len(),
+            counted(total as u64, "line")
+        );
+        Err(BppError::Refused { message })
+    }
+}
+
+/// The vehicles of a file, each with its line's number.
+fn read(
+    path: &Path,
+    category: &str,
+    bad: &mut BadLines,
+) -> Result<Vec<(usize, Vehicle)>, BppError> {
+    let failed = |error: io::Error| BppError::File {
+        path: path.into(),
+        reason: format!("cannot be read: {error}"),
+    };
+    let mut reader: Box<dyn BufRead> = if path.as_os_str() == "-" {
+        Box::new(io::stdin().lock())
+    } else {
+        Box::new(BufReader::new(File::open(path).map_err(failed)?))
+    };
+    let mut vehicles = Vec::new();
+    for number in 1.. {
+        let mut line = Vec::new();
+        let mut limited = io::Read::take(&mut reader, LINE_LEN_MAX);
+        if limited.read_until(b'\n', &mut line).map_err(failed)? == 0 {
+            break;
+        }
+        if number > LINES_MAX || line.len() as u64 == LINE_LEN_MAX {
+            let message = format!(
+                "line {number}: an import has at most {LINES_MAX} lines of {LINE_LEN_MAX} bytes; \
+                 nothing was added"
+            );
+            return Err(BppError::Refused { message });
+        }
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        match parse(&line, category) {
+            Ok(vehicle) => vehicles.push((number, vehicle)),
+            Err(problem) => bad.0.push((number, problem)),
+        }
+    }
+    Ok(vehicles)
+}
+
+fn parse(line: &[u8], category: &str) -> Result<Vehicle, String> {
+    let new: NewVehicle = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    new.check(category).map_err(|bad| bad.to_string())
+}
+
+/// Adds them in one transaction; with a bad line it ends without effect.
+async fn store(
+    opened: &Opened,
+    vehicles: Vec<(usize, Vehicle)>,
+    ca: &Fingerprint,
+    bad: &mut BadLines,
+) -> Result<Vec<(Vehicle, NewCode)>, ServiceError> {
+    let total = vehicles.len();
+    let mut added = Vec::with_capacity(total);
+    let mut tx = opened.store.write().await?;
+    for (done, (line, vehicle)) in (1..).zip(vehicles) {
+        match insert(&mut tx, vehicle.clone(), ca, time::now()).await? {
+            Some(code) => added.push((vehicle, code)),
+            None => bad.0.push((line, taken(&vehicle))),
+        }
+        if done % PROGRESS_EVERY == 0 {
+            eprintln!("{done} of {total}");
+        }
+    }
+    if bad.0.is_empty() {
+        tx.commit().await?;
+    }
+    Ok(added)
+}
+
+fn taken(vehicle: &Vehicle) -> String {
+    let Vehicle { registration, device, .. } = vehicle;
+    format!("registration {registration} or device {device} is there already, or twice in the file")
+}
+
+fn print(added: &[(Vehicle, NewCode)], url: &str, json: bool) -> io::Result<()> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    for (vehicle, code) in added {
+        let (device, registration) = (&vehicle.device, vehicle.registration.as_str());
+        let printed = Printed { device, registration, url, code };
+        if json {
+            writeln!(out, "{}", printed.as_json())?;
+        } else {
+            writeln!(out, "{registration:<14} {device:<20} {}", printed.command())?;
+        }
+    }
+    out.flush()
+}
