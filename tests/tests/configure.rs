@@ -133,7 +133,7 @@ async fn mistakes_are_named_and_nothing_is_sent() -> Result<()> {
         (&["ka01", "--set", "trail.moving=all"], 9, "\"all\" is no policy"),
         (&["ka01", "--set", "fence.radius_m"], 9, "it must be KEY=VALUE"),
         (&["ka01", "--file", "/nowhere.toml"], 9, "there is no file /nowhere.toml"),
-        (&["ka09", "--set", "fence.radius_m=50"], 9, "there is no vehicle ka09"),
+        (&["ka09", "--set", "fence.radius_m=50"], 9, "there is no device or registration"),
         (&["ka01", "--expires", "soon", "--clear"], 2, "a time such as 90s"),
         (&["ka01"], 2, "--set"),
         (&["--clear"], 2, "--all"),

@@ -4,7 +4,6 @@ mod opened;
 
 mod audit;
 mod ca;
-mod configure;
 mod init;
 mod serve;
 mod vehicle;

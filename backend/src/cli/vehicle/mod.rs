@@ -4,6 +4,7 @@ mod new;
 mod printed;
 
 mod add;
+mod configure;
 mod import;
 mod list;
 mod rekey;
@@ -29,7 +30,7 @@ pub(super) enum VehicleCommand {
     /// Print a new code: for a device that comes in place of another, and the way back after a revocation
     Rekey(rekey::RekeyArgs),
     /// Send settings to devices: cadences, fences, thresholds
-    Configure(super::configure::ConfigureArgs),
+    Configure(configure::ConfigureArgs),
 }
 
 pub(super) async fn run(command: VehicleCommand) -> Result<(), BppError> {
@@ -40,6 +41,6 @@ pub(super) async fn run(command: VehicleCommand) -> Result<(), BppError> {
         VehicleCommand::Show(args) => show::run(&args).await,
         VehicleCommand::Revoke(args) => revoke::run(&args).await,
         VehicleCommand::Rekey(args) => rekey::run(&args).await,
-        VehicleCommand::Configure(args) => super::configure::run(&args).await,
+        VehicleCommand::Configure(args) => configure::run(&args).await,
     }
 }

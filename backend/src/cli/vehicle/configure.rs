@@ -10,13 +10,13 @@ use tripline_protocol::id::DeviceId;
 use tripline_protocol::link::settings::DeviceSettings;
 use tripline_protocol::unit::Timestamp;
 
-use super::{ConfigPath, open_store, without_password};
-use crate::config::Config;
+use super::super::ConfigPath;
+use super::super::opened::{Opened, counted};
 use crate::error::BppError;
 use crate::service::ServiceError;
 use crate::service::settings::{Change, Configured, configure};
 use crate::settings::SettingTables;
-use crate::store::{Store, Tx};
+use crate::store::Store;
 use crate::time;
 
 /// Longest expiry that can be asked for, in s: a year.
@@ -34,7 +34,7 @@ Keys and values are those of the agent's configuration, with the table in front:
 What is set lies over what was set before, over [device.settings] of this configuration, over the device's
 own file. `vehicle show` tells what a device runs."
 )]
-pub(super) struct ConfigureArgs {
+pub(in crate::cli) struct ConfigureArgs {
     #[command(flatten)]
     config: ConfigPath,
     /// The vehicle: its device id or its registration
@@ -63,23 +63,21 @@ pub(super) struct ConfigureArgs {
 }
 
 pub(super) async fn run(args: &ConfigureArgs) -> Result<(), BppError> {
-    let config = Config::load(&args.config.config)?;
+    let opened = Opened::open(&args.config).await?;
     let now = time::now();
     let change = Change {
         clear: args.clear,
         set: asked(&args.set, args.file.as_deref())?,
         expires_at: args.expires.map(|ms| now.plus_ms(ms)),
     };
-    let fleet = config.device.settings.0;
-    let store = open_store(&config).await?;
-    let written = write(&store, args.vehicle.as_deref(), change, &fleet, now).await;
-    let written = written.map_err(|error| failed(&config, error))?;
-    store.close().await;
-    if let (Some(vehicle), []) = (&args.vehicle, &written[..]) {
-        let message =
-            format!("there is no vehicle {vehicle}; `tripline-bpp vehicle list` shows all");
-        return Err(BppError::Refused { message });
-    }
+    let device = match &args.vehicle {
+        Some(name) => Some(opened.vehicle(name).await?.device),
+        None => None,
+    };
+    let fleet = opened.config.device.settings.0;
+    let written = write(&opened.store, device, change, &fleet, now).await;
+    let written = written.map_err(|error| opened.not_done(error))?;
+    opened.store.close().await;
     for (device, configured) in &written {
         if args.json {
             println!("{}", row(device, configured));
@@ -88,7 +86,7 @@ pub(super) async fn run(args: &ConfigureArgs) -> Result<(), BppError> {
         }
     }
     if args.all && !args.json {
-        println!("Sent to {} vehicles.", written.len());
+        println!("Sent to {}.", counted(written.len() as u64, "device"));
     }
     Ok(())
 }
@@ -117,31 +115,27 @@ fn asked(set: &[String], file: Option<&Path>) -> Result<DeviceSettings, BppError
     Ok(settings)
 }
 
-/// Writes the commands in one transaction. Without a vehicle to name, all of them are meant.
+/// Writes the commands in one transaction. Without a device to name, all of them are meant.
 async fn write(
     store: &Store,
-    vehicle: Option<&str>,
+    device: Option<DeviceId>,
     change: Change,
     fleet: &DeviceSettings,
     now: Timestamp,
 ) -> Result<Vec<(DeviceId, Configured)>, ServiceError> {
     let mut tx = store.write().await?;
-    let mut written = Vec::new();
-    for device in devices(&mut tx, vehicle).await? {
+    let devices = match device {
+        Some(device) => vec![device],
+        None => tx.vehicles().await?.into_iter().map(|vehicle| vehicle.device).collect(),
+    };
+    let mut written = Vec::with_capacity(devices.len());
+    for device in devices {
         if let Some(configured) = configure(&mut tx, &device, change, fleet, now).await? {
             written.push((device, configured));
         }
     }
     tx.commit().await?;
     Ok(written)
-}
-
-async fn devices(tx: &mut Tx, vehicle: Option<&str>) -> Result<Vec<DeviceId>, ServiceError> {
-    let vehicles = match vehicle {
-        Some(name) => tx.find_vehicle(name).await?.into_iter().collect(),
-        None => tx.vehicles().await?,
-    };
-    Ok(vehicles.into_iter().map(|vehicle| vehicle.device).collect())
 }
 
 fn row(device: &DeviceId, configured: &Configured) -> Value {
@@ -160,17 +154,6 @@ fn tell(device: &DeviceId, configured: &Configured) {
     }
     for line in configured.sent.to_string().lines() {
         println!("  {line}");
-    }
-}
-
-fn failed(config: &Config, error: ServiceError) -> BppError {
-    match error {
-        ServiceError::Store(source) => {
-            BppError::Store { url: without_password(&config.store_url()), source }
-        }
-        other @ (ServiceError::NoChance(_) | ServiceError::Render(_)) => {
-            BppError::Internal(other.to_string())
-        }
     }
 }
 
