@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
 use super::running::{LOOK_EVERY, Running, free_port};
@@ -23,7 +23,7 @@ pub(super) struct Broker {
     pub(super) port: u16,
     /// The certificate of its CA, in PEM.
     pub(super) ca: PathBuf,
-    broker: Running,
+    running: Running,
     _subscriber: Running,
 }
 
@@ -37,7 +37,7 @@ impl Broker {
         let ca = certificates(dir)?;
         let config = dir.join("mosquitto.conf");
         fs::write(&config, configuration(dir, port))?;
-        let broker =
+        let running =
             Running::spawn(Command::new(program).arg("-c").arg(&config).stdout(Stdio::null()))?;
         let deadline = Instant::now() + LISTENS_WITHIN;
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
@@ -52,12 +52,12 @@ impl Broker {
                 .arg(&ca)
                 .stdout(Stdio::null()),
         )?;
-        Ok(Some(Self { port, ca, broker, _subscriber: subscriber }))
+        Ok(Some(Self { port, ca, running, _subscriber: subscriber }))
     }
 
     /// The broker's processor time so far.
     pub(super) fn cpu(&self) -> Result<Duration> {
-        self.broker.cpu()
+        self.running.cpu()
     }
 }
 

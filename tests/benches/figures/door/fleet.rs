@@ -34,15 +34,18 @@ pub(super) struct Fleet {
 /// Quantiles of a time, in ms.
 #[derive(Deserialize)]
 pub(super) struct Quantiles {
-    p50_ms: f64,
-    p99_ms: f64,
-    max_ms: f64,
+    #[serde(rename = "p50_ms")]
+    half: f64,
+    #[serde(rename = "p99_ms")]
+    nearly_all: f64,
+    #[serde(rename = "max_ms")]
+    all: f64,
 }
 
 impl fmt::Display for Quantiles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { p50_ms, p99_ms, max_ms } = self;
-        write!(f, "p50 {p50_ms:.1} ms, p99 {p99_ms:.1} ms, longest {max_ms:.0} ms")
+        let Self { half, nearly_all, all } = self;
+        write!(f, "p50 {half:.1} ms, p99 {nearly_all:.1} ms, longest {all:.0} ms")
     }
 }
 
