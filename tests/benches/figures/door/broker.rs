@@ -37,7 +37,7 @@ impl Broker {
         let ca = certificates(dir)?;
         let config = dir.join("mosquitto.conf");
         fs::write(&config, configuration(dir, port))?;
-        let broker =
+        let running =
             Running::spawn(Command::new(program).arg("-c").arg(&config).stdout(Stdio::null()))?;
         let deadline = Instant::now() + LISTENS_WITHIN;
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
