@@ -13,7 +13,7 @@ use tripline_protocol::id::DeviceId;
 
 use crate::clock::Clock;
 use crate::file::FileError;
-use crate::https::{Answer, BackendUrl, Connection, HttpsError};
+use crate::https::{Answer, BackendUrl, Connection, Deadlines, HttpsError};
 use crate::identity::{Identity, IdentityError};
 use crate::key::{Key, KeyError};
 use crate::pending::{self, PendingError};
@@ -86,7 +86,10 @@ impl Enroller {
         clock: &Clock,
     ) -> Result<Self, EnrolError> {
         let config = tls::pinned_config(code, Arc::new(clock.clone()))?;
-        Ok(Self { connection: Connection::open(url, config).await?, pin: *code })
+        Ok(Self {
+            connection: Connection::open(url, config, Deadlines::default()).await?,
+            pin: *code,
+        })
     }
 
     /// Asks for the certificate of a code and a key. A code that pins another CA is not sent.
@@ -132,13 +135,12 @@ pub async fn obtain(
     agent_version: &str,
     clock: &Clock,
 ) -> Result<Identity, EnrolError> {
-    if let Some(identity) = present(dir)?
-        && identity.is_of(code)
-        && !identity.is_expired(clock.now())
-    {
-        return Ok(identity);
-    }
-    let key = pending::begin(dir, code)?;
+    let key = match present(dir)?.filter(|identity| identity.is_of(code)) {
+        Some(identity) if !identity.is_expired(clock.now()) => return Ok(identity),
+        // Another key would look like a second device with the same code.
+        Some(expired) => expired.key,
+        None => pending::begin(dir, code)?,
+    };
     let mut enroller = Enroller::open(url, code, clock).await?;
     let enrolled = enroller.request(code, &key, agent_version).await?;
     let identity = understood(Identity::new(enrolled, key, url.clone(), code.hash()), url)?;
@@ -164,7 +166,7 @@ pub async fn renew(
 ) -> Result<Identity, EnrolError> {
     let url = &identity.backend_url;
     let config = tls::client_config(identity, Arc::new(clock.clone()))?;
-    let mut connection = Connection::open(url, config).await?;
+    let mut connection = Connection::open(url, config, Deadlines::default()).await?;
     let request =
         RenewRequest { csr_pem: identity.key.csr_pem()?, agent_version: agent_version.into() };
     let enrolled: Enrolled = post(&mut connection, RENEW_PATH, &request).await?;

@@ -26,14 +26,28 @@ use crate::tls;
 /// The port of the enrolment listener, where an address names none.
 pub const ENROL_PORT: u16 = 8884;
 
-/// Longest wait for the name and the connection together, in s.
-pub const CONNECT_S_MAX: u64 = 10;
+/// How long each step may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadlines {
+    /// The name and the connection together.
+    pub connect: Duration,
+    /// The handshake of TLS.
+    pub handshake: Duration,
+    /// A whole answer.
+    pub answer: Duration,
+}
 
-/// Longest handshake, in s: a board signs slowly, and a mobile network loses packets.
-pub const HANDSHAKE_S_MAX: u64 = 15;
-
-/// Longest wait for a whole answer, in s.
-pub const ANSWER_S_MAX: u64 = 30;
+impl Default for Deadlines {
+    /// A board signs slowly, a mobile network loses packets, and a backend that a fleet comes back to has
+    /// a queue.
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            handshake: Duration::from_secs(15),
+            answer: Duration::from_secs(30),
+        }
+    }
+}
 
 /// Where a backend enrols devices: `https://host[:port]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,14 +123,14 @@ pub enum HttpsError {
         reason: String,
     },
     /// It took too long.
-    #[error("{url} took longer than {seconds} s for {step}; check the network, and try again")]
+    #[error("{url} took longer than {limit:?} for {step}; check the network, and try again")]
     Deadline {
         /// Where.
         url: BackendUrl,
         /// What was waited for.
         step: &'static str,
         /// How long.
-        seconds: u64,
+        limit: Duration,
     },
     /// It is not HTTP, or it broke off.
     #[error("{url} broke off: {reason}; try again, and check that the port is the enrolment port")]
@@ -151,6 +165,7 @@ pub struct Connection {
     url: BackendUrl,
     sender: SendRequest<Full<Bytes>>,
     driver: JoinHandle<()>,
+    answer: Duration,
 }
 
 impl Drop for Connection {
@@ -161,11 +176,16 @@ impl Drop for Connection {
 
 impl Connection {
     /// Connects, and believes the server or not as `config` says.
-    pub async fn open(url: &BackendUrl, config: Arc<ClientConfig>) -> Result<Self, HttpsError> {
+    pub async fn open(
+        url: &BackendUrl,
+        config: Arc<ClientConfig>,
+        deadlines: Deadlines,
+    ) -> Result<Self, HttpsError> {
+        let Deadlines { connect, handshake, answer } = deadlines;
         let broken = |error: hyper::Error| broken(url, &error);
         let host = url.bare_host();
         let connecting = TcpStream::connect((host.as_str(), url.port));
-        let tcp = within(url, "the connection", CONNECT_S_MAX, connecting)
+        let tcp = within(url, "the connection", connect, connecting)
             .await?
             .map_err(|source| HttpsError::Unreachable { url: url.clone(), source })?;
         let name = ServerName::try_from(host).map_err(|error| HttpsError::Handshake {
@@ -173,7 +193,7 @@ impl Connection {
             reason: error.to_string(),
         })?;
         let shaking = TlsConnector::from(config).connect(name, tcp);
-        let tls = within(url, "the TLS handshake", HANDSHAKE_S_MAX, shaking)
+        let tls = within(url, "the TLS handshake", handshake, shaking)
             .await?
             .map_err(|error| HttpsError::Handshake { url: url.clone(), reason: reason(&error) })?;
         let (sender, driver) = http1::handshake(TokioIo::new(tls)).await.map_err(broken)?;
@@ -181,7 +201,7 @@ impl Connection {
             // Whoever waits for an answer is told of the error.
             let _ = driver.await;
         });
-        Ok(Self { url: url.clone(), sender, driver })
+        Ok(Self { url: url.clone(), sender, driver, answer })
     }
 
     /// Where it goes.
@@ -192,7 +212,7 @@ impl Connection {
     /// Posts JSON, and gives the answer, whatever its status.
     pub async fn post(&mut self, path: &str, json: Vec<u8>) -> Result<Answer, HttpsError> {
         let url = self.url.clone();
-        within(&url, "the answer", ANSWER_S_MAX, self.exchange(path, json)).await?
+        within(&url, "the answer", self.answer, self.exchange(path, json)).await?
     }
 
     async fn exchange(&mut self, path: &str, json: Vec<u8>) -> Result<Answer, HttpsError> {
@@ -235,14 +255,11 @@ fn reason(error: &io::Error) -> String {
 async fn within<T>(
     url: &BackendUrl,
     step: &'static str,
-    seconds: u64,
+    limit: Duration,
     work: impl Future<Output = T>,
 ) -> Result<T, HttpsError> {
-    timeout(Duration::from_secs(seconds), work).await.map_err(|_| HttpsError::Deadline {
-        url: url.clone(),
-        step,
-        seconds,
-    })
+    let done = timeout(limit, work).await;
+    done.map_err(|_| HttpsError::Deadline { url: url.clone(), step, limit })
 }
 
 #[cfg(test)]

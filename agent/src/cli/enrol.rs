@@ -168,7 +168,7 @@ mod tests {
         assert_eq!(
             report.text(),
             "This is device ka01ab1234.\n\
-             certificate  until 2027-02-13 08:53 UTC, renewed from 2027-01-15 08:00 UTC on\n\
+             certificate  until 2027-02-13 06:26 UTC, renewed from 2027-01-15 08:00 UTC on\n\
              connects to  bpp.example:8883\n"
         );
         let json = serde_json::to_string(&report).expect("JSON");

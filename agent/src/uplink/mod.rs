@@ -40,8 +40,9 @@ pub use seldom::Seldom;
 /// Keep-alive of the connection, in s: the backend notices a dead one after one and a half times this.
 const KEEP_ALIVE_S: u64 = 30;
 
-/// Longest wait for TCP, MQTT's ConnAck and each flush, in s.
-const CONNECT_S_MAX: u64 = 10;
+/// Longest wait for TCP, TLS and MQTT's ConnAck together, and for each flush, in s: a board signs slowly,
+/// and a mobile network loses packets.
+const CONNECT_S_MAX: u64 = 15;
 
 /// Requests waiting in the client; the lanes' windows and the live slot never fill it.
 const REQUESTS_MAX: usize = 32;

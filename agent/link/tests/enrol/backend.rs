@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -55,6 +56,8 @@ pub(crate) struct Backend {
     pub(crate) behaviour: Mutex<Behaviour>,
     /// Code and certificate, by the request's key.
     issued: Mutex<HashMap<String, (Vec<u8>, String)>>,
+    /// When what it issues is to be renewed.
+    pub(crate) renew_at_unix_ms: AtomicI64,
     /// The bodies that came, with whether the client showed a certificate.
     pub(crate) seen: Mutex<Vec<(String, bool)>>,
 }
@@ -76,6 +79,7 @@ impl Backend {
             address: Mutex::new(None),
             behaviour: Mutex::new(Behaviour::Honest),
             issued: Mutex::default(),
+            renew_at_unix_ms: AtomicI64::new(4_000_000_000_000),
             seen: Mutex::default(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -226,7 +230,7 @@ impl Backend {
             port: 8883,
             command_keys: vec![SecretKey::from_seed(&[1; 32]).public().to_string()],
             issued_at_unix_ms: 1_800_000_000_000,
-            renew_at_unix_ms: 4_000_000_000_000,
+            renew_at_unix_ms: self.renew_at_unix_ms.load(Ordering::Relaxed),
             expires_at_unix_ms: 4_100_000_000_000,
             settings: DeviceSettings { live_idle_ms: Some(9_000), ..DeviceSettings::default() },
         }

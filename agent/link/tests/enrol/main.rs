@@ -3,16 +3,20 @@
 mod backend;
 
 use std::path::Path;
+use std::time::Duration;
 
 use backend::{Backend, Behaviour, Years};
 use hyper::StatusCode;
 use tripline_agent_link::enrol::{EnrolError, Enroller, enrol, renew};
-use tripline_agent_link::https::{Connection, HttpsError};
+use tripline_agent_link::https::{Connection, Deadlines, HttpsError};
 use tripline_agent_link::identity::IDENTITY_FILE;
 use tripline_agent_link::pending::{self, PENDING_FILE};
 use tripline_agent_link::{Clock, Identity, Key, tls};
 use tripline_protocol::enrol::{BODY_LEN_MAX, EnrolCode, EnrolFailure, EnrolRefusal};
 use tripline_protocol::unit::Timestamp;
+
+/// A deadline that is to pass.
+const SHORT: Duration = Duration::from_millis(50);
 
 fn clock() -> Clock {
     Clock::new(Timestamp::from_unix_ms(0))
@@ -204,10 +208,11 @@ async fn a_server_that_does_not_answer_is_given_up() {
     let backend = Backend::start().await;
     backend.behave(Behaviour::Silent);
     let config = tls::pinned_config(&backend.code(1), std::sync::Arc::new(clock())).expect("TLS");
-    let mut connection = Connection::open(&backend.url(), config).await.expect("connected");
-    tokio::time::pause(); // with nothing else to do, time goes on to the deadline
+    let deadlines = Deadlines { answer: SHORT, ..Deadlines::default() };
+    let connection = Connection::open(&backend.url(), config, deadlines).await;
+    let mut connection = connection.expect("connected");
     let error = connection.post("/v1/enrol", Vec::new()).await.expect_err("given up");
-    assert!(error.to_string().contains("30 s for the answer"), "{error}");
+    assert!(error.to_string().contains("longer than 50ms for the answer"), "{error}");
 }
 
 #[tokio::test]
@@ -219,8 +224,8 @@ async fn a_server_that_never_shakes_hands_is_given_up() {
         std::sync::Arc::new(clock()),
     )
     .expect("TLS");
-    tokio::time::pause();
-    let error = Connection::open(&url.parse().expect("an address"), config).await;
+    let deadlines = Deadlines { handshake: SHORT, ..Deadlines::default() };
+    let error = Connection::open(&url.parse().expect("an address"), config, deadlines).await;
     let error = error.expect_err("given up");
     assert!(matches!(error, HttpsError::Deadline { .. }), "{error}");
 }
