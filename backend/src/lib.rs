@@ -2,9 +2,9 @@
 //!
 //! [`domain`] decides and does no I/O. [`service`] loads, lets the domain decide, and stores the
 //! decision with everything it calls for in one transaction. Around it: [`beckn`] translates (one
-//! folder a version), [`http`] and [`device`] listen, [`identity`] is the device CA, [`enrol`] issues
-//! its certificates, [`callback`] delivers, [`network`] knows the subscribers, [`store`] keeps,
-//! [`audit`] and [`metrics`] tell.
+//! folder a version), [`listen`] lets in, [`http`] and [`device`] serve, [`identity`] is the device CA,
+//! [`enrol`] issues its certificates, [`callback`] delivers, [`network`] knows the subscribers,
+//! [`store`] keeps, [`audit`] and [`metrics`] tell.
 
 pub mod domain;
 
@@ -20,6 +20,8 @@ pub mod audit;
 pub mod metrics;
 
 pub mod service;
+
+pub mod listen;
 
 pub mod device;
 

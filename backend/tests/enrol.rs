@@ -101,7 +101,8 @@ impl World {
         });
         let socket = TcpListener::bind((PEER, 0)).await.expect("a port");
         let address = socket.local_addr().expect("an address");
-        tokio::spawn(listener::run(socket, identity.enrol_tls(), Arc::clone(&office)));
+        let limits = listener::limits(&config.device);
+        tokio::spawn(listener::run(socket, limits, identity.enrol_tls(), Arc::clone(&office)));
         let world = Self { office, identity, address, told, dir };
         let mut tx = world.store().write().await.expect("begins");
         assert!(tx.add_vehicle(vehicle(), time::now()).await.expect("added"));
@@ -350,7 +351,7 @@ async fn a_unit_in_place_of_another_puts_that_out() {
         assert_eq!(ended.1, SUPERSEDED);
         assert!(world.row(&certificate(&second)).await.counts(time::now()));
         let mut tx = world.store().read().await.expect("begins");
-        let signals = tx.signals_since(Timestamp::default()).await.expect("answers");
+        let signals = tx.signals_since(Timestamp::from_unix_ms(0)).await.expect("answers");
         assert_eq!(signals.first().map(|(device, _)| device), Some(&device()));
     })
     .await;
@@ -452,8 +453,8 @@ async fn a_ca_is_replaced_without_a_device_noticing() {
 #[tokio::test]
 async fn an_old_server_certificate_is_made_anew_and_a_folder_in_the_middle_of_a_change_waits() {
     let dir = tempfile::tempdir().expect("a folder");
-    let store = Store::open(&format!("sqlite:{}", dir.path().join("test.db").display()));
-    let world = World::start(store.await.expect("opens")).await;
+    let url = format!("sqlite:{}", dir.path().join("test.db").display());
+    let world = World::start(Store::open(&url).await.expect("opens")).await;
     let now = time::now();
     assert!(!world.identity.refresh(now.plus_ms(59 * DAY_MS)).expect("read"));
     let before = world.identity.enrol_tls().current();

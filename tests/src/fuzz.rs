@@ -2,12 +2,17 @@
 //!
 //! `tests/tests/fuzz.rs` runs them on the stable toolchain over seeds and seeded mutations.
 
+use bytes::BytesMut;
+use rumqttc::mqttbytes::v4::Packet;
 use tripline_agent_core::epoch::Assembler;
 use tripline_agent_core::nmea::Reader;
 use tripline_agent_core::record::scan;
 use tripline_agent_core::segment::{Items, read_header};
 use tripline_agent_core::stream::Decoder;
 use tripline_backend::beckn::v0_9;
+use tripline_backend::device::packet::{
+    CONTROL_LEN_MAX, HEADER_LEN_MAX, PACKET_LEN_MAX, Place, take,
+};
 use tripline_protocol::fix::{Fix, FixType, Refusal};
 use tripline_protocol::id::{JournalEpoch, Sequence};
 use tripline_protocol::link::down::{Command, CommitAck};
@@ -21,7 +26,7 @@ use tripline_protocol::unit::{Position, Timestamp};
 pub type Body = (&'static str, fn(&[u8]));
 
 /// Every body.
-pub const BODIES: [Body; 8] = [
+pub const BODIES: [Body; 9] = [
     ("link", link),
     ("trail", trail),
     ("trail_fixes", trail_fixes),
@@ -30,6 +35,7 @@ pub const BODIES: [Body; 8] = [
     ("journal", journal),
     ("signature_header", signature_header),
     ("beckn_request", beckn_request),
+    ("packet", packet),
 ];
 
 /// Any payload: what decodes encodes to the same message again.
@@ -148,4 +154,60 @@ fn beckn_request(bytes: &[u8]) {
     for action in ["search", "select", "init", "confirm", "status", "track", "rating"] {
         let _ = v0_9::parse(action, bytes);
     }
+}
+
+/// Anything a device may send, cut anywhere: the same packets, none of them larger than its kind may
+/// be or with a topic that MQTT forbids, and nothing that is held back grows beyond one packet.
+fn packet(bytes: &[u8]) {
+    for first in [Place::First, Place::Later] {
+        assert_eq!(packets(bytes, first, usize::MAX), packets(bytes, first, 1));
+    }
+}
+
+/// What a connection makes of these bytes when they come in pieces, to its end.
+fn packets(bytes: &[u8], first: Place, piece: usize) -> (Vec<Packet>, Option<&'static str>) {
+    let (mut buffer, mut place, mut taken) = (BytesMut::new(), first, Vec::new());
+    for piece in bytes.chunks(piece) {
+        buffer.extend_from_slice(piece);
+        loop {
+            let before = buffer.len();
+            match take(&mut buffer, place) {
+                Ok(Some(packet)) => {
+                    check_taken(&packet, before - buffer.len());
+                    taken.push(packet);
+                    place = Place::Later;
+                }
+                Ok(None) => break,
+                Err(malformed) => return (taken, Some(malformed.code())),
+            }
+        }
+        assert!(buffer.len() < PACKET_LEN_MAX + HEADER_LEN_MAX);
+    }
+    (taken, None)
+}
+
+fn check_taken(packet: &Packet, len: usize) {
+    let forbidden = ['\0', '+', '#'];
+    let max = match packet {
+        Packet::Publish(publish) => {
+            assert!(!publish.topic.is_empty() && !publish.topic.contains(forbidden));
+            PACKET_LEN_MAX
+        }
+        Packet::Connect(connect) => {
+            let will = connect.last_will.as_ref();
+            assert!(will.is_none_or(|will| !will.topic.contains(forbidden)));
+            CONTROL_LEN_MAX
+        }
+        Packet::Subscribe(_) | Packet::Unsubscribe(_) => CONTROL_LEN_MAX,
+        Packet::PubAck(_) => 2,
+        Packet::PingReq | Packet::Disconnect => 0,
+        Packet::ConnAck(_)
+        | Packet::PubRec(_)
+        | Packet::PubRel(_)
+        | Packet::PubComp(_)
+        | Packet::SubAck(_)
+        | Packet::UnsubAck(_)
+        | Packet::PingResp => panic!("devices do not send {packet:?}"),
+    };
+    assert!(len <= max + HEADER_LEN_MAX, "{len} bytes of {packet:?}");
 }

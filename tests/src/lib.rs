@@ -10,4 +10,6 @@ pub mod fuzz;
 
 pub mod world;
 
+pub mod door;
+
 pub mod demo;

@@ -108,8 +108,16 @@ fn seeds() -> Vec<Vec<u8>> {
         {"gps":"12.8,77.5","address":{"door":null}}}}}}}"#;
     let header = "Signature keyId=\"b|k|ed25519\",algorithm=\"ed25519\",created=\"1\",\
         expires=\"2\",headers=\"(created) (expires) digest\",signature=\"AAAA\"";
+    let connect =
+        b"\x10\x2a\x00\x04MQTT\x04\x06\x00\x1e\x00\x07ka-01-1\x00\x15v1/d/ka-01-1/presence\
+        \x00\x02\x01\x01";
+    let device = b"\x82\x16\x00\x01\x00\x11v1/d/ka-01-1/ack\x00\x32\x16\x00\x12v1/d/ka-01-1/live\
+        \x00\x02\x01\x40\x02\x00\x01\xc0\x00\xe0\x00";
     vec![
         Vec::new(),
+        connect.to_vec(),
+        [&connect[..], device].concat(),
+        device.to_vec(),
         trace[..3_000].to_vec(),
         ubx,
         journal,

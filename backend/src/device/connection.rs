@@ -1,4 +1,4 @@
-//! One device's connection, from CONNECT to its end.
+//! One device's connection, from its granted CONNECT to its end.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,173 +7,168 @@ use std::time::Duration;
 use bytes::Bytes;
 use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::{
-    ConnAck, Connect, ConnectReturnCode, Packet, PubAck, Publish, SubAck, Subscribe,
-    SubscribeReasonCode, UnsubAck,
+    ConnAck, ConnectReturnCode, Packet, PubAck, Publish, SubAck, Subscribe, SubscribeReasonCode,
+    UnsubAck,
 };
-use rustls::ServerConfig;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
-use tokio_rustls::TlsAcceptor;
-use tracing::{info, warn};
+use tokio::time::Instant;
+use tracing::{debug, error, warn};
 use tripline_protocol::id::{CommandNumber, DeviceId};
+use tripline_protocol::link::down::Command;
 use tripline_protocol::link::envelope::{decode, encode};
+use tripline_protocol::link::seal::seal;
 use tripline_protocol::link::topic::{Lane as TopicLane, Topic};
 use tripline_protocol::link::up::Presence;
 
 use super::codec::{PacketError, Packets};
+use super::in_flight::{InFlight, Settled};
 use super::ingest::Submitted;
-use super::sessions::Session;
-use crate::identity::authority::{Fingerprint, sha256};
+use super::opening::{Opened, Refused, canonical, open};
+use super::packet::{Malformed, Place};
+use super::report;
+use super::sessions::{Ending, Session};
+use crate::identity::live::TlsSource;
+use crate::listen::Entrance;
+use crate::metrics::OnLane;
 use crate::service::{Applied, Lane, Platform, Submission};
 use crate::time;
 
-/// A peer that has not sent its CONNECT by then is cut off, in ms.
+/// A peer that has not got through its CONNECT by then is cut off, in ms; the handshake counts, and
+/// however slowly its bytes come.
 const CONNECT_MS_MAX: u64 = 10_000;
-
-/// Longest keep-alive granted, in s; a device that asks for more, or for none, is held to this.
-const KEEP_ALIVE_S_MAX: u16 = 120;
 
 /// Commands read from the store at once.
 const COMMANDS_AT_ONCE: u32 = 16;
 
+/// Why a publish is refused, and its connection with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum PublishRefusal {
+    #[error("it published to a topic that is not its own")]
+    Topic,
+    #[error("it asked to retain a message")]
+    Retain,
+    #[error("it published with QoS 2")]
+    Qos,
+}
+
+impl PublishRefusal {
+    /// Its stable code.
+    pub(super) const fn code(self) -> &'static str {
+        match self {
+            Self::Topic => "topic-not-its-own",
+            Self::Retain => "retain",
+            Self::Qos => "qos-2",
+        }
+    }
+}
+
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
-enum Ended {
+pub(super) enum Ended {
     #[error(transparent)]
     Packet(#[from] PacketError),
     #[error("it was silent beyond its keep-alive")]
     Silent,
     #[error("a newer connection of the same device took over")]
     TakenOver,
+    #[error("its certificate was revoked")]
+    Revoked,
     #[error("the device said goodbye")]
     Goodbye,
-    #[error("it broke the rules: {0}")]
-    Rule(&'static str),
+    #[error("{0}")]
+    Publish(PublishRefusal),
     #[error("its batch could not be committed; it will come again")]
     NotCommitted,
     #[error("the store: {0}")]
     Store(#[from] crate::store::StoreError),
 }
 
+impl Ended {
+    /// Its stable code.
+    pub(super) const fn code(&self) -> &'static str {
+        match self {
+            Self::Packet(error) => error.code(),
+            Self::Silent => "silent",
+            Self::TakenOver => "taken-over",
+            Self::Revoked => "revoked",
+            Self::Goodbye => "goodbye",
+            Self::Publish(_) => "publish-refused",
+            Self::NotCommitted => "not-committed",
+            Self::Store(_) => "store",
+        }
+    }
+}
+
+impl From<Ending> for Ended {
+    fn from(ending: Ending) -> Self {
+        match ending {
+            Ending::TakenOver => Self::TakenOver,
+            Ending::Revoked => Self::Revoked,
+        }
+    }
+}
+
+/// What every connection needs.
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    pub(super) tls: TlsSource,
+    pub(super) platform: Arc<Platform>,
+    pub(super) ingest: mpsc::Sender<Submitted>,
+}
+
 /// Serves one connection.
 pub(super) async fn serve(
+    endpoint: Arc<Endpoint>,
     stream: TcpStream,
-    tls: Arc<ServerConfig>,
     peer: SocketAddr,
-    platform: Arc<Platform>,
-    ingest: mpsc::Sender<Submitted>,
+    entrance: Entrance,
 ) {
+    let (platform, peer) = (&endpoint.platform, canonical(peer));
     let _ = stream.set_nodelay(true);
-    let deadline = Duration::from_millis(CONNECT_MS_MAX);
-    let opened = tokio::time::timeout(deadline, open(stream, tls, &platform)).await;
-    let (packets, device, certificate, keep_alive) = match opened {
-        Ok(Ok(opened)) => opened,
-        Ok(Err(reason)) => {
-            warn!(%peer, %reason, "connection refused");
-            return;
-        }
-        Err(_) => {
-            warn!(%peer, "connection refused: no CONNECT in time");
-            return;
-        }
+    // In a box that goes when the device is in: an idle connection need not carry its handshake.
+    let opened = match Box::pin(opened(&endpoint, stream, &entrance)).await {
+        Ok(opened) => opened,
+        Err(refused) => return report::refused(platform, peer, &refused),
     };
-    let session = platform.sessions.enter(&device);
-    info!(%device, %peer, "device connected");
+    let Opened { packets, device, certificate, silence_max } = opened;
+    let session = Arc::new(Session::new(peer, certificate, time::now()));
+    let take_over = platform.sessions.enter(&device, &session);
+    report::connected(platform, &device, peer, take_over);
     let mut connection = Connection {
         packets,
-        device: device.clone(),
-        certificate,
-        keep_alive,
-        platform: Arc::clone(&platform),
-        ingest,
-        session: Arc::clone(&session),
+        device,
+        silence_max,
+        silent_at: Instant::now() + silence_max,
+        endpoint: Arc::clone(&endpoint),
+        session,
+        in_flight: InFlight::default(),
         commands_wanted: false,
         commands_sent: CommandNumber::default(),
         packet_id: 0,
     };
-    let reason = match connection.run().await {
-        Ok(never) => match never {},
-        Err(ended) => ended,
-    };
-    platform.sessions.leave(&device, &session);
-    info!(%device, %reason, "device disconnected");
+    let ended = connection.run().await;
+    let Connection { device, session, .. } = &connection;
+    platform.sessions.leave(device, session, time::now());
+    if matches!(ended, Ended::Revoked) {
+        report::revoked(platform, device, peer);
+    }
+    report::disconnected(platform, device, peer, &ended);
 }
 
-/// Shakes hands, reads and answers the CONNECT.
-async fn open(
+/// The device that came in, unless its time is up or its place is needed before that.
+async fn opened(
+    endpoint: &Endpoint,
     stream: TcpStream,
-    tls: Arc<ServerConfig>,
-    platform: &Platform,
-) -> Result<(Packets, DeviceId, Fingerprint, Duration), String> {
-    let stream = TlsAcceptor::from(tls).accept(stream).await.map_err(|error| error.to_string())?;
-    let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
-    let certificate = sha256(shown.ok_or("it showed no certificate")?);
-    let mut packets = Packets::new(stream);
-    let packet = match packets.read_connect().await {
-        Ok(packet) => packet,
-        Err(error @ PacketError::Level { .. }) => {
-            let _ = refuse(&mut packets, ConnectReturnCode::RefusedProtocolVersion).await;
-            return Err(error.to_string());
-        }
-        Err(error) => return Err(error.to_string()),
+    entrance: &Entrance,
+) -> Result<Opened, Refused> {
+    let deadline = Duration::from_millis(CONNECT_MS_MAX);
+    let opening = open(stream, endpoint.tls.current(), &endpoint.platform);
+    let opened = tokio::select! {
+        () = entrance.evicted() => return Err(Refused::Evicted),
+        opened = tokio::time::timeout(deadline, opening) => opened.map_err(|_| Refused::Late)??,
     };
-    let Packet::Connect(connect) = packet else {
-        return Err("its first packet is no CONNECT".into());
-    };
-    let device = match authenticate(&connect, &certificate, platform).await {
-        Ok(device) => device,
-        Err((code, reason)) => {
-            let _ = refuse(&mut packets, code).await;
-            return Err(reason);
-        }
-    };
-    let asked = if connect.keep_alive == 0 { KEEP_ALIVE_S_MAX } else { connect.keep_alive };
-    let keep_alive = Duration::from_secs(u64::from(asked.min(KEEP_ALIVE_S_MAX)));
-    packets
-        .write(&[Packet::ConnAck(ConnAck::new(ConnectReturnCode::Success, false))])
-        .await
-        .map_err(|error| error.to_string())?;
-    // One and a half times the keep-alive, section 3.1.2.10 of MQTT 3.1.1.
-    Ok((packets, device, certificate, keep_alive * 3 / 2))
-}
-
-async fn refuse(packets: &mut Packets, code: ConnectReturnCode) -> Result<(), PacketError> {
-    packets.write(&[Packet::ConnAck(ConnAck::new(code, false))]).await
-}
-
-/// Who connects: the client id must be the device of the certificate, the certificate must count, and
-/// the will be the device's own.
-async fn authenticate(
-    connect: &Connect,
-    certificate: &Fingerprint,
-    platform: &Platform,
-) -> Result<DeviceId, (ConnectReturnCode, String)> {
-    let not_authorized = |reason: &str| (ConnectReturnCode::NotAuthorized, reason.to_owned());
-    let device: DeviceId = connect
-        .client_id
-        .parse()
-        .map_err(|error| (ConnectReturnCode::BadClientId, format!("client id: {error}")))?;
-    if let Some(will) = &connect.last_will
-        && will.topic != (Topic { device: device.clone(), lane: TopicLane::Presence }).to_string()
-    {
-        return Err(not_authorized("its will is not on its own presence topic"));
-    }
-    let unavailable = |error: &dyn std::fmt::Display| {
-        (ConnectReturnCode::ServiceUnavailable, format!("the store: {error}"))
-    };
-    let mut tx = platform.store.read().await.map_err(|error| unavailable(&error))?;
-    let known = tx.certificate(certificate).await.map_err(|error| unavailable(&error))?;
-    let known = known.ok_or_else(|| not_authorized("its certificate is not known"))?;
-    if known.device != device {
-        return Err(not_authorized("its client id is not the device of its certificate"));
-    }
-    if known.ended.is_some() {
-        return Err(not_authorized("its certificate was revoked"));
-    }
-    if known.expires_at <= time::now() {
-        return Err(not_authorized("its certificate has expired"));
-    }
-    Ok(device)
+    if entrance.admit() { Ok(opened) } else { Err(Refused::Evicted) }
 }
 
 /// QoS 2 is not spoken here.
@@ -187,32 +182,54 @@ const fn granted_qos(asked: QoS) -> QoS {
 struct Connection {
     packets: Packets,
     device: DeviceId,
-    certificate: Fingerprint,
-    keep_alive: Duration,
-    platform: Arc<Platform>,
-    ingest: mpsc::Sender<Submitted>,
+    silence_max: Duration,
+    silent_at: Instant,
+    endpoint: Arc<Endpoint>,
     session: Arc<Session>,
+    in_flight: InFlight,
     commands_wanted: bool,
     commands_sent: CommandNumber,
     packet_id: u16,
 }
 
-/// A connection runs until it ends; it has no good end.
+/// A connection works until it ends; it has no good end.
 enum Never {}
 
 impl Connection {
-    async fn run(&mut self) -> Result<Never, Ended> {
+    /// Works until it is told to end, wherever it waits then, or ends by itself.
+    async fn run(&mut self) -> Ended {
+        let session = Arc::clone(&self.session);
+        tokio::select! {
+            biased;
+            ending = session.must_end() => ending.into(),
+            ended = self.work() => match ended {
+                Ok(never) => match never {},
+                Err(ended) => ended,
+            },
+        }
+    }
+
+    async fn work(&mut self) -> Result<Never, Ended> {
+        let granted = ConnAck::new(ConnectReturnCode::Success, false);
+        self.packets.write(&[Packet::ConnAck(granted)]).await?;
         loop {
             tokio::select! {
-                // 1. A newer connection.
-                () = self.session.taken_over.notified() => return Err(Ended::TakenOver),
+                biased;
+                // 1. Commits.
+                settled = self.in_flight.settled(), if !self.in_flight.is_empty() => {
+                    self.acknowledge(settled.map_err(|_| Ended::NotCommitted)?).await?;
+                }
                 // 2. Commands for the device.
                 () = self.session.commands.notified(), if self.commands_wanted => {
-                    self.send_commands().await?;
+                    Box::pin(self.send_commands()).await?;
                 }
-                // 3. What the device sends, which it must within its keep-alive.
-                packet = tokio::time::timeout(self.keep_alive, self.packets.read()) => {
+                // 3. What the device sends, which it must within its keep-alive; it is not read while
+                //    too much of it waits.
+                packet = tokio::time::timeout_at(self.silent_at, self.packets.read(Place::Later)),
+                    if !self.in_flight.is_full() =>
+                {
                     let packet = packet.map_err(|_| Ended::Silent)??;
+                    self.silent_at = Instant::now() + self.silence_max;
                     self.take_in(packet).await?;
                 }
             }
@@ -222,7 +239,7 @@ impl Connection {
     async fn take_in(&mut self, packet: Packet) -> Result<(), Ended> {
         match packet {
             Packet::Publish(publish) => self.take_in_publish(publish).await,
-            Packet::Subscribe(subscribe) => self.subscribe(subscribe).await,
+            Packet::Subscribe(subscribe) => Box::pin(self.subscribe(subscribe)).await,
             Packet::Unsubscribe(unsubscribe) => {
                 let answer = Packet::UnsubAck(UnsubAck { pkid: unsubscribe.pkid });
                 Ok(self.packets.write(&[answer]).await?)
@@ -231,27 +248,26 @@ impl Connection {
             // A command counts as taken in when the device says so in an event, not before.
             Packet::PubAck(_) => Ok(()),
             Packet::Disconnect => Err(Ended::Goodbye),
-            Packet::Connect(_) => Err(Ended::Rule("a second CONNECT")),
-            Packet::ConnAck(_)
+            // Refused by their first byte already.
+            Packet::Connect(_)
+            | Packet::ConnAck(_)
             | Packet::PubRec(_)
             | Packet::PubRel(_)
             | Packet::PubComp(_)
             | Packet::SubAck(_)
             | Packet::UnsubAck(_)
-            | Packet::PingResp => Err(Ended::Rule("a packet that devices do not send")),
+            | Packet::PingResp => Err(PacketError::from(Malformed::Kind(0)).into()),
         }
     }
 
     async fn subscribe(&mut self, subscribe: Subscribe) -> Result<(), Ended> {
         let mut granted = Vec::with_capacity(subscribe.filters.len());
         for filter in &subscribe.filters {
-            let topic = filter.path.parse::<Topic>().ok();
-            let lane = topic.filter(|topic| topic.device == self.device).map(|topic| topic.lane);
-            granted.push(if let Some(lane) = lane.filter(|lane| !lane.is_up()) {
+            granted.push(if let Some(lane) = self.own(&filter.path).filter(|lane| !lane.is_up()) {
                 self.commands_wanted |= lane == TopicLane::Command;
                 SubscribeReasonCode::Success(granted_qos(filter.qos))
             } else {
-                warn!(device = %self.device, filter = %filter.path, "subscription refused");
+                report::subscription_refused(self.platform(), &self.device, self.session.peer);
                 SubscribeReasonCode::Failure
             });
         }
@@ -260,95 +276,152 @@ impl Connection {
         if self.commands_wanted { self.send_commands().await } else { Ok(()) }
     }
 
+    fn platform(&self) -> &Arc<Platform> {
+        &self.endpoint.platform
+    }
+
+    /// The lane of a topic, if the topic is this device's.
+    fn own(&self, topic: &str) -> Option<TopicLane> {
+        let topic: Topic = topic.parse().ok()?;
+        (topic.device == self.device).then_some(topic.lane)
+    }
+
     async fn take_in_publish(&mut self, publish: Publish) -> Result<(), Ended> {
-        let topic = publish.topic.parse::<Topic>().ok();
-        let lane = topic.filter(|topic| topic.device == self.device).map(|topic| topic.lane);
-        let lane = lane.filter(|lane| lane.is_up());
-        let lane = lane.ok_or(Ended::Rule("it published to a topic that is not its own"))?;
-        if publish.retain {
-            return Err(Ended::Rule("it asked to retain a message"));
-        }
-        match publish.qos {
-            QoS::AtMostOnce | QoS::AtLeastOnce => {}
-            QoS::ExactlyOnce => return Err(Ended::Rule("it published with QoS 2")),
-        }
-        let mut answers = Vec::new();
-        match lane {
-            TopicLane::Live => match decode(&publish.payload) {
-                Ok(live) => self.platform.handle_live(&self.device, live),
-                Err(error) => self.ignore(lane, &error),
-            },
-            TopicLane::Presence => match decode(&publish.payload) {
-                Ok(Presence::Here { agent_version }) => {
-                    info!(device = %self.device, agent_version, "here");
-                }
-                Ok(Presence::Gone) => info!(device = %self.device, "going"),
-                Err(error) => self.ignore(lane, &error),
-            },
+        let lane = self.check(&publish).map_err(Ended::Publish)?;
+        self.platform().metrics.publishes.get_or_create(&OnLane { lane: lane.code() }).inc();
+        let outcome = match lane {
             TopicLane::Event => match decode(&publish.payload) {
-                Ok(batch) => answers.extend(self.commit(Lane::Event(batch)).await?),
+                Ok(batch) => Some(self.submit(Lane::Event(batch)).await?),
                 Err(error) => self.ignore(lane, &error),
             },
             TopicLane::Trail => match decode(&publish.payload) {
                 Ok(batch) => {
                     let payload = publish.payload.to_vec();
-                    answers.extend(self.commit(Lane::Trail(batch, payload)).await?);
+                    Some(self.submit(Lane::Trail(batch, payload)).await?)
                 }
                 Err(error) => self.ignore(lane, &error),
             },
-            TopicLane::Ack | TopicLane::Command => {}
-        }
-        if publish.qos == QoS::AtLeastOnce {
-            answers.insert(0, Packet::PubAck(PubAck::new(publish.pkid)));
-        }
-        Ok(self.packets.write(&answers).await?)
+            TopicLane::Live => match decode(&publish.payload) {
+                Ok(live) => {
+                    self.platform().handle_live(&self.device, live);
+                    None
+                }
+                Err(error) => self.ignore(lane, &error),
+            },
+            TopicLane::Presence => match decode(&publish.payload) {
+                Ok(presence) => {
+                    self.note(presence);
+                    None
+                }
+                Err(error) => self.ignore(lane, &error),
+            },
+            TopicLane::Ack | TopicLane::Command => None,
+        };
+        let pkid = (publish.qos == QoS::AtLeastOnce).then_some(publish.pkid);
+        self.in_flight.push(pkid, outcome);
+        Ok(())
     }
 
-    fn ignore(&self, lane: TopicLane, error: &dyn std::fmt::Display) {
+    /// The lane of a publish that may be.
+    fn check(&self, publish: &Publish) -> Result<TopicLane, PublishRefusal> {
+        let lane = self.own(&publish.topic).filter(|lane| lane.is_up());
+        let lane = lane.ok_or(PublishRefusal::Topic)?;
+        if publish.retain {
+            return Err(PublishRefusal::Retain);
+        }
+        match publish.qos {
+            QoS::AtMostOnce | QoS::AtLeastOnce => Ok(lane),
+            QoS::ExactlyOnce => Err(PublishRefusal::Qos),
+        }
+    }
+
+    fn ignore<T>(&self, lane: TopicLane, error: &dyn std::fmt::Display) -> Option<T> {
         warn!(device = %self.device, %lane, %error, "message ignored");
+        None
     }
 
-    /// Has a batch committed; gives the CommitAck that says so.
-    async fn commit(&self, lane: Lane) -> Result<Option<Packet>, Ended> {
-        let (applied, outcome) = oneshot::channel();
-        let submission =
-            Submission { device: self.device.clone(), certificate: self.certificate, lane };
-        let submitted = Submitted { submission, applied };
-        self.ingest.send(submitted).await.map_err(|_| Ended::NotCommitted)?;
-        match outcome.await.map_err(|_| Ended::NotCommitted)? {
-            Applied::Committed(commit_ack) => {
-                let payload = encode(&commit_ack);
-                Ok(Some(self.publish(TopicLane::Ack, QoS::AtMostOnce, payload)))
+    fn note(&self, presence: Presence) {
+        let sessions = &self.platform().sessions;
+        match presence {
+            Presence::Here { agent_version } => {
+                debug!(device = %self.device, agent_version, "here");
+                sessions.here(&self.device, &self.session, agent_version);
             }
-            Applied::Early => Ok(None),
-            Applied::SetAside => Err(Ended::Rule("its certificate was revoked")),
+            Presence::Gone => sessions.gone(&self.device, &self.session, time::now()),
         }
+    }
+
+    /// Has a batch committed; tells later what became of it.
+    async fn submit(&self, lane: Lane) -> Result<oneshot::Receiver<Applied>, Ended> {
+        let (applied, outcome) = oneshot::channel();
+        let certificate = self.session.certificate;
+        let submission = Submission { device: self.device.clone(), certificate, lane };
+        let submitted = Submitted { submission, applied };
+        self.endpoint.ingest.send(submitted).await.map_err(|_| Ended::NotCommitted)?;
+        Ok(outcome)
+    }
+
+    /// Answers the oldest publish, and every other that can be answered by now, in one write.
+    async fn acknowledge(&mut self, oldest: Settled) -> Result<(), Ended> {
+        // A device that was not read could not be heard.
+        self.silent_at = self.silent_at.max(Instant::now() + self.silence_max);
+        let mut answers = Vec::new();
+        let mut next = Some(oldest);
+        let mut revoked = false;
+        while let Some(Settled { pkid, applied }) = next {
+            if applied == Some(Applied::SetAside) {
+                revoked = true;
+                break;
+            }
+            answers.extend(pkid.map(|pkid| Packet::PubAck(PubAck::new(pkid))));
+            if let Some(Applied::Committed(commit_ack)) = applied {
+                let payload = encode(&commit_ack);
+                answers.push(self.publish(TopicLane::Ack, QoS::AtMostOnce, 0, payload));
+            }
+            next = self.in_flight.settled_already().map_err(|_| Ended::NotCommitted)?;
+        }
+        self.packets.write(&answers).await?;
+        if revoked { Err(Ended::Revoked) } else { Ok(()) }
     }
 
     /// Sends the commands that the device has not reported on, each once a connection.
     async fn send_commands(&mut self) -> Result<(), Ended> {
         loop {
-            let mut tx = self.platform.store.read().await?;
+            let mut tx = self.platform().store.read().await?;
             let open =
                 tx.open_down_messages(&self.device, self.commands_sent, COMMANDS_AT_ONCE).await?;
             drop(tx);
             let Some((last, _)) = open.last() else { return Ok(()) };
             self.commands_sent = *last;
             for (number, payload) in open {
-                self.packet_id = self.packet_id.checked_add(1).unwrap_or(1);
-                let mut packet = self.publish(TopicLane::Command, QoS::AtLeastOnce, payload);
-                if let Packet::Publish(publish) = &mut packet {
-                    publish.pkid = self.packet_id;
+                if let Some(packet) = self.sealed(number, &payload) {
+                    self.packets.write(&[packet]).await?;
+                    debug!(device = %self.device, %number, "command sent");
                 }
-                info!(device = %self.device, %number, "command sent");
-                self.packets.write(&[packet]).await?;
             }
         }
     }
 
-    fn publish(&self, lane: TopicLane, qos: QoS, payload: Vec<u8>) -> Packet {
+    /// A stored command as it goes over the wire. Sealed as it is sent, so that what waits in the store
+    /// is sealed with the key of the day.
+    fn sealed(&mut self, number: CommandNumber, payload: &[u8]) -> Option<Packet> {
+        let command: Command = match decode(payload) {
+            Ok(command) => command,
+            Err(error) => {
+                error!(device = %self.device, %number, %error, "a stored command cannot be read");
+                return None;
+            }
+        };
+        let topic = Topic { device: self.device.clone(), lane: TopicLane::Command };
+        let payload = seal(&command, &topic, &self.platform().command_key);
+        self.packet_id = self.packet_id.checked_add(1).unwrap_or(1);
+        Some(self.publish(TopicLane::Command, QoS::AtLeastOnce, self.packet_id, payload))
+    }
+
+    fn publish(&self, lane: TopicLane, qos: QoS, pkid: u16, payload: Vec<u8>) -> Packet {
         let topic = Topic { device: self.device.clone(), lane }.to_string();
         let mut publish = Publish::new(topic, qos, Vec::new());
+        publish.pkid = pkid;
         publish.payload = Bytes::from(payload);
         Packet::Publish(publish)
     }

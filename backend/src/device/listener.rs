@@ -1,46 +1,60 @@
-//! Accepts devices.
+//! The device endpoint's tasks: lets devices in, writes down who is there, and hears what changed.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc};
-use tracing::warn;
+use tokio::sync::mpsc;
+use tracing::error;
 
-use super::connection;
+use super::connection::{self, Endpoint};
 use super::ingest::Submitted;
+use super::{presence, report, watch};
+use crate::config;
 use crate::identity::live::TlsSource;
+use crate::listen::{self, Door, Limits, Rate, Refusal};
 use crate::service::Platform;
+use crate::time;
 
-/// Connections at once.
-const CONNECTIONS_MAX: usize = 10_000;
+/// Connections that have not got through their CONNECT: some seconds of handshakes on two cores.
+const PENDING_MAX: usize = 4_096;
 
-/// Wait after a failed accept (out of file descriptors, mostly), in ms.
-const ACCEPT_RETRY_MS: u64 = 100;
+/// Such connections from one address. Generous, since behind a carrier's NAT thousands of vehicles
+/// share one and come back together; see `docs/decisions/0024`.
+const PENDING_PER_ADDRESS_MAX: usize = 1_024;
+
+/// Seconds' worth of an address's rate that may come at once.
+const BURST_S: u32 = 5;
+
+/// What the device endpoint admits under this configuration.
+pub const fn limits(config: &config::Device) -> Limits {
+    let per_s = config.connects_per_address_per_s;
+    Limits {
+        connections_max: config.connections_max,
+        pending_max: PENDING_MAX,
+        pending_per_address_max: PENDING_PER_ADDRESS_MAX,
+        rate_per_address: Some(Rate { per_s, burst: per_s.saturating_mul(BURST_S) }),
+    }
+}
 
 /// Accepts until the task is dropped.
 pub async fn run(
     listener: TcpListener,
+    limits: Limits,
     tls: TlsSource,
     platform: Arc<Platform>,
     ingest: mpsc::Sender<Submitted>,
 ) {
-    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    loop {
-        let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((stream, peer)) => {
-                let (platform, ingest) = (Arc::clone(&platform), ingest.clone());
-                let tls = tls.current();
-                tokio::spawn(async move {
-                    connection::serve(stream, tls, peer, platform, ingest).await;
-                    drop(permit);
-                });
-            }
-            Err(error) => {
-                warn!(%error, "device listener cannot accept");
-                tokio::time::sleep(Duration::from_millis(ACCEPT_RETRY_MS)).await;
-            }
-        }
+    if let Err(error) = presence::begin(&platform, time::now()).await {
+        error!(%error, "presence of before the start could not be ended");
+    }
+    let endpoint = Arc::new(Endpoint { tls, platform: Arc::clone(&platform), ingest });
+    let serve =
+        |stream, peer, entrance| connection::serve(Arc::clone(&endpoint), stream, peer, entrance);
+    let turned_away = |peer, refusal: Refusal| report::turned_away(&platform, peer, refusal);
+    // None of them ends by itself.
+    tokio::select! {
+        () = listen::run(listener, Door::new(limits), serve, turned_away) => {}
+        () = presence::run(Arc::clone(&platform)) => {}
+        () = watch::run(Arc::clone(&platform)) => {}
     }
 }

@@ -1,19 +1,31 @@
-//! The HTTP accept loop: hyper with a timer, since `axum::serve` sets none and a slow client would
-//! hold its connection for ever.
+//! HTTP connections: hyper with a timer, since `axum::serve` sets none and a slow client would hold
+//! its connection for ever.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
-use tracing::{debug, warn};
+use tracing::debug;
 
-/// Connections at once.
-const CONNECTIONS_MAX: usize = 1024;
+use crate::listen::{self, Door, Entrance, Limits};
+
+/// What HTTP listeners admit. There is no limit for an address: behind a reverse proxy all of the
+/// world is one.
+pub const LIMITS: Limits = Limits {
+    connections_max: 1024,
+    pending_max: 512,
+    pending_per_address_max: 512,
+    rate_per_address: None,
+};
 
 /// Longest time for a request's head, in ms.
 const HEAD_MS_MAX: u64 = 10_000;
@@ -21,32 +33,36 @@ const HEAD_MS_MAX: u64 = 10_000;
 /// Longest life of a connection, in ms: it bounds a body that drips in.
 const CONNECTION_MS_MAX: u64 = 120_000;
 
-/// Wait after a failed accept (out of file descriptors, mostly), in ms.
-const ACCEPT_RETRY_MS: u64 = 100;
-
 /// Serves until the task is dropped.
 pub async fn run(listener: TcpListener, router: Router) {
-    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    loop {
-        let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((stream, peer)) => {
-                let service = TowerToHyperService::new(router.clone());
-                tokio::spawn(async move {
-                    let connection = http1::Builder::new()
-                        .timer(TokioTimer::new())
-                        .header_read_timeout(Duration::from_millis(HEAD_MS_MAX))
-                        .serve_connection(TokioIo::new(stream), service);
-                    let life = Duration::from_millis(CONNECTION_MS_MAX);
-                    if let Ok(Err(error)) = tokio::time::timeout(life, connection).await {
-                        debug!(%peer, %error, "HTTP connection ended");
-                    }
-                    drop(permit);
-                });
-            }
-            Err(error) => {
-                warn!(%error, "HTTP listener cannot accept");
-                tokio::time::sleep(Duration::from_millis(ACCEPT_RETRY_MS)).await;
+    let serve = |stream, peer, entrance| connection(stream, peer, entrance, router.clone());
+    let refused = |peer, refusal: listen::Refusal| {
+        debug!(%peer, reason = refusal.code(), "HTTP connection refused");
+    };
+    listen::run(listener, Door::new(LIMITS), serve, refused).await;
+}
+
+/// Serves one connection. Its peer has shown who it is with the head of a first request.
+pub async fn connection<S>(stream: S, peer: SocketAddr, entrance: Entrance, router: Router)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let entrance = Arc::new(entrance);
+    let (admitted, service) = (Arc::clone(&entrance), TowerToHyperService::new(router));
+    let service = service_fn(move |request: Request<Incoming>| {
+        admitted.admit();
+        service.call(request)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_millis(HEAD_MS_MAX))
+        .serve_connection(TokioIo::new(stream), service);
+    let life = Duration::from_millis(CONNECTION_MS_MAX);
+    tokio::select! {
+        () = entrance.evicted() => debug!(%peer, "HTTP connection made room for a newer one"),
+        ended = tokio::time::timeout(life, connection) => {
+            if let Ok(Err(error)) = ended {
+                debug!(%peer, %error, "HTTP connection ended");
             }
         }
     }

@@ -56,6 +56,14 @@ impl Process {
         pid.with_context(|| format!("{} ended before it was told to", self.name))
     }
 
+    /// The memory it has in RAM, in KiB, as the kernel counts it.
+    pub fn resident_kib(&self) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()?))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.split_whitespace().next());
+        Ok(number.context("VmRSS")?.parse()?)
+    }
+
     /// Lets it write no file beyond so many bytes.
     pub(super) fn limit_files(&self, bytes_max: Option<u64>) -> Result<()> {
         let limit = Rlimit { current: bytes_max, maximum: None };

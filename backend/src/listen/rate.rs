@@ -1,0 +1,57 @@
+//! How often somebody may come: so much a second on average, and some more at once.
+
+use std::time::{Duration, Instant};
+
+/// A rate with a burst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// How often a second on average; at least 1.
+    pub per_s: u32,
+    /// How often at once.
+    pub burst: u32,
+}
+
+/// One peer's account of a [`Rate`]: a token bucket kept as the instant at which it is full again.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Account {
+    full_at: Instant,
+}
+
+impl Account {
+    pub(super) const fn new(now: Instant) -> Self {
+        Self { full_at: now }
+    }
+
+    /// Whether once more is within the rate; then it is counted.
+    pub(super) fn take(&mut self, rate: Rate, now: Instant) -> bool {
+        let interval = Duration::from_secs(1) / rate.per_s.max(1);
+        let full_at = self.full_at.max(now) + interval;
+        if full_at.duration_since(now) > interval * rate.burst.max(1) {
+            return false;
+        }
+        self.full_at = full_at;
+        true
+    }
+
+    /// Whether it says nothing that a new one would not.
+    pub(super) fn is_full(&self, now: Instant) -> bool {
+        self.full_at <= now
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_passes_at_once_and_then_the_average() {
+        let (rate, start) = (Rate { per_s: 10, burst: 5 }, Instant::now());
+        let mut account = Account::new(start);
+        let taken = (0..20).filter(|_| account.take(rate, start)).count();
+        assert_eq!(taken, 5);
+        let later = start + Duration::from_millis(200);
+        assert_eq!((0..20).filter(|_| account.take(rate, later)).count(), 2);
+        assert!(!account.is_full(later));
+        assert!(account.is_full(start + Duration::from_secs(1)));
+    }
+}
