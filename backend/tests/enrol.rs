@@ -1,5 +1,7 @@
 //! Enrolment, renewal and their end, over real HTTPS and with both stores.
 
+mod https;
+
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -9,15 +11,12 @@ use rcgen::{
     KeyUsagePurpose,
 };
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::{CertificateDer, ServerName};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use tokio_rustls::TlsConnector;
 use tripline_backend::audit::{Audit, AuditKind, Entry};
 use tripline_backend::config::{Config, SAMPLE};
 use tripline_backend::domain::order::Vehicle;
@@ -38,6 +37,8 @@ use tripline_protocol::enrol::{
 use tripline_protocol::id::DeviceId;
 use tripline_protocol::signing::SecretKey;
 use tripline_protocol::unit::Timestamp;
+
+use https::{Shown, client, csr, post};
 
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const DAY_MS: i64 = 86_400_000;
@@ -139,23 +140,7 @@ impl World {
     /// Asks over HTTPS, with or without a certificate; gives status and JSON.
     async fn post(&self, path: &str, body: &Value, shown: Option<Shown<'_>>) -> (u16, Value) {
         let authorities = self.identity.authorities();
-        let tls = client(&authorities.serving().certificate, shown);
-        let stream = TcpStream::connect(self.address).await.expect("connects");
-        let name = ServerName::try_from("127.0.0.1").expect("a name");
-        let mut stream = tls.connect(name, stream).await.expect("TLS");
-        let body = body.to_string();
-        let request = format!(
-            "POST {path} HTTP/1.1\r\nhost: enrol\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        stream.write_all(request.as_bytes()).await.expect("sent");
-        let mut answer = Vec::new();
-        // A server that has answered may close without a word on the rest of a body it did not want.
-        let _ = stream.read_to_end(&mut answer).await;
-        let answer = String::from_utf8(answer).expect("UTF-8");
-        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
-        let status = head.split(' ').nth(1).and_then(|text| text.parse().ok()).expect("a status");
-        (status, serde_json::from_str(body).expect("JSON"))
+        post(self.address, &authorities.serving().certificate, path, body, shown).await
     }
 
     async fn enrol(&self, code: &str, key: &KeyPair) -> (u16, Value) {
@@ -187,23 +172,6 @@ impl World {
     }
 }
 
-/// A certificate that a client shows, and its key.
-type Shown<'a> = (&'a CertificateDer<'static>, &'a KeyPair);
-
-fn client(ca: &CertificateDer<'static>, shown: Option<Shown<'_>>) -> TlsConnector {
-    let mut roots = RootCertStore::empty();
-    roots.add(ca.clone()).expect("a CA");
-    let builder = ClientConfig::builder().with_root_certificates(roots);
-    let config = match shown {
-        None => builder.with_no_client_auth(),
-        Some((certificate, key)) => {
-            let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-            builder.with_client_auth_cert(vec![certificate.clone()], key).expect("a pair")
-        }
-    };
-    TlsConnector::from(Arc::new(config))
-}
-
 fn device() -> DeviceId {
     "ka01ab1234".parse().expect("valid")
 }
@@ -220,11 +188,6 @@ fn vehicle() -> Vehicle {
 
 fn key() -> KeyPair {
     KeyPair::generate().expect("a key")
-}
-
-fn csr(key: &KeyPair) -> String {
-    let request = CertificateParams::default().serialize_request(key).expect("a request");
-    request.pem().expect("PEM")
 }
 
 fn enrolled(answer: (u16, Value)) -> Enrolled {
