@@ -18,7 +18,7 @@ use tripline_protocol::enrol::{ENROL_PATH, RENEW_PATH};
 use https::{csr, post};
 
 /// Longest wait for something that a platform does within seconds.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Kills the platform when the test is over.
 struct Serving(Child);
