@@ -6,6 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
+use tripline_backend::identity::authority::hex;
 use tripline_protocol::enrol::EnrolCode;
 
 /// Refused, with the reason.
@@ -106,8 +107,7 @@ fn a_vehicle_is_added_with_a_code_and_told_apart_in_the_list() {
     let code: EnrolCode = added["code"].as_str().and_then(|c| c.parse().ok()).expect("a code");
     let shown = folder.json(&["ca", "show"]).remove(0);
     let pinned = shown["fingerprint"].as_str().expect("text");
-    let hex: String = code.ca_fingerprint.iter().map(|byte| format!("{byte:02x}")).collect();
-    assert!(pinned.starts_with(&hex), "{pinned} {hex}");
+    assert!(pinned.starts_with(&hex(&code.ca_fingerprint)), "{pinned}");
 
     let printed = folder.text(&[
         "vehicle",
