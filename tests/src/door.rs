@@ -102,6 +102,11 @@ impl Door {
         self.process.resident_kib()
     }
 
+    /// Lets the platform have so many files and connections open.
+    pub fn limit_descriptors(&self, max: u64) -> Result<()> {
+        self.process.limit_descriptors(max)
+    }
+
     /// What the platform logged so far.
     pub fn log(&self) -> Result<String> {
         Ok(std::fs::read_to_string(self.dir.path().join("bpp.log"))?)

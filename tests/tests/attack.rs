@@ -15,8 +15,8 @@ use tripline_protocol::link::trail::{TrailBatch, TrailEntry, TrailFix};
 use tripline_protocol::link::up::Stream;
 use tripline_protocol::unit::{Position, Timestamp};
 use tripline_tests::door::{
-    DISCONNECT, Door, Identity, PINGREQ, PINGRESP, connect, connect_with, packet, publish, string,
-    subscribe,
+    DISCONNECT, Door, HONEST, Identity, PINGREQ, PINGRESP, connect, connect_with, packet, publish,
+    string, subscribe,
 };
 use tripline_tests::world::PATIENCE;
 
@@ -103,9 +103,14 @@ async fn nothing_done_around_the_connect_keeps_an_honest_device_out() -> Result<
     under(door, honest, "300 handshakes, a byte every 100 ms", slow_handshakes(door, 300)).await?;
     under(door, honest, "100 CONNECTs, a byte a second", slow_connects(door, rogue, 100)).await?;
     under(door, honest, "9,000 resets before and in the handshake", resets(door, 9_000)).await?;
+    let what = "600 silent peers from the honest device's address";
+    under(door, honest, what, silent_neighbours(door, 600)).await?;
     let what = "1,000 resets around a CONNECT";
     under(door, honest, what, resets_at_connect(door, rogue, 1_000)).await?;
     under(door, honest, "10,000 connections from one address", flood(door, 10_000)).await?;
+    // What it was told at its start holds no more.
+    door.limit_descriptors(300)?;
+    under(door, honest, "1,000 silent peers and 300 descriptors", silent(door, 1_000, 4)).await?;
     Ok(())
 }
 
@@ -123,7 +128,16 @@ async fn silent(door: &Door, count: usize, addresses: usize) -> Result<()> {
     tokio_sleep(3).await
 }
 
-/// The first bytes of a ClientHello, one at a time, until the platform has had enough.
+/// The same from where the honest device comes from too, as behind one NAT.
+async fn silent_neighbours(door: &Door, count: usize) -> Result<()> {
+    let mut peers = Vec::with_capacity(count);
+    for _ in 0..count {
+        peers.push(door.tcp(HONEST).await?);
+    }
+    tokio_sleep(3).await
+}
+
+/// The first bytes of a client hello, one at a time, until the platform has had enough.
 async fn slow_handshakes(door: &Door, count: usize) -> Result<()> {
     let mut peers = Vec::new();
     for n in 0..count {

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use tracing::error;
+use tracing::{error, warn};
 
 use super::connection::{self, Endpoint};
 use super::ingest::Submitted;
 use super::{presence, report, watch};
 use crate::config;
 use crate::identity::live::TlsSource;
-use crate::listen::{self, Door, Limits, Rate, Refusal};
+use crate::listen::{self, Door, Limits, Rate, Refusal, descriptors};
 use crate::service::Platform;
 use crate::time;
 
@@ -25,11 +25,15 @@ const PENDING_PER_ADDRESS_MAX: usize = 1_024;
 /// Seconds' worth of an address's rate that may come at once.
 const BURST_S: u32 = 5;
 
-/// What the device endpoint admits under this configuration.
-pub const fn limits(config: &config::Device) -> Limits {
+/// What the device endpoint admits under this configuration, and with the file descriptors there are.
+pub fn limits(config: &config::Device) -> Limits {
     let per_s = config.connects_per_address_per_s;
+    let (wanted, possible) = (config.connections_max, descriptors::for_connections());
+    if possible < wanted {
+        warn!(wanted, possible, "too few open files are allowed for [device] connections_max");
+    }
     Limits {
-        connections_max: config.connections_max,
+        connections_max: wanted.min(possible),
         pending_max: PENDING_MAX,
         pending_per_address_max: PENDING_PER_ADDRESS_MAX,
         rate_per_address: Some(Rate { per_s, burst: per_s.saturating_mul(BURST_S) }),

@@ -67,3 +67,37 @@ where
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn silent_peers_make_room_for_whoever_asks() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let router = Router::new().route("/", get(|| async { "here" }));
+        let server = tokio::spawn(run(listener, router));
+        let mut silent = Vec::new();
+        for _ in 0..LIMITS.connections_max + 100 {
+            silent.push(TcpStream::connect(address).await.expect("accepted"));
+        }
+        let mut asking = TcpStream::connect(address).await.expect("accepted");
+        asking
+            .write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            .await
+            .expect("sent");
+        let mut answer = String::new();
+        asking.read_to_string(&mut answer).await.expect("answered");
+        assert!(answer.ends_with("here"), "{answer}");
+        // The first to come made room.
+        let mut byte = [0];
+        let first = silent.first_mut().expect("one");
+        assert_eq!(first.read(&mut byte).await.expect("closed, not reset"), 0);
+        server.abort();
+    }
+}

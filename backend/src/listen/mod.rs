@@ -4,6 +4,8 @@
 mod lobby;
 mod rate;
 
+pub mod descriptors;
+
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,6 +23,9 @@ use lobby::{Lobby, Origin, Ticket};
 
 /// Wait after a failed accept, in ms: out of file descriptors, mostly, and some must be given back.
 const ACCEPT_RETRY_MS: u64 = 20;
+
+/// Pending connections that make room after a failed accept: more than can come in before the next.
+const EVICTED_AT_ONCE: usize = 64;
 
 /// Failed accepts between two that are logged.
 const FAILURES_PER_LINE: u32 = 100;
@@ -111,9 +116,9 @@ pub async fn run<S, F>(
     }
 }
 
-/// Whoever has waited longest without saying who it is gives its descriptor back.
+/// Those that have waited longest without saying who they are give their descriptors back.
 fn handle_failure(door: &Door, error: &io::Error, failures: u32) {
-    let made_room = door.lobby().evict();
+    let made_room = (0..EVICTED_AT_ONCE).take_while(|_| door.lobby().evict()).count();
     if failures.is_multiple_of(FAILURES_PER_LINE) {
         warn!(%error, made_room, "a connection cannot be accepted");
     }

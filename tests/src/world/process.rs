@@ -71,6 +71,13 @@ impl Process {
         Ok(())
     }
 
+    /// Lets it have so many files and connections open.
+    pub fn limit_descriptors(&self, max: u64) -> Result<()> {
+        let limit = Rlimit { current: Some(max), maximum: Some(max) };
+        prlimit(Some(self.pid()?), Resource::Nofile, limit)?;
+        Ok(())
+    }
+
     /// Something that ends it with SIGKILL, for whoever does not own it.
     pub(super) fn executioner(&self) -> Result<impl FnOnce() -> Result<()> + Send + 'static> {
         let pid = self.pid()?;
