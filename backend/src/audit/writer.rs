@@ -167,6 +167,7 @@ mod tests {
 
     use super::*;
     use crate::audit::AuditKind;
+    use crate::store::audit::AuditFilter;
 
     const NOW: Timestamp = Timestamp::from_unix_ms(1_800_000_000_000);
 
@@ -221,6 +222,6 @@ mod tests {
         assert_eq!(prune(&store, NOW, 100).await.expect("pruned"), 1);
         assert_eq!(prune(&store, NOW, 3).await.expect("pruned"), 2);
         let mut tx = store.read().await.expect("begins");
-        assert_eq!(tx.audit(&Default::default(), 100).await.expect("answers").len(), 3);
+        assert_eq!(tx.audit(&AuditFilter::default(), 100).await.expect("answers").len(), 3);
     }
 }

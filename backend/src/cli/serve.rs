@@ -89,10 +89,10 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), BppError> {
     tasks.spawn(ingest::run(Arc::clone(&platform), ingest_rx));
     tasks.spawn(worker::run(Arc::clone(&platform), poster, config.retry_rules()));
     tasks.spawn(dispatch(Arc::clone(&platform)));
-    let limits = listener::limits(&config.device);
-    let device_tls = identity.device_tls();
+    let (limits, device_tls) = (listener::limits(&config.device), identity.device_tls());
     tasks.spawn(listener::run(doors.device, limits, device_tls, Arc::clone(&platform), ingest_tx));
-    tasks.spawn(enrol::listener::run(doors.enrol, identity.enrol_tls(), office));
+    let enrol_limits = enrol::listener::limits(&config.device);
+    tasks.spawn(enrol::listener::run(doors.enrol, enrol_limits, identity.enrol_tls(), office));
     tasks.spawn(http::listener::run(doors.admin, http::admin::router(Arc::clone(&platform))));
     tasks.spawn(http::listener::run(doors.beckn, router));
     // Before anybody is told that it is ready: a signal in between would kill it.

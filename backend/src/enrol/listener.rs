@@ -2,7 +2,7 @@
 //!
 //! Whoever may come: it is open to strangers, so that everything they can take is limited.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,18 +22,27 @@ use serde::de::DeserializeOwned;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
-use tracing::{debug, warn};
+use tracing::debug;
 use tripline_protocol::enrol::{
     BODY_LEN_MAX, ENROL_PATH, EnrolFailure, EnrolRefusal, Enrolled, RENEW_PATH,
 };
 
 use super::office::Office;
+use crate::config;
 use crate::identity::live::TlsSource;
+use crate::listen::{self, Door, Entrance, Limits, Rate};
 use crate::metrics::Reason;
 use crate::time;
 
 /// Connections at once. One lasts for a handshake and a request, so that a fleet gets through in minutes.
 const CONNECTIONS_MAX: usize = 1024;
+
+/// Connections that have not shaken hands yet, in all and from one address.
+const PENDING_MAX: usize = 512;
+const PENDING_PER_ADDRESS_MAX: usize = 256;
+
+/// Seconds' worth of an address's rate that may come at once.
+const BURST_S: u32 = 5;
 
 /// Requests worked on at once; beyond it they are told to come again. The store has one writer.
 const REQUESTS_MAX: usize = 64;
@@ -50,9 +59,6 @@ const CONNECTION_MS_MAX: u64 = 30_000;
 /// Largest buffer for a request's head and what follows it, in bytes; the least that hyper takes.
 const BUFFER_LEN_MAX: usize = 8_192;
 
-/// Wait after a failed accept (out of file descriptors, mostly), in ms.
-const ACCEPT_RETRY_MS: u64 = 100;
-
 /// What the handlers need.
 #[derive(Debug, Clone)]
 struct Desk {
@@ -67,42 +73,73 @@ struct Caller {
     certificate: Option<CertificateDer<'static>>,
 }
 
+/// What the enrolment listener admits under this configuration: as many new connections from one
+/// address as the device endpoint, since the same vehicles share it.
+pub const fn limits(config: &config::Device) -> Limits {
+    let per_s = config.connects_per_address_per_s;
+    Limits {
+        connections_max: CONNECTIONS_MAX,
+        pending_max: PENDING_MAX,
+        pending_per_address_max: PENDING_PER_ADDRESS_MAX,
+        rate_per_address: Some(Rate { per_s, burst: per_s.saturating_mul(BURST_S) }),
+    }
+}
+
 /// Serves until the task is dropped.
-pub async fn run(listener: TcpListener, tls: TlsSource, office: Arc<Office>) {
-    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+pub async fn run(listener: TcpListener, limits: Limits, tls: TlsSource, office: Arc<Office>) {
+    let platform = Arc::clone(&office.platform);
     let desk = Desk { office, requests: Arc::new(Semaphore::new(REQUESTS_MAX)) };
     let router = Router::new()
         .route(ENROL_PATH, post(enrol))
         .route(RENEW_PATH, post(renew))
         .layer(DefaultBodyLimit::max(BODY_LEN_MAX))
         .with_state(desk);
-    loop {
-        let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((stream, peer)) => {
-                let (acceptor, router) = (TlsAcceptor::from(tls.current()), router.clone());
-                tokio::spawn(async move {
-                    serve(stream, acceptor, router, peer.ip()).await;
-                    drop(permit);
-                });
-            }
-            Err(error) => {
-                warn!(%error, "enrolment listener cannot accept");
-                tokio::time::sleep(Duration::from_millis(ACCEPT_RETRY_MS)).await;
-            }
-        }
+    let serve = |stream, peer, entrance| {
+        connection(stream, peer, entrance, TlsAcceptor::from(tls.current()), router.clone())
+    };
+    let refused = |peer, refusal: listen::Refusal| {
+        let reason = refusal.code();
+        debug!(%peer, reason, "enrolment connection refused");
+        platform.metrics.enrolments.get_or_create(&Reason { reason }).inc();
+    };
+    listen::run(listener, Door::new(limits), serve, refused).await;
+}
+
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    entrance: Entrance,
+    acceptor: TlsAcceptor,
+    router: Router,
+) {
+    let ended = tokio::select! {
+        () = entrance.evicted() => Err("it made room for a newer one".to_owned()),
+        ended = serve(stream, peer, &entrance, acceptor, router) => ended,
+    };
+    if let Err(reason) = ended {
+        debug!(%peer, reason, "enrolment connection ended");
     }
 }
 
-async fn serve(stream: TcpStream, acceptor: TlsAcceptor, router: Router, peer: IpAddr) {
+/// Shakes hands and answers one request.
+async fn serve(
+    stream: TcpStream,
+    peer: SocketAddr,
+    entrance: &Entrance,
+    acceptor: TlsAcceptor,
+    router: Router,
+) -> Result<(), String> {
     let deadline = Duration::from_millis(HANDSHAKE_MS_MAX);
-    let stream = match tokio::time::timeout(deadline, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return debug!(%peer, %error, "no TLS on the enrolment listener"),
-        Err(_) => return debug!(%peer, "no TLS on the enrolment listener in time"),
-    };
+    let stream = tokio::time::timeout(deadline, acceptor.accept(stream))
+        .await
+        .map_err(|_| "no TLS handshake in time")?
+        .map_err(|error| error.to_string())?;
+    if !entrance.admit() {
+        return Ok(());
+    }
     let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
-    let caller = Caller { peer, certificate: shown.map(|shown| shown.clone().into_owned()) };
+    let certificate = shown.map(|shown| shown.clone().into_owned());
+    let caller = Caller { peer: peer.ip().to_canonical(), certificate };
     let service = TowerToHyperService::new(router.layer(Extension(caller)));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -111,9 +148,10 @@ async fn serve(stream: TcpStream, acceptor: TlsAcceptor, router: Router, peer: I
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service);
     let life = Duration::from_millis(CONNECTION_MS_MAX);
-    if let Ok(Err(error)) = tokio::time::timeout(life, connection).await {
-        debug!(%peer, %error, "enrolment connection ended");
-    }
+    tokio::time::timeout(life, connection)
+        .await
+        .map_err(|_| "no whole request in time")?
+        .map_err(|error| error.to_string())
 }
 
 async fn enrol(
