@@ -16,6 +16,7 @@ use tripline_agent_core::lanes::Lanes;
 use tripline_agent_core::observation::Observation;
 use tripline_agent_core::panel::{Indication, Sos};
 use tripline_protocol::id::{DeviceId, JournalEpoch, Sequence};
+use tripline_protocol::link::settings::DeviceSettings;
 use tripline_protocol::link::up::{Live, Stream, Trouble};
 use tripline_protocol::unit::Uptime;
 
@@ -79,7 +80,8 @@ pub async fn run(config: Config, wait_for_receiver: bool) -> Result<(), AgentErr
         journal.spans(Stream::Trail),
         config.backend.trail_pause_ms,
     );
-    let engine = Engine::new(memory, config.settings(), system(), FLOOR, stopwatch.now());
+    let first = DeviceSettings::default();
+    let engine = Engine::new(memory, config.settings(), &first, system(), FLOOR, stopwatch.now());
     let (progress_tx, progress) = watch::channel(Progress::default());
     let (live_tx, live) = watch::channel(None);
     let (stop_tx, stop) = watch::channel(false);
@@ -224,7 +226,15 @@ impl Agent {
     fn boot(&mut self, dir: &Path) -> Result<(), AgentError> {
         let boot = self.engine.boot(VERSION, self.stopwatch.now());
         self.write_urgent(boot)
-            .map_err(|error| AgentError::Storage { path: dir.into(), reason: error.to_string() })
+            .map_err(|error| AgentError::Storage { path: dir.into(), reason: error.to_string() })?;
+        self.report();
+        Ok(())
+    }
+
+    /// Tells the backend what is in force, if that is news.
+    fn report(&mut self) {
+        let report = self.engine.report(self.stopwatch.now());
+        self.write_or_tell(report.into_iter().collect());
     }
 
     async fn work(
@@ -310,7 +320,10 @@ impl Agent {
                 }
                 if let Some(draft) = self.engine.handle_command(*command, now) {
                     match self.write_urgent(draft) {
-                        Ok(()) => info!(%number, "command taken in"),
+                        Ok(()) => {
+                            info!(%number, "command taken in");
+                            self.report();
+                        }
                         Err(error) => {
                             // A later one must not overtake it, or it would count as taken in: none is
                             // until a new connection brings all of them again.

@@ -16,6 +16,7 @@ use crate::domain::estimate::RoadModel;
 use crate::error::BppError;
 use crate::network::subscribers::{normalized_id, normalized_url};
 use crate::service::Settings;
+use crate::settings::SettingTables;
 
 /// The configuration that `tripline-bpp init` writes.
 pub const SAMPLE: &str = include_str!("../bpp.sample.toml");
@@ -97,6 +98,8 @@ pub struct Device {
     pub connections_max: usize,
     /// New connections a second taken from one address, on average.
     pub connects_per_address_per_s: u32,
+    /// What every device is to run, beside what is wanted of it alone.
+    pub settings: SettingTables,
 }
 
 impl Default for Device {
@@ -108,6 +111,7 @@ impl Default for Device {
             certificate_s: 90 * 86_400,
             connections_max: 20_000,
             connects_per_address_per_s: 200,
+            settings: SettingTables::default(),
         }
     }
 }
@@ -397,6 +401,7 @@ impl Config {
                 speed_kmph: self.estimate.speed_kmph,
             },
             track_url: format!("{origin}/track"),
+            first_settings: self.device.settings.0,
         }
     }
 
@@ -412,6 +417,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tripline_protocol::link::settings::DeviceSettings;
 
     fn load(text: &str) -> Result<Config, String> {
         let dir = tempfile::tempdir().expect("a folder");
@@ -435,6 +441,30 @@ mod tests {
             let wrong = to.trim_end_matches([' ', '=']);
             assert!(error.contains(wrong) && error.contains("bpp.toml"), "{error}");
         }
+    }
+
+    #[test]
+    fn the_fleets_settings_are_those_of_an_agents_file_and_keep_to_its_ranges() {
+        let with =
+            |tables: &str| load(&SAMPLE.replace("\n[enrol]", &format!("\n{tables}\n[enrol]")));
+        let fleet = with("[device.settings.live]\non_trip_ms = 2000").map(|c| c.settings());
+        let expected = DeviceSettings { live_on_trip_ms: Some(2_000), ..DeviceSettings::default() };
+        assert_eq!(fleet.expect("it loads").first_settings, expected);
+        let error = with("[device.settings.fence]\nradius_m = 5").expect_err("refused");
+        assert!(error.contains("fence.radius_m is 5; it must be between 10 and 100000"), "{error}");
+        let error = with("[device.settings.fence]\nradius = 5").expect_err("refused");
+        assert!(error.contains("there is no setting fence.radius;"), "{error}");
+        assert!(error.contains("bpp.toml"), "{error}");
+    }
+
+    #[test]
+    fn the_settings_that_the_sample_shows_are_settings() {
+        let begin = SAMPLE.find("# [device.settings.").expect("shown");
+        let (before, rest) = SAMPLE.split_at(begin);
+        let (shown, after) = rest.split_once("\n\n").expect("an end");
+        let config = load(&format!("{before}{}\n\n{after}", shown.replace("# ", "")));
+        let settings = config.expect("it loads").settings().first_settings;
+        assert_eq!(settings.values().len(), 12, "every one");
     }
 
     #[test]

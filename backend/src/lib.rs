@@ -14,6 +14,7 @@ pub mod time;
 pub mod beckn;
 pub mod identity;
 pub mod network;
+pub mod settings;
 pub mod store;
 
 pub mod audit;

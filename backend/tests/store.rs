@@ -4,16 +4,23 @@
 use std::future::Future;
 
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use tripline_backend::audit::AuditKind;
 use tripline_backend::domain::order::{Conversation, NewOrder, Order, Route, Vehicle};
+use tripline_backend::service::settings::{Change, configure};
+use tripline_backend::store::audit::AuditFilter;
 use tripline_backend::store::callback::{Delivery, NewCallback};
 use tripline_backend::store::inbox::{RequestKey, Seen};
 use tripline_backend::store::lane::{EventRow, LaneKey, TrailRow};
 use tripline_backend::store::presence::PresenceRow;
-use tripline_backend::store::{Store, StoreError};
+use tripline_backend::store::settings::SettingsRow;
+use tripline_backend::store::{Store, StoreError, Tx};
 use tripline_protocol::assignment::Place;
 use tripline_protocol::id::{
     AssignmentId, CommandNumber, DeviceId, JournalEpoch, OrderId, Sequence,
 };
+use tripline_protocol::link::down::{Command, CommandBody};
+use tripline_protocol::link::envelope::decode;
+use tripline_protocol::link::settings::{DeviceSettings, Keep};
 use tripline_protocol::link::up::{CommandOutcome, Stream};
 use tripline_protocol::tariff::{FareReason, Tariff, Usage};
 use tripline_protocol::unit::{Paise, Position, Timestamp};
@@ -300,6 +307,94 @@ async fn commands_are_numbered_and_open_until_their_device_reports() {
         assert_eq!(open, [(CommandNumber(added + 3), vec![3])]);
     })
     .await;
+}
+
+#[tokio::test]
+async fn what_is_wanted_adds_up_and_only_the_newest_command_for_it_waits() {
+    on_both(|store| async move {
+        add_vehicle(&store, "a").await;
+        let fleet = DeviceSettings { fence_radius_m: Some(80), ..idle_every(9_000) };
+        let change = |set| Change { set, ..Change::default() };
+        let slow = DeviceSettings { live_on_trip_ms: Some(4_000), ..DeviceSettings::default() };
+        let mut tx = store.write().await.expect("begins");
+        assert_eq!(tx.device_settings(&device("a")).await.expect("answers"), None);
+        let offer = tx.next_command_number(&device("a")).await.expect("answers");
+        tx.add_down_message(&device("a"), offer, vec![1], NOW).await.expect("added");
+
+        let first = configure(&mut tx, &device("a"), change(slow), &fleet, NOW).await;
+        let first = first.expect("written").expect("a vehicle");
+        assert_eq!(first.wanted, slow);
+        assert_eq!(first.sent, slow.over(&fleet));
+        let change = Change { expires_at: Some(NOW), ..change(idle_every(5_000)) };
+        let second = configure(&mut tx, &device("a"), change, &fleet, NOW).await;
+        let second = second.expect("written").expect("a vehicle");
+        assert_eq!(second.wanted, idle_every(5_000).over(&slow));
+
+        let open = open_commands(&mut tx).await;
+        let expected = Command {
+            number: second.number,
+            expires_at: Some(NOW),
+            body: CommandBody::Configure(second.wanted.over(&fleet)),
+        };
+        assert_eq!(open, [(offer, None), (second.number, Some(expected))], "and the offer waits");
+        assert!(second.number > first.number);
+
+        let cleared = Change { clear: true, ..Change::default() };
+        let third = configure(&mut tx, &device("a"), cleared, &fleet, NOW).await;
+        let third = third.expect("written").expect("a vehicle");
+        assert_eq!((third.wanted, third.sent), (DeviceSettings::default(), fleet));
+        let none = configure(&mut tx, &device("b"), cleared, &fleet, NOW).await.expect("answers");
+        assert_eq!(none, None, "no such vehicle");
+
+        let filter = AuditFilter { kind: Some(AuditKind::Configured), ..AuditFilter::default() };
+        let told = tx.audit(&filter, 10).await.expect("answers");
+        let mut details: Vec<_> = told.iter().map(|row| row.entry.detail.as_str()).collect();
+        details.sort_unstable();
+        assert_eq!(details, ["cleared", "live.idle_ms = 5000", "live.on_trip_ms = 4000"]);
+        let signals = tx.signals_since(Timestamp::from_unix_ms(0)).await.expect("answers");
+        assert_eq!(signals, [(device("a"), NOW)]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn wanted_and_running_settings_are_kept_beside_each_other_with_what_became_of_the_command() {
+    on_both(|store| async move {
+        add_vehicle(&store, "a").await;
+        let mut tx = store.write().await.expect("begins");
+        let running = DeviceSettings {
+            trail_parked: Some(Keep::EveryS(600)),
+            motion_overspeed_kmh: Some(0),
+            ..idle_every(9_000)
+        };
+        tx.set_running(&device("a"), running, NOW).await.expect("noted");
+        let row = tx.device_settings(&device("a")).await.expect("answers").expect("there");
+        assert_eq!(row, SettingsRow { wanted: None, running: Some((running, NOW)) });
+
+        let change = Change { set: idle_every(7_000), ..Change::default() };
+        let fleet = DeviceSettings::default();
+        let sent = configure(&mut tx, &device("a"), change, &fleet, NOW).await;
+        let number = sent.expect("written").expect("a vehicle").number;
+        let wanted = |row: Option<SettingsRow>| row.and_then(|row| row.wanted).expect("wanted");
+        let waits = wanted(tx.device_settings(&device("a")).await.expect("answers"));
+        assert_eq!((waits.settings, waits.number, waits.outcome), (change.set, number, None));
+        let refused = CommandOutcome::Refused;
+        tx.finish_down_message(&device("a"), number, refused).await.expect("noted");
+        let row = tx.device_settings(&device("a")).await.expect("answers");
+        assert_eq!(row.as_ref().and_then(|row| row.running), Some((running, NOW)));
+        assert_eq!(wanted(row).outcome.as_deref(), Some("refused"));
+    })
+    .await;
+}
+
+fn idle_every(idle_ms: u32) -> DeviceSettings {
+    DeviceSettings { live_idle_ms: Some(idle_ms), ..DeviceSettings::default() }
+}
+
+/// The commands that wait for device `a`, with those that read as one.
+async fn open_commands(tx: &mut Tx) -> Vec<(CommandNumber, Option<Command>)> {
+    let open = tx.open_down_messages(&device("a"), CommandNumber::default(), 10).await;
+    open.expect("answers").into_iter().map(|(number, row)| (number, decode(&row).ok())).collect()
 }
 
 #[tokio::test]

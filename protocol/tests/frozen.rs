@@ -6,6 +6,7 @@ use tripline_protocol::fix::{FixStamp, FixType, Refusal};
 use tripline_protocol::id::{AssignmentId, CommandNumber, JournalEpoch, OrderId, Sequence, TripId};
 use tripline_protocol::link::down::{Command, CommandBody, CommitAck};
 use tripline_protocol::link::envelope::{DecodeError, Message, decode, encode};
+use tripline_protocol::link::settings::{DeviceSettings, Keep, NO_LIMIT};
 use tripline_protocol::link::trail::{GapReason, TrailBatch, TrailEntry, TrailFix};
 use tripline_protocol::link::up::{
     Answer, Batch, CommandOutcome, Event, EventBatch, EventBody, Live, MotionState, Presence,
@@ -71,6 +72,7 @@ fn events() -> EventBatch {
         EventBody::Near { trip, place: Waypoint::Drop },
         EventBody::Sos { trip: Some(trip) },
         EventBody::Trouble { trouble: Trouble::JournalInMemory, present: true },
+        EventBody::Running { settings: settings() },
     ]);
     let event = |body| Event {
         at: at(),
@@ -87,6 +89,19 @@ fn events() -> EventBatch {
         epoch: JournalEpoch(0x0123_4567_89ab_cdef),
         after: Sequence(41),
         records: bodies.into_iter().map(event).collect(),
+    }
+}
+
+/// One of each kind of value, and what is not set.
+fn settings() -> DeviceSettings {
+    DeviceSettings {
+        live_on_trip_ms: Some(2_000),
+        trail_on_trip: Some(Keep::Full),
+        trail_moving: Some(Keep::WithinM(10)),
+        trail_parked: Some(Keep::EveryS(300)),
+        motion_overspeed_kmh: Some(NO_LIMIT),
+        gate_speed_kmh_max: Some(252),
+        ..DeviceSettings::default()
     }
 }
 
@@ -157,6 +172,7 @@ fn commands() -> Vec<Command> {
         CommandBody::Withdraw { assignment, reason: "too late".into() },
         CommandBody::Rider(contact),
         CommandBody::CancelTrip { trip, reason: "rider cancelled".into() },
+        CommandBody::Configure(settings()),
     ];
     bodies
         .into_iter()

@@ -374,7 +374,7 @@ impl Desk {
             CommandBody::CancelTrip { trip, reason } => {
                 self.apply_step(*trip, &TripStep::Cancel { reason: reason.clone() }, reading);
             }
-            // The desk has no settings.
+            // Settings are the memory's.
             CommandBody::Configure(_) => {}
         }
     }

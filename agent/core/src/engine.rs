@@ -12,6 +12,7 @@ use alloc::vec::Vec;
 use tripline_protocol::assignment::AssignmentState;
 use tripline_protocol::fix::{Fix, FixStamp};
 use tripline_protocol::link::down::Command;
+use tripline_protocol::link::settings::DeviceSettings;
 use tripline_protocol::link::up::{Event, EventBody, Live, MotionState, Stream, Trouble, Waypoint};
 use tripline_protocol::machine::Machine as _;
 use tripline_protocol::meter::Reading;
@@ -21,54 +22,18 @@ use tripline_protocol::unit::{Timestamp, Uptime};
 use crate::clock::Clock;
 use crate::desk::{DriverAction, DriverError, Offer, Trip};
 use crate::fence::{Fences, Nearness};
-use crate::gate::GateLimits;
 use crate::memory::{Anchor, Memory};
-use crate::motion::{Change, MotionLimits};
+use crate::motion::Change;
 use crate::observation::Observation;
 use crate::panel::{Indication, TripMoment};
 use crate::record::Record;
-use crate::sampler::{Duty, Kept, Policies, Sampler};
+use crate::sampler::{Duty, Kept, Sampler};
 use crate::senses::Senses;
+pub use crate::settings::{Cadence, Settings};
 use crate::view::View;
 
 /// How long a fix shows on the panel as having one, in ms: some missed seconds are no news.
 const FIX_SHOWN_MS: i64 = 10_000;
-
-/// How often live positions are sent, by what the vehicle does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cadence {
-    /// Between live positions on a trip, in ms.
-    pub live_on_trip_ms: u64,
-    /// Between live positions otherwise, in ms.
-    pub live_idle_ms: u64,
-}
-
-/// What an operator may set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settings {
-    /// Live positions.
-    pub cadence: Cadence,
-    /// What a fix must keep to.
-    pub gate: GateLimits,
-    /// When the vehicle moves, stands, is parked, is too fast.
-    pub motion: MotionLimits,
-    /// Radius of the fences around pickup and drop, in metres.
-    pub fence_radius_m: u32,
-    /// Which fixes the trail keeps.
-    pub trail: Policies,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            cadence: Cadence { live_on_trip_ms: 1_000, live_idle_ms: 5_000 },
-            gate: GateLimits::default(),
-            motion: MotionLimits::default(),
-            fence_radius_m: crate::fence::RADIUS_M,
-            trail: Policies::default(),
-        }
-    }
-}
 
 /// A record without its number yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,6 +76,8 @@ pub struct Outcome {
 pub struct Engine {
     memory: Memory,
     clock: Clock,
+    /// The device's own settings, and what is in force: those from afar over them.
+    base: Settings,
     settings: Settings,
     senses: Senses,
     sampler: Sampler<Reading>,
@@ -119,21 +86,25 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine that goes on from `memory`. `system` is the system clock at `now`, `floor` a time
-    /// that has certainly passed, such as the build date.
+    /// An engine that goes on from `memory`. Over its own settings, `base`, lie those of the last command
+    /// that set any, or `first`, which enrolment brought. `system` is the system clock at `now`, `floor`
+    /// a time that has certainly passed, such as the build date.
     pub fn new(
         memory: Memory,
-        settings: Settings,
+        base: Settings,
+        first: &DeviceSettings,
         system: Timestamp,
         floor: Timestamp,
         now: Uptime,
     ) -> Self {
         let clock = Clock::new(system, floor, memory.last_known(), now);
+        let above = memory.configured().map_or(*first, |configured| configured.settings);
+        let settings = base.under(&above);
         let mut senses = Senses::new(settings.gate, settings.motion, now);
         let (total, bridged, last) = memory.distance();
         senses.resume(total, bridged, last);
         let sampler = Sampler::new(settings.trail, Duty::Moving);
-        Self { memory, clock, settings, senses, sampler, fences: None, live_sent: None }
+        Self { memory, clock, base, settings, senses, sampler, fences: None, live_sent: None }
     }
 
     /// What the journal remembers.
@@ -158,9 +129,31 @@ impl Engine {
         }
     }
 
-    /// Takes over a record that is in the journal now. The only way the memory changes.
+    /// Takes over a record that is in the journal now. The only way the memory changes, and with it what
+    /// is set from afar.
     pub fn apply(&mut self, record: &Record) {
+        let before = self.memory.configured();
         self.memory.apply(record);
+        let after = self.memory.configured();
+        if let Some(configured) = after.filter(|_| after != before) {
+            self.take_effect(&configured.settings);
+        }
+    }
+
+    fn take_effect(&mut self, above: &DeviceSettings) {
+        self.settings = self.base.under(above);
+        self.senses.set_limits(self.settings.gate, self.settings.motion);
+        self.sampler.set_policies(self.settings.trail);
+        if let Some(fences) = &mut self.fences {
+            fences.set_radius(self.settings.fence_radius_m);
+        }
+    }
+
+    /// What is in force, if the backend was not told yet. To be asked after the boot and after a command.
+    pub fn report(&self, now: Uptime) -> Option<Draft> {
+        let settings = self.settings.told();
+        let is_news = self.memory.running() != Some(&settings);
+        is_news.then(|| self.event(EventBody::Running { settings }, now))
     }
 
     /// The agent started, and since when it had not been running.

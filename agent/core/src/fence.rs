@@ -71,6 +71,14 @@ impl Fence {
         enters
     }
 
+    /// Sets another radius, by which the last fix is inside or not. Coming near is told at the next one.
+    pub fn set_radius(&mut self, radius_m: u32) {
+        self.radius_mm = u64::from(radius_m) * 1_000;
+        let lies_within =
+            |stamp: FixStamp| distance_mm(self.middle, stamp.position) <= self.radius_mm;
+        self.inside = self.last.is_some_and(|(stamp, _)| lies_within(stamp));
+    }
+
     /// How near the vehicle is; `None` while that is not known.
     pub fn nearness(&self, now: Uptime) -> Option<Nearness> {
         let (stamp, seen) = self.last?;
@@ -97,6 +105,12 @@ impl Fences {
             pickup: Fence::new(assignment.pickup.position, radius_m),
             drop: Fence::new(assignment.drop.position, radius_m),
         }
+    }
+
+    /// Sets another radius for both.
+    pub fn set_radius(&mut self, radius_m: u32) {
+        self.pickup.set_radius(radius_m);
+        self.drop.set_radius(radius_m);
     }
 
     /// The trip they belong to.

@@ -65,6 +65,11 @@ impl Gate {
         Self { limits, ..Self::default() }
     }
 
+    /// Sets other limits, for the fixes to come.
+    pub const fn set_limits(&mut self, limits: GateLimits) {
+        self.limits = limits;
+    }
+
     /// Goes on where another process stopped: with its odometer and the last fix it counted. The way
     /// from there to the next fix is a gap, bridged if it is plausible.
     pub fn resume(&mut self, total_mm: u64, bridged_mm: u64, last: Option<FixStamp>) {

@@ -36,6 +36,8 @@ pub mod fence;
 
 pub mod sampler;
 
+pub mod settings;
+
 pub mod memory;
 pub mod record;
 pub mod segment;

@@ -7,8 +7,10 @@ use alloc::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 use tripline_protocol::fix::FixStamp;
-use tripline_protocol::id::{JournalEpoch, Sequence};
-use tripline_protocol::link::up::Stream;
+use tripline_protocol::id::{CommandNumber, JournalEpoch, Sequence};
+use tripline_protocol::link::down::{Command, CommandBody};
+use tripline_protocol::link::settings::DeviceSettings;
+use tripline_protocol::link::up::{CommandOutcome, Event, EventBody, Stream};
 use tripline_protocol::meter::Reading;
 use tripline_protocol::unit::{Odometer, Steady, Timestamp};
 
@@ -35,6 +37,15 @@ impl Anchor {
     }
 }
 
+/// What a command set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Configured {
+    /// The command's number.
+    pub number: CommandNumber,
+    /// What it set.
+    pub settings: DeviceSettings,
+}
+
 /// What a journal remembers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Memory {
@@ -46,6 +57,10 @@ pub struct Memory {
     bridged: Odometer,
     last_counted: Option<FixStamp>,
     desk: Desk,
+    /// What the last command that set anything set.
+    configured: Option<Configured>,
+    /// What the backend was last told is in force.
+    running: Option<DeviceSettings>,
     last_event: Option<(Timestamp, Steady)>,
     last_gnss: Option<(Timestamp, Steady)>,
     last_steady: Steady,
@@ -75,6 +90,7 @@ impl Memory {
             Record::Event { sequence, event, command, .. } => {
                 self.event = self.event.max(*sequence);
                 self.desk.apply(event, command.as_deref());
+                self.note_settings(event, command.as_deref());
                 let dated = Some((event.at, event.reading.steady));
                 self.last_event = dated;
                 if event.gnss_time {
@@ -85,6 +101,29 @@ impl Memory {
                 self.last_counted = event.fix.or(self.last_counted);
             }
             Record::Anchor(anchor) => self.anchor = self.anchor.or(Some(*anchor)),
+        }
+    }
+
+    fn note_settings(&mut self, event: &Event, command: Option<&Command>) {
+        match &event.body {
+            EventBody::Running { settings } => self.running = Some(*settings),
+            EventBody::CommandDone { number, outcome: CommandOutcome::Applied } => {
+                if let Some(CommandBody::Configure(settings)) = command.map(|command| &command.body)
+                {
+                    // Numbers grow, so the last one is the newest.
+                    self.configured = Some(Configured { number: *number, settings: *settings });
+                }
+            }
+            EventBody::Booted { .. }
+            | EventBody::Answered { .. }
+            | EventBody::Trip { .. }
+            | EventBody::CommandDone { .. }
+            | EventBody::Lost
+            | EventBody::Motion { .. }
+            | EventBody::Overspeed { .. }
+            | EventBody::Near { .. }
+            | EventBody::Sos { .. }
+            | EventBody::Trouble { .. } => {}
         }
     }
 
@@ -134,6 +173,16 @@ impl Memory {
     /// Whether a trip is under way.
     pub fn is_busy(&self) -> bool {
         self.desk.is_busy()
+    }
+
+    /// What the newest command that set anything set; `None` before the first.
+    pub const fn configured(&self) -> Option<Configured> {
+        self.configured
+    }
+
+    /// What the backend was last told is in force.
+    pub const fn running(&self) -> Option<&DeviceSettings> {
+        self.running.as_ref()
     }
 
     /// The odometer, what of it was counted across gaps, and the last fix that counted.

@@ -118,6 +118,15 @@ impl Motion {
         Self { limits, since: now, ignition_since: now, heard: now, ..Self::default() }
     }
 
+    /// Sets other limits. The state stays as it is, and so does since when; under another speed limit an
+    /// episode of overspeed begins anew.
+    pub fn set_limits(&mut self, limits: MotionLimits) {
+        if self.limits.overspeed_mmps != limits.overspeed_mmps {
+            self.speeding = None;
+        }
+        self.limits = limits;
+    }
+
     /// What the vehicle does.
     pub const fn state(&self) -> MotionState {
         self.state

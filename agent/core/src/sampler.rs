@@ -118,6 +118,12 @@ impl<T> Sampler<T> {
         Self { policies, duty, anchor: None, window: Vec::new(), held: None, refused_run: 0 }
     }
 
+    /// Sets other policies. The fix held back under the old ones leaves with the next one that counts, or
+    /// when flushed.
+    pub const fn set_policies(&mut self, policies: Policies) {
+        self.policies = policies;
+    }
+
     /// Sets what the vehicle does; gives the fix held back, if that changes.
     pub fn set_duty(&mut self, duty: Duty) -> Option<Kept<T>> {
         if self.duty == duty {
@@ -146,8 +152,11 @@ impl<T> Sampler<T> {
         match self.policies.of(self.duty) {
             Policy::Full => [self.flush(), Some(self.keep(fix, extra))],
             Policy::Every { ms } => {
+                // One is held back only if another policy was in force when it came.
+                let held = self.flush();
+                let anchor = self.anchor.unwrap_or(anchor);
                 let is_due = elapsed_ms(anchor, stamp) >= ms;
-                [is_due.then(|| self.keep(fix, extra)), None]
+                [held, is_due.then(|| self.keep(fix, extra))]
             }
             Policy::Bounded(bounded) => self.widen(bounded, anchor, fix, extra),
         }

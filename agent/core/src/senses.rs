@@ -51,6 +51,12 @@ impl Senses {
         self.gate.resume(total.mm, bridged.mm, last);
     }
 
+    /// Sets other limits. Odometer, state and what was heard so far stay as they are.
+    pub fn set_limits(&mut self, gate: GateLimits, motion: MotionLimits) {
+        self.gate.set_limits(gate);
+        self.motion.set_limits(motion);
+    }
+
     /// Takes the time of the next observation as it stands: in a recording no clock can be carried away.
     pub const fn trust_next(&mut self) {
         self.trust_next = true;

@@ -12,7 +12,7 @@ use tripline_protocol::id::DeviceId;
 
 use crate::error::AgentError;
 use crate::journal::Limits;
-pub use senses::{Fence, Gate, Keep, Motion, Trail};
+pub use senses::{Fence, Gate, Keep, Live, Motion, Trail};
 
 /// The configuration that `tripline-agent config sample` prints.
 pub const SAMPLE: &str = include_str!("../../agent.sample.toml");
@@ -281,22 +281,6 @@ impl Journal {
     }
 }
 
-/// `[live]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Live {
-    /// Between live positions on a trip, in ms.
-    pub on_trip_ms: u64,
-    /// Between live positions otherwise, in ms.
-    pub idle_ms: u64,
-}
-
-impl Default for Live {
-    fn default() -> Self {
-        Self { on_trip_ms: 1_000, idle_ms: 5_000 }
-    }
-}
-
 /// `[panel]`; a pin that is not named is not wired.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -409,18 +393,17 @@ impl Config {
             ("journal.retry_ms", self.journal.retry_ms, 100, 3_600_000),
             ("journal.segments_kept", self.journal.segments_kept, 1, 1_000),
             ("backend.trail_pause_ms", self.backend.trail_pause_ms, 0, 60_000),
-            ("live.on_trip_ms", self.live.on_trip_ms, 500, 60_000),
-            ("live.idle_ms", self.live.idle_ms, 500, 3_600_000),
             ("backend.reconnect_ms_max", self.backend.reconnect_ms_max, 100, 3_600_000),
             ("receiver.rate_hz", u64::from(self.receiver.rate_hz), 1, 10),
             ("receiver.replay_speed", u64::from(self.receiver.replay_speed), 0, 1_000),
             ("receiver.baud", baud, 1_200, 921_600),
         ];
-        for (key, value, min, max) in ranges.into_iter().chain(self.sense_ranges()) {
+        for (key, value, min, max) in ranges {
             if !(min..=max).contains(&value) {
                 return Err(format!("{key} is {value}; it must be between {min} and {max}"));
             }
         }
+        self.device_settings().check().map_err(|error| error.to_string())?;
         let (segment_kb, quota_mb) = (self.journal.trail_segment_kb, self.journal.trail_quota_mb);
         if quota_mb * 1024 < segment_kb * TRAIL_SEGMENTS_MIN {
             return Err(format!(
@@ -435,6 +418,8 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tripline_agent_core::engine::Settings;
+    use tripline_agent_core::sampler::{Bounded, Policy};
 
     fn load(text: &str) -> Result<Config, String> {
         let dir = tempfile::tempdir().expect("a folder");
@@ -462,6 +447,20 @@ mod tests {
     fn a_value_out_of_range_is_refused_with_its_range() {
         let error = load(&SAMPLE.replace("sync_ms = 5000", "sync_ms = 5")).expect_err("refused");
         assert!(error.contains("journal.sync_ms is 5; it must be between 100 and"), "{error}");
+        let error = load(&SAMPLE.replace("radius_m = 100", "radius_m = 5")).expect_err("refused");
+        assert!(error.contains("fence.radius_m is 5; it must be between 10 and"), "{error}");
+        let error = load(&SAMPLE.replace("\"full\"", "\"all\"")).expect_err("refused");
+        assert!(error.contains("\"all\" is no policy; it must be \"full\""), "{error}");
+    }
+
+    #[test]
+    fn the_sample_says_what_the_engine_does_by_default_and_a_policy_waits_for_no_longer_than_a_sync()
+     {
+        assert_eq!(load(SAMPLE).expect("the sample loads").settings(), Settings::default());
+        let settings =
+            load(&SAMPLE.replace("sync_ms = 5000", "sync_ms = 700")).map(|c| c.settings());
+        let bounded = Bounded { error_mm: 10_000, delay_ms_max: 700 };
+        assert_eq!(settings.expect("it loads").trail.moving, Policy::Bounded(bounded));
     }
 
     #[test]

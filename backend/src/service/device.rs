@@ -134,6 +134,7 @@ impl Platform {
             }
             EventBody::Running { settings } => {
                 debug!(%device, ?settings, "device runs");
+                tx.set_running(device, *settings, event.fact_at(at)).await?;
                 Ok((None, Wake::default()))
             }
             EventBody::Sos { trip } => self.handle_sos(tx, device, *trip, at).await,

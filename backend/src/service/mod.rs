@@ -4,14 +4,15 @@
 mod device;
 mod dispatch;
 mod effects;
-mod first_settings;
 mod request;
+pub mod settings;
 mod track;
 
 use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tokio::sync::Notify;
 use tripline_protocol::id::DeviceId;
+use tripline_protocol::link::settings::DeviceSettings;
 use tripline_protocol::link::up::Live;
 
 use tripline_protocol::signing::SecretKey;
@@ -58,6 +59,8 @@ pub struct Settings {
     pub road: RoadModel,
     /// Address under which tracking links are served, without a slash at the end.
     pub track_url: String,
+    /// What every device of the fleet is to run, beside what is wanted of it alone.
+    pub first_settings: DeviceSettings,
 }
 
 /// The platform.

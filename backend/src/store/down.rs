@@ -43,6 +43,20 @@ impl Tx {
         Ok(rows.into_iter().map(|(n, payload)| (CommandNumber(from_db(n)), payload)).collect())
     }
 
+    /// Ends a command that waits because a newer one says all that it said.
+    pub async fn supersede_down_message(
+        &mut self,
+        device: &DeviceId,
+        number: CommandNumber,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "UPDATE down_message SET outcome = 'superseded' \
+             WHERE device_id = $1 AND number = $2 AND outcome IS NULL";
+        on_db!(self, conn => sqlx::query(SQL)
+            .bind(device.as_str().to_owned()).bind(to_db(number.0))
+            .execute(conn).await?.rows_affected());
+        Ok(())
+    }
+
     /// Notes what became of a command and gives its payload; `None` if that was known or there is no
     /// such command.
     pub async fn finish_down_message(

@@ -21,15 +21,6 @@ pub struct FleetRow {
     pub code_expires_at: Option<Timestamp>,
 }
 
-/// What a device runs and is to run, as the store has it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SettingsRow {
-    /// What is wanted, as JSON, and since when.
-    pub wanted: Option<(String, Option<Timestamp>)>,
-    /// What it last said it runs, as JSON, and when it did.
-    pub running: Option<(String, Option<Timestamp>)>,
-}
-
 /// A connection of a device, as it was last seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeenRow {
@@ -120,21 +111,6 @@ impl Tx {
         let row: Option<(String, String)> = on_db!(self, conn => sqlx::query_as(SQL)
             .bind(device.as_str().to_owned()).fetch_optional(conn).await?);
         Ok(row.map(|(peer, agent_version)| SeenRow { peer, agent_version }))
-    }
-
-    /// What a device is to run and runs.
-    pub async fn shown_settings(&mut self, device: &DeviceId) -> Result<SettingsRow, StoreError> {
-        const SQL: &str = "SELECT wanted, wanted_at, running, running_at FROM device_settings \
-             WHERE device_id = $1";
-        type Columns = (Option<String>, Option<i64>, Option<String>, Option<i64>);
-        let row: Option<Columns> = on_db!(self, conn => sqlx::query_as(SQL)
-            .bind(device.as_str().to_owned()).fetch_optional(conn).await?);
-        let (wanted, wanted_at, running, running_at) = row.unwrap_or_default();
-        let dated = |at: Option<i64>| at.map(Timestamp::from_unix_ms);
-        Ok(SettingsRow {
-            wanted: wanted.map(|text| (text, dated(wanted_at))),
-            running: running.map(|text| (text, dated(running_at))),
-        })
     }
 
     /// What of a device was set aside, by lane.

@@ -17,6 +17,7 @@ pub mod inbox;
 pub mod lane;
 pub mod order;
 pub mod presence;
+pub mod settings;
 pub mod signal;
 pub mod vehicle;
 

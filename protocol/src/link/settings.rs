@@ -1,6 +1,11 @@
 //! What an operator may set on a device from afar, and what a device says it runs.
+//!
+//! Names, ranges and the way a value is written are here once: the agent's file, the platform's
+//! configuration and its command line all read settings through [`DeviceSettings::set`] or check them with
+//! [`DeviceSettings::check`].
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 use core::ops::RangeInclusive;
 
@@ -20,7 +25,7 @@ pub enum Keep {
 /// Settings of a device. What is `None` the device's own configuration decides.
 ///
 /// The names are those of the agent's configuration, with its tables in front.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceSettings {
     /// Between live positions on a trip, in ms, 500 to 60,000.
     pub live_on_trip_ms: Option<u32>,
@@ -34,7 +39,7 @@ pub struct DeviceSettings {
     pub trail_moving: Option<Keep>,
     /// The trail while parked.
     pub trail_parked: Option<Keep>,
-    /// Speed above which an overspeed event is told, in km/h, 5 to 300; 0: none is.
+    /// Speed above which an overspeed event is told, in km/h, 5 to 300, or [`NO_LIMIT`].
     pub motion_overspeed_kmh: Option<u32>,
     /// How long a vehicle stands until it is parked, in s, 10 to 86,400.
     pub motion_parked_after_s: Option<u32>,
@@ -48,11 +53,14 @@ pub struct DeviceSettings {
     pub gate_speed_kmh_max: Option<u32>,
 }
 
+/// `motion.overspeed_kmh` of a vehicle that may go as fast as it likes.
+pub const NO_LIMIT: u32 = 0;
+
 /// Range of `live.on_trip_ms`.
 pub const LIVE_ON_TRIP_MS: RangeInclusive<u32> = 500..=60_000;
 /// Range of `live.idle_ms`.
 pub const LIVE_IDLE_MS: RangeInclusive<u32> = 500..=3_600_000;
-/// Range of `motion.overspeed_kmh`, where there is a limit.
+/// Range of `motion.overspeed_kmh`, beside [`NO_LIMIT`].
 pub const OVERSPEED_KMH: RangeInclusive<u32> = 5..=300;
 /// Range of `motion.parked_after_s`.
 pub const PARKED_AFTER_S: RangeInclusive<u32> = 10..=86_400;
@@ -68,6 +76,58 @@ pub const SPEED_KMH_MAX: RangeInclusive<u32> = 30..=500;
 pub const KEEP_EVERY_S: RangeInclusive<u16> = 1..=3_600;
 /// Range of N in `within N m`.
 pub const KEEP_WITHIN_M: RangeInclusive<u16> = 1..=1_000;
+
+/// A value of a setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Value {
+    /// A number, in the unit that its name ends in.
+    Number(u32),
+    /// A policy of the trail.
+    Keep(Keep),
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Keep(keep) => keep.fmt(f),
+        }
+    }
+}
+
+/// Why something is no setting.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SettingError {
+    /// Its name.
+    #[error("there is no setting {key}; there are {}", names())]
+    Unknown {
+        /// The name.
+        key: String,
+    },
+    /// Its value is no whole number.
+    #[error("{key} is {text:?}; it must be a whole number between {min} and {max}")]
+    NoNumber {
+        /// Which, as in the agent's configuration.
+        key: &'static str,
+        /// What it is.
+        text: String,
+        /// The least it may be.
+        min: u32,
+        /// The most it may be.
+        max: u32,
+    },
+    /// Its value is no policy.
+    #[error("{key}: {source}")]
+    NoPolicy {
+        /// Which.
+        key: &'static str,
+        /// What it is.
+        source: NoPolicy,
+    },
+    /// Its value is out of its range.
+    #[error(transparent)]
+    OutOfRange(#[from] OutOfRange),
+}
 
 /// A setting out of its range.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -123,41 +183,84 @@ impl fmt::Display for Keep {
     }
 }
 
+/// A setting's place, and what a number there must keep to.
+enum Slot<'a> {
+    Number(&'a mut Option<u32>, RangeInclusive<u32>),
+    Keep(&'a mut Option<Keep>),
+}
+
 impl DeviceSettings {
-    /// Refuses the first value that is out of its range.
-    pub fn check(&self) -> Result<(), OutOfRange> {
-        let overspeed = self.motion_overspeed_kmh.filter(|kmh| *kmh != 0);
-        let numbers = [
-            ("live.on_trip_ms", self.live_on_trip_ms, LIVE_ON_TRIP_MS),
-            ("live.idle_ms", self.live_idle_ms, LIVE_IDLE_MS),
-            ("motion.overspeed_kmh", overspeed, OVERSPEED_KMH),
-            ("motion.parked_after_s", self.motion_parked_after_s, PARKED_AFTER_S),
+    /// Every setting by its name, in the order of the agent's configuration.
+    fn slots(&mut self) -> [(&'static str, Slot<'_>); 12] {
+        [
+            ("live.on_trip_ms", Slot::Number(&mut self.live_on_trip_ms, LIVE_ON_TRIP_MS)),
+            ("live.idle_ms", Slot::Number(&mut self.live_idle_ms, LIVE_IDLE_MS)),
+            ("trail.on_trip", Slot::Keep(&mut self.trail_on_trip)),
+            ("trail.to_pickup", Slot::Keep(&mut self.trail_to_pickup)),
+            ("trail.moving", Slot::Keep(&mut self.trail_moving)),
+            ("trail.parked", Slot::Keep(&mut self.trail_parked)),
+            (OVERSPEED, Slot::Number(&mut self.motion_overspeed_kmh, OVERSPEED_KMH)),
+            (
+                "motion.parked_after_s",
+                Slot::Number(&mut self.motion_parked_after_s, PARKED_AFTER_S),
+            ),
             (
                 "motion.parked_ignition_off_s",
-                self.motion_parked_ignition_off_s,
-                PARKED_IGNITION_OFF_S,
+                Slot::Number(&mut self.motion_parked_ignition_off_s, PARKED_IGNITION_OFF_S),
             ),
-            ("fence.radius_m", self.fence_radius_m, FENCE_RADIUS_M),
-            ("gate.hdop_max", self.gate_hdop_max, HDOP_MAX),
-            ("gate.speed_kmh_max", self.gate_speed_kmh_max, SPEED_KMH_MAX),
-        ];
-        for (key, value, range) in numbers {
-            in_range(key, value, &range)?;
-        }
-        let policies = [
-            ("trail.on_trip", self.trail_on_trip),
-            ("trail.to_pickup", self.trail_to_pickup),
-            ("trail.moving", self.trail_moving),
-            ("trail.parked", self.trail_parked),
-        ];
-        for (key, keep) in policies {
-            let (value, range) = match keep {
-                None | Some(Keep::Full) => continue,
-                Some(Keep::EveryS(s)) => (s, KEEP_EVERY_S),
-                Some(Keep::WithinM(m)) => (m, KEEP_WITHIN_M),
+            ("fence.radius_m", Slot::Number(&mut self.fence_radius_m, FENCE_RADIUS_M)),
+            ("gate.hdop_max", Slot::Number(&mut self.gate_hdop_max, HDOP_MAX)),
+            ("gate.speed_kmh_max", Slot::Number(&mut self.gate_speed_kmh_max, SPEED_KMH_MAX)),
+        ]
+    }
+
+    /// What is set, by name, in the order of the agent's configuration.
+    pub fn values(&self) -> Vec<(&'static str, Value)> {
+        let mut settings = *self;
+        let value = |(key, slot)| {
+            let value = match slot {
+                Slot::Number(number, _) => number.map(Value::Number),
+                Slot::Keep(keep) => keep.map(Value::Keep),
             };
-            let range = u32::from(*range.start())..=u32::from(*range.end());
-            in_range(key, Some(value.into()), &range)?;
+            value.map(|value| (key, value))
+        };
+        settings.slots().into_iter().filter_map(value).collect()
+    }
+
+    /// Sets `key` to what `text` says, as it stands in the agent's configuration without quotes.
+    pub fn set(&mut self, key: &str, text: &str) -> Result<(), SettingError> {
+        let slot = self.slots().into_iter().find(|(name, _)| *name == key);
+        let (key, slot) = slot.ok_or_else(|| SettingError::Unknown { key: key.into() })?;
+        match slot {
+            Slot::Number(place, range) => {
+                let (min, max) = (*range.start(), *range.end());
+                let text = text.trim();
+                let no_number = || SettingError::NoNumber { key, text: text.into(), min, max };
+                let number = text.parse().map_err(|_| no_number())?;
+                in_range(key, number, &range)?;
+                *place = Some(number);
+            }
+            Slot::Keep(place) => {
+                let keep = text.parse().map_err(|source| SettingError::NoPolicy { key, source })?;
+                *place = Some(keep);
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses the first value that is out of its range.
+    pub fn check(&self) -> Result<(), OutOfRange> {
+        let mut settings = *self;
+        for (key, slot) in settings.slots() {
+            let (number, range) = match slot {
+                Slot::Number(number, range) => (*number, range),
+                Slot::Keep(Some(Keep::EveryS(s))) => (Some(u32::from(*s)), widened(&KEEP_EVERY_S)),
+                Slot::Keep(Some(Keep::WithinM(m))) => {
+                    (Some(u32::from(*m)), widened(&KEEP_WITHIN_M))
+                }
+                Slot::Keep(Some(Keep::Full) | None) => continue,
+            };
+            number.map_or(Ok(()), |number| in_range(key, number, &range))?;
         }
         Ok(())
     }
@@ -184,14 +287,32 @@ impl DeviceSettings {
     }
 }
 
-fn in_range(
-    key: &'static str,
-    value: Option<u32>,
-    range: &RangeInclusive<u32>,
-) -> Result<(), OutOfRange> {
-    match value.filter(|value| !range.contains(value)) {
-        None => Ok(()),
-        Some(value) => Err(OutOfRange { key, value, min: *range.start(), max: *range.end() }),
+const OVERSPEED: &str = "motion.overspeed_kmh";
+
+fn in_range(key: &'static str, value: u32, range: &RangeInclusive<u32>) -> Result<(), OutOfRange> {
+    let is_no_limit = key == OVERSPEED && value == NO_LIMIT;
+    if is_no_limit || range.contains(&value) {
+        return Ok(());
+    }
+    Err(OutOfRange { key, value, min: *range.start(), max: *range.end() })
+}
+
+fn widened(range: &RangeInclusive<u16>) -> RangeInclusive<u32> {
+    u32::from(*range.start())..=u32::from(*range.end())
+}
+
+/// The names of all settings, for people.
+fn names() -> String {
+    let mut none = DeviceSettings::default();
+    none.slots().map(|(key, _)| key).join(", ")
+}
+
+/// `key = value` lines, as they are set on the command line.
+impl fmt::Display for DeviceSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<_> =
+            self.values().iter().map(|(key, value)| alloc::format!("{key} = {value}")).collect();
+        f.write_str(&lines.join("\n"))
     }
 }
 
@@ -221,6 +342,43 @@ mod tests {
         assert_eq!(settings.check().expect_err("too small").key, "trail.parked");
         let none = DeviceSettings { motion_overspeed_kmh: Some(0), ..DeviceSettings::default() };
         assert_eq!(none.check(), Ok(()), "0 is no limit");
+    }
+
+    #[test]
+    fn what_is_set_by_name_is_told_by_name_and_what_is_no_setting_is_refused() {
+        let mut settings = DeviceSettings::default();
+        for (key, text) in
+            [("live.idle_ms", " 9000 "), ("trail.moving", "every 7 s"), (OVERSPEED, "0")]
+        {
+            settings.set(key, text).expect("a setting");
+        }
+        let lines = "live.idle_ms = 9000\ntrail.moving = every 7 s\nmotion.overspeed_kmh = 0";
+        assert_eq!(settings.to_string(), lines);
+        let before = settings;
+        for (key, text, said) in [
+            ("live.idle", "1", "there is no setting live.idle; there are live.on_trip_ms, live"),
+            ("live.idle_ms", "-1", "live.idle_ms is \"-1\"; it must be a whole number between 500"),
+            ("live.idle_ms", "499", "live.idle_ms is 499; it must be between 500 and 3600000"),
+            ("trail.moving", "all", "trail.moving: \"all\" is no policy; it must be \"full\""),
+        ] {
+            let error = settings.set(key, text).expect_err("refused").to_string();
+            assert!(error.starts_with(said), "{error}");
+        }
+        assert_eq!(settings, before);
+    }
+
+    #[test]
+    fn every_setting_has_a_name_of_its_own_and_lies_above_and_below() {
+        let mut all = DeviceSettings::default();
+        for (key, text) in DeviceSettings::default().slots().map(|(key, slot)| match slot {
+            Slot::Number(_, range) => (key, range.end().to_string()),
+            Slot::Keep(_) => (key, Keep::Full.to_string()),
+        }) {
+            all.set(key, &text).expect("the most it may be");
+        }
+        assert_eq!(all.values().len(), 12);
+        let none = DeviceSettings::default();
+        assert_eq!((all.over(&none), none.over(&all)), (all, all));
     }
 
     #[test]

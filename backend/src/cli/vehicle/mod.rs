@@ -4,6 +4,7 @@ mod new;
 mod printed;
 
 mod add;
+mod configure;
 mod import;
 mod list;
 mod rekey;
@@ -28,6 +29,8 @@ pub(super) enum VehicleCommand {
     Revoke(revoke::RevokeArgs),
     /// Print a new code: for a device that comes in place of another, and the way back after a revocation
     Rekey(rekey::RekeyArgs),
+    /// Send settings to devices: cadences, fences, thresholds
+    Configure(configure::ConfigureArgs),
 }
 
 pub(super) async fn run(command: VehicleCommand) -> Result<(), BppError> {
@@ -38,5 +41,6 @@ pub(super) async fn run(command: VehicleCommand) -> Result<(), BppError> {
         VehicleCommand::Show(args) => show::run(&args).await,
         VehicleCommand::Revoke(args) => revoke::run(&args).await,
         VehicleCommand::Rekey(args) => rekey::run(&args).await,
+        VehicleCommand::Configure(args) => configure::run(&args).await,
     }
 }

@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 use tripline_protocol::id::DeviceId;
+use tripline_protocol::link::settings::DeviceSettings;
 use tripline_protocol::unit::Timestamp;
 
 use super::super::opened::{Opened, counted, unix_ms, utc};
@@ -10,10 +11,12 @@ use super::super::{ConfigPath, audit};
 use super::list::{Standing, as_json as row_json, presence};
 use crate::error::BppError;
 use crate::identity::authority::{Authorities, hex, serial, sha256};
+use crate::settings::SettingTables;
 use crate::store::StoreError;
 use crate::store::audit::{AuditFilter, AuditRow};
 use crate::store::certificate::CertificateRow;
-use crate::store::fleet::{FleetRow, SeenRow, SetAsideRow, SettingsRow};
+use crate::store::fleet::{FleetRow, SeenRow, SetAsideRow};
+use crate::store::settings::{SettingsRow, Wanted};
 use crate::time;
 
 /// Audit entries that are shown.
@@ -67,7 +70,7 @@ async fn look(opened: &Opened, device: &DeviceId) -> Result<Shown, StoreError> {
         row,
         seen: tx.last_seen(device).await?,
         certificates: tx.certificates(device).await?,
-        settings: tx.shown_settings(device).await?,
+        settings: tx.device_settings(device).await?.unwrap_or_default(),
         set_aside: tx.set_aside_counts(device).await?,
         audit: tx.audit(&of_device, AUDIT_SHOWN_MAX).await?,
     })
@@ -76,12 +79,6 @@ async fn look(opened: &Opened, device: &DeviceId) -> Result<Shown, StoreError> {
 impl Shown {
     fn as_json(&self, authorities: &Authorities, now: Timestamp) -> Value {
         let mut shown = row_json(&self.row, now);
-        let settings = |of: &Option<(String, Option<Timestamp>)>| {
-            of.as_ref().map_or(Value::Null, |(text, at)| {
-                let settings: Value = serde_json::from_str(text).unwrap_or(Value::Null);
-                json!({ "settings": settings, "at_unix_ms": unix_ms(*at) })
-            })
-        };
         let certificates: Vec<Value> = self
             .certificates
             .iter()
@@ -99,8 +96,11 @@ impl Shown {
         shown["agent_version"] =
             self.seen.as_ref().map_or(Value::Null, |seen| seen.agent_version.clone().into());
         shown["certificates"] = certificates.into();
-        shown["settings_wanted"] = settings(&self.settings.wanted);
-        shown["settings_running"] = settings(&self.settings.running);
+        shown["settings_wanted"] = self.settings.wanted.as_ref().map_or(Value::Null, wanted_json);
+        shown["settings_running"] = self.settings.running.map_or(
+            Value::Null,
+            |(running, at)| json!({ "settings": SettingTables(running), "at_unix_ms": at.unix_ms }),
+        );
         shown["set_aside"] = set_aside.into();
         shown["audit"] = self.audit.iter().map(audit::as_json).collect();
         shown
@@ -120,8 +120,15 @@ impl Shown {
         for certificate in &self.certificates {
             print_certificate(certificate, authorities, now);
         }
-        print_settings("wanted", self.settings.wanted.as_ref());
-        print_settings("running", self.settings.running.as_ref());
+        if let Some(Wanted { settings, number, at, outcome }) = &self.settings.wanted {
+            let outcome = outcome.as_deref().unwrap_or("not reported on yet");
+            println!("wanted         since {}, command {number}: {outcome}", utc(*at));
+            print_settings(settings);
+        }
+        if let Some((settings, at)) = &self.settings.running {
+            println!("running        since {}", utc(*at));
+            print_settings(settings);
+        }
         for row in &self.set_aside {
             let batches =
                 format!("{} {}", row.count, if row.count == 1 { "batch" } else { "batches" });
@@ -173,9 +180,17 @@ fn print_certificate(row: &CertificateRow, authorities: &Authorities, now: Times
     println!("               SHA-256 {}", hex(&sha256(&row.der)));
 }
 
-fn print_settings(which: &str, settings: Option<&(String, Option<Timestamp>)>) {
-    if let Some((text, at)) = settings {
-        let since = at.map(|at| format!(" since {}", utc(at))).unwrap_or_default();
-        println!("{which:<14} {text}{since}");
+fn wanted_json(wanted: &Wanted) -> Value {
+    json!({
+        "settings": SettingTables(wanted.settings),
+        "at_unix_ms": wanted.at.unix_ms,
+        "command": wanted.number.0,
+        "outcome": wanted.outcome,
+    })
+}
+
+fn print_settings(settings: &DeviceSettings) {
+    for line in settings.to_string().lines() {
+        println!("               {line}");
     }
 }

@@ -1,187 +1,22 @@
 //! The engine against random days: whatever happens in whatever order, its rules hold.
 
+mod settings;
+mod vehicle;
+
 use proptest::prelude::*;
 use tripline_agent_core::desk::{DriverAction, DriverError};
-use tripline_agent_core::engine::{Draft, Engine, Settings};
-use tripline_agent_core::memory::Memory;
+use tripline_agent_core::engine::Draft;
 use tripline_agent_core::observation::Observation;
 use tripline_agent_core::record::Record;
-use tripline_agent_core::sampler::{Policies, Policy};
-use tripline_protocol::assignment::{Assignment, Place, RiderContact};
-use tripline_protocol::fix::{FixType, Refusal};
-use tripline_protocol::id::{AssignmentId, CommandNumber, JournalEpoch, OrderId, TripId};
+use tripline_protocol::assignment::RiderContact;
+use tripline_protocol::id::CommandNumber;
 use tripline_protocol::link::down::{Command, CommandBody};
+use tripline_protocol::link::settings::{DeviceSettings, Keep};
 use tripline_protocol::link::up::{CommandOutcome, Event, EventBody};
 use tripline_protocol::machine::Machine;
-use tripline_protocol::otp::OtpVerifier;
-use tripline_protocol::tariff::Tariff;
 use tripline_protocol::trip::{TripState, TripStep};
-use tripline_protocol::unit::{Paise, Position, Timestamp, Uptime};
 
-const START: Timestamp = Timestamp::from_unix_ms(1_700_000_000_000);
-const OTP: &str = "4711";
-
-/// An engine with its journal, as the shell keeps them: the records of one epoch after another.
-struct Vehicle {
-    journal: Vec<Vec<Record>>,
-    engine: Engine,
-    now: Uptime,
-    lived_ms: i64,
-}
-
-impl Vehicle {
-    fn new() -> Self {
-        let mut vehicle = Self {
-            journal: Vec::new(),
-            engine: Engine::new(Memory::default(), settings(), START, START, Uptime::default()),
-            now: Uptime::default(),
-            lived_ms: 0,
-        };
-        vehicle.restart();
-        vehicle
-    }
-
-    /// A new process reads the journal.
-    fn restart(&mut self) {
-        let mut memory = self.read();
-        memory.begin(epoch(self.journal.len()));
-        self.journal.push(Vec::new());
-        self.now = Uptime::default();
-        self.engine =
-            Engine::new(memory, settings(), START.plus_ms(self.lived_ms), START, self.now);
-        let boot = self.engine.boot("test", self.now);
-        self.write(boot);
-    }
-
-    fn read(&self) -> Memory {
-        let mut memory = Memory::default();
-        for (start, records) in self.journal.iter().enumerate() {
-            memory.begin(epoch(start));
-            for record in records {
-                memory.apply(record);
-            }
-        }
-        memory
-    }
-
-    fn last(&self) -> Option<&Record> {
-        self.journal.last().and_then(|records| records.last())
-    }
-
-    fn write(&mut self, draft: Draft) {
-        let record = self.engine.seal(draft);
-        self.engine.apply(&record);
-        self.journal.last_mut().expect("an epoch").push(record);
-    }
-
-    fn pass(&mut self, ms: u64) {
-        self.now = self.now.plus_ms(ms);
-        self.lived_ms += ms.cast_signed();
-    }
-
-    fn drive(&mut self, action: DriverAction) -> Result<(), DriverError> {
-        for draft in self.engine.handle_driver(action, self.now)? {
-            self.write(draft);
-        }
-        Ok(())
-    }
-
-    fn command(&mut self, number: u64, body: CommandBody) -> Option<CommandOutcome> {
-        let command = Command { number: CommandNumber(number), expires_at: None, body };
-        let draft = self.engine.handle_command(command, self.now)?;
-        self.write(draft.clone());
-        let Draft::Event { event, .. } = draft else { panic!("{draft:?}") };
-        let EventBody::CommandDone { outcome, .. } = event.body else { panic!("{event:?}") };
-        Some(outcome)
-    }
-
-    /// A fix, repeated until its time is trusted.
-    fn fix(&mut self, east_m: i32) {
-        while self.raw_fix(east_m) == Some(Refusal::TimeJump) {
-            self.pass(100);
-        }
-    }
-
-    fn observation(&self, east_m: i32) -> Observation {
-        Observation {
-            at: Some(START.plus_ms(self.lived_ms)),
-            time_of_day: None,
-            position: Position::new(0, east_m * 90).expect("on the globe"),
-            speed_mmps: Some(10_000),
-            course_cdeg: None,
-            altitude_mm: None,
-            satellites: None,
-            hdop_c: None,
-            accuracy_mm: None,
-            fix_type: FixType::ThreeD,
-        }
-    }
-
-    fn raw_fix(&mut self, east_m: i32) -> Option<Refusal> {
-        let observation = self.observation(east_m);
-        let outcome = self.engine.handle_observation(&observation, self.now);
-        let refused = outcome.drafts.iter().find_map(|draft| match draft {
-            Draft::Fix { fix, .. } => Some(fix.refused),
-            Draft::Event { .. } | Draft::Anchor(_) => None,
-        });
-        for draft in outcome.drafts {
-            self.write(draft);
-        }
-        refused.expect("every fix is kept")
-    }
-
-    fn state(&self) -> Option<TripState> {
-        self.engine.view(self.now).trip.map(|trip| trip.state)
-    }
-}
-
-/// Every fix is kept, whatever the vehicle does.
-fn settings() -> Settings {
-    let trail = Policies {
-        parked: Policy::Full,
-        moving: Policy::Full,
-        to_pickup: Policy::Full,
-        on_trip: Policy::Full,
-        refused_one_in: 1,
-    };
-    Settings { trail, ..Settings::default() }
-}
-
-fn epoch(start: usize) -> JournalEpoch {
-    JournalEpoch(start as u64 + 7)
-}
-
-fn assignment(n: u8) -> Assignment {
-    let order = OrderId::from_bytes([n; 16]);
-    let place = Place {
-        position: Position::new(0, 0).expect("on the globe"),
-        address: String::from("somewhere"),
-    };
-    Assignment {
-        id: AssignmentId::from_bytes([n; 16]),
-        order,
-        trip: TripId::from_bytes([n; 16]),
-        pickup: place.clone(),
-        drop: place,
-        estimated_distance_m: 3_000,
-        estimated_fare: Paise(4_500),
-        tariff: Tariff {
-            code: "auto".into(),
-            version: 1,
-            base_paise: Paise(3_000),
-            base_distance_m: 0,
-            per_km_paise: Paise(1_500),
-            per_minute_paise: Paise(100),
-            waiting_per_minute_paise: Paise(200),
-            waiting_free_s: 0,
-            minimum_paise: Paise(0),
-            rounding_paise: Paise(1),
-        },
-        expires_at: START.plus_ms(1_000_000_000),
-        otp: Some(OtpVerifier::new(order, OTP, [3; 16])),
-        collect_cash: true,
-    }
-}
+use vehicle::{OTP, START, Vehicle, assignment};
 
 fn right_otp() -> DriverAction {
     DriverAction::Start { otp: Some(OTP.into()) }
@@ -355,9 +190,27 @@ enum Input {
     Offer(u8),
     Withdraw(u8),
     Cancel(u8),
+    Configure(DeviceSettings),
+    Report,
     Fix(i32),
     Pass(u64),
     Restart,
+}
+
+/// Some of it out of range.
+fn configuration() -> impl Strategy<Value = DeviceSettings> {
+    let keep = prop_oneof![Just(Keep::Full), (0_u16..900).prop_map(Keep::WithinM)];
+    let numbers = proptest::option::of(0_u32..700);
+    (proptest::option::of(keep), numbers.clone(), numbers).prop_map(|(keep, kmh, radius_m)| {
+        DeviceSettings {
+            trail_on_trip: keep,
+            trail_moving: keep,
+            gate_speed_kmh_max: kmh,
+            motion_overspeed_kmh: kmh,
+            fence_radius_m: radius_m,
+            ..DeviceSettings::default()
+        }
+    })
 }
 
 fn inputs() -> impl Strategy<Value = Vec<Input>> {
@@ -380,6 +233,8 @@ fn inputs() -> impl Strategy<Value = Vec<Input>> {
         3 => (1_u8..4).prop_map(Input::Offer),
         1 => (1_u8..4).prop_map(Input::Withdraw),
         1 => (1_u8..4).prop_map(Input::Cancel),
+        1 => configuration().prop_map(Input::Configure),
+        1 => Just(Input::Report),
         6 => (-500_i32..500).prop_map(Input::Fix),
         3 => (1_u64..60_000).prop_map(Input::Pass),
         1 => Just(Input::Restart),
@@ -443,7 +298,17 @@ proptest! {
                     let trip = assignment(n).trip;
                     vehicle.command(number, CommandBody::CancelTrip { trip, reason: "no".into() });
                 }
-                Input::Fix(east_m) => drop(vehicle.raw_fix(east_m)),
+                Input::Configure(settings) => {
+                    number += 1;
+                    let outcome = vehicle.command(number, CommandBody::Configure(settings));
+                    let applied = outcome == Some(CommandOutcome::Applied);
+                    prop_assert_eq!(applied, settings.check().is_ok());
+                }
+                Input::Report => {
+                    vehicle.report();
+                    prop_assert_eq!(vehicle.report(), None, "once");
+                }
+                Input::Fix(east_m) => drop(vehicle.hear(east_m)),
                 Input::Pass(ms) => vehicle.pass(ms),
                 Input::Restart => vehicle.restart(),
             }
