@@ -13,6 +13,7 @@ use tripline_agent_core::sampler::{Policies, Policy};
 use tripline_protocol::fix::FixType;
 use tripline_protocol::id::{JournalEpoch, Sequence};
 use tripline_protocol::link::down::{Command, CommitAck};
+use tripline_protocol::link::settings::DeviceSettings;
 use tripline_protocol::link::up::{Live, Stream};
 use tripline_protocol::unit::{Timestamp, Uptime};
 
@@ -265,11 +266,12 @@ impl Vehicle {
     }
 }
 
-/// The agent core of a new device.
+/// The agent core of a new device. What enrolment brought of settings is left aside, so that the load is
+/// what was asked for; a command that sets some counts as it does in any vehicle.
 fn engine(settings: Settings, epoch: JournalEpoch, at: Timestamp, now: Uptime) -> Engine {
     let mut memory = Memory::default();
     memory.begin(epoch);
-    Engine::new(memory, settings, at, FLOOR, now)
+    Engine::new(memory, settings, &DeviceSettings::default(), at, FLOOR, now)
 }
 
 fn dated(began: Timestamp, now: Uptime) -> Timestamp {
