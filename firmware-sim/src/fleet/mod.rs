@@ -221,6 +221,8 @@ impl Fleet {
             () = signals.any() => return Err(FleetError::Interrupted),
         }
         self.stages.connect = lap.end(&self.common.watch);
+        let Load { vehicles, seconds, .. } = self.load;
+        say(&format!("all {vehicles} vehicles are connected; {seconds} s begin"));
 
         self.stages.drive = self.drive(&plan, &mut signals).await;
         let end = DriveEnd::now(&self.common.tally);

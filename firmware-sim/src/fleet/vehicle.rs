@@ -266,7 +266,8 @@ impl Vehicle {
     }
 }
 
-/// The agent core of a new device.
+/// The agent core of a new device. What enrolment brought of settings is left aside, so that the load is
+/// what was asked for; a command that sets some counts as it does in any vehicle.
 fn engine(settings: Settings, epoch: JournalEpoch, at: Timestamp, now: Uptime) -> Engine {
     let mut memory = Memory::default();
     memory.begin(epoch);
