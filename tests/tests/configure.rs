@@ -52,8 +52,8 @@ impl Office {
     /// The settings in the commands that wait for a device.
     async fn waiting(&self, device: &str) -> Result<Vec<DeviceSettings>> {
         let device: DeviceId = device.parse()?;
-        let open = self.tx().await?.open_down_messages(&device, CommandNumber::default(), 100);
-        let open = open.await?;
+        let mut tx = self.tx().await?;
+        let open = tx.open_down_messages(&device, CommandNumber::default(), 100).await?;
         open.iter()
             .map(|(_, payload)| match decode::<Command>(payload)?.body {
                 CommandBody::Configure(settings) => Ok(settings),

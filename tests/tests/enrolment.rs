@@ -209,7 +209,6 @@ async fn settings_from_afar_take_effect_outlive_a_power_cut_and_are_reported() -
         }
     };
     wait_until("the report", PATIENCE, runs(77)).await?;
-    drop(runs);
     world.kill_agent().await?;
     world.start_agent().await?;
     world.wait_for_trip("the connection", connected).await?;
