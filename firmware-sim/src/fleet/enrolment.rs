@@ -9,7 +9,7 @@ use tripline_agent_link::enrol::{EnrolError, Enroller};
 use tripline_agent_link::https::{BackendUrl, UrlError};
 use tripline_agent_link::identity::IdentityError;
 use tripline_agent_link::{Clock, Identity, Key};
-use tripline_protocol::enrol::{EnrolCode, EnrolCodeError, EnrolRefusal};
+use tripline_protocol::enrol::{EnrolCode, EnrolCodeError, EnrolRefusal, Enrolled};
 
 use super::codes::{CodeSource, CodesError, IssuedCode};
 use super::roster::{Enlisted, Roster, RosterError};
@@ -21,7 +21,7 @@ const CODES_AT_ONCE: usize = 1_000;
 /// Connections to the enrolment listener at once. More would only wait for its store.
 const CONNECTIONS_MAX: usize = 8;
 
-/// Attempts for one code, with a new connection and a pause each; a backend that is busy says so.
+/// Attempts for one code, with a pause between two; a backend that is busy says so.
 const ATTEMPTS_MAX: u32 = 20;
 
 /// Between two attempts, in ms.
@@ -97,7 +97,7 @@ async fn enrol_codes(
     let (enlisted_tx, mut enlisted) = mpsc::channel(CONNECTIONS_MAX);
     let mut clerks = JoinSet::new();
     for _ in 0..CONNECTIONS_MAX {
-        let clerk = Clerk { clock: clock.clone(), enroller: None, enlisted: enlisted_tx.clone() };
+        let clerk = Clerk { clock: clock.clone(), enlisted: enlisted_tx.clone() };
         clerks.spawn(clerk.run(Arc::clone(&waiting)));
     }
     drop(enlisted_tx);
@@ -108,15 +108,14 @@ async fn enrol_codes(
     Ok(())
 }
 
-/// One connection's worth of enrolments.
+/// Enrols one after the other.
 struct Clerk {
     clock: Clock,
-    enroller: Option<Enroller>,
     enlisted: mpsc::Sender<Result<Enlisted, EnrolmentError>>,
 }
 
 impl Clerk {
-    async fn run(mut self, waiting: Waiting) {
+    async fn run(self, waiting: Waiting) {
         loop {
             let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
             let Some(issued) = next else { return };
@@ -128,7 +127,7 @@ impl Clerk {
         }
     }
 
-    async fn enlist(&mut self, issued: &IssuedCode) -> Result<Enlisted, EnrolmentError> {
+    async fn enlist(&self, issued: &IssuedCode) -> Result<Enlisted, EnrolmentError> {
         let registration = &issued.registration;
         let wrong = |source| EnrolmentError::Code { registration: registration.clone(), source };
         let code: EnrolCode = issued.code.parse().map_err(wrong)?;
@@ -139,7 +138,7 @@ impl Clerk {
 
     /// The same code with the same key gives the same certificate, so that an attempt may be repeated.
     async fn enrol(
-        &mut self,
+        &self,
         registration: &str,
         code: &EnrolCode,
         url: &BackendUrl,
@@ -154,7 +153,6 @@ impl Clerk {
             match self.request(code, &key, url).await {
                 Ok(enrolled) => break enrolled,
                 Err(error) if attempt < ATTEMPTS_MAX && may_pass(&error) => {
-                    self.enroller = None;
                     attempt += 1;
                     tokio::time::sleep(Duration::from_millis(PAUSE_MS)).await;
                 }
@@ -169,16 +167,14 @@ impl Clerk {
         })
     }
 
+    /// Over a connection of its own: the listener answers once on each.
     async fn request(
-        &mut self,
+        &self,
         code: &EnrolCode,
         key: &Key,
         url: &BackendUrl,
-    ) -> Result<tripline_protocol::enrol::Enrolled, EnrolError> {
-        let enroller = match &mut self.enroller {
-            Some(enroller) => enroller,
-            none => none.insert(Enroller::open(url, code, &self.clock).await?),
-        };
+    ) -> Result<Enrolled, EnrolError> {
+        let mut enroller = Enroller::open(url, code, &self.clock).await?;
         enroller.request(code, key, AGENT_VERSION).await
     }
 }
