@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
 use super::running::{LOOK_EVERY, Running, free_port};
 
@@ -73,6 +73,8 @@ fn runs(program: &str, flag: &str) -> bool {
 fn certificates(dir: &Path) -> Result<PathBuf> {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    // OpenSSL takes a certificate with its issuer's name for one that signed itself.
+    params.distinguished_name.push(DnType::CommonName, "yardstick CA");
     let ca = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
     let key = KeyPair::generate()?;
     let names = vec!["127.0.0.1".to_owned(), "localhost".to_owned()];
