@@ -55,9 +55,10 @@ impl Office {
         let mut tx = self.tx().await?;
         let open = tx.open_down_messages(&device, CommandNumber::default(), 100).await?;
         open.iter()
-            .map(|(_, payload)| match decode::<Command>(payload)?.body {
-                CommandBody::Configure(settings) => Ok(settings),
-                other => anyhow::bail!("{other:?}"),
+            .map(|(_, payload)| {
+                let body = decode::<Command>(payload)?.body;
+                let CommandBody::Configure(settings) = body else { anyhow::bail!("{body:?}") };
+                Ok(settings)
             })
             .collect()
     }

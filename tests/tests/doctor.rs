@@ -12,8 +12,8 @@ const WELL: i32 = 0;
 const UNWELL: i32 = 10;
 
 /// What doctor looks at, and finds something about.
-const CHECKS: [&str; 7] =
-    ["configuration", "agent", "clock", "disk", "receiver", "antenna", "backend"];
+const CHECKS: [&str; 8] =
+    ["configuration", "identity", "agent", "clock", "disk", "receiver", "antenna", "backend"];
 
 /// What doctor found.
 #[derive(Debug)]
@@ -79,9 +79,7 @@ fn changed(world: &World, changes: &[(&str, &str)]) -> Result<String> {
 /// The line of the configuration that begins so.
 fn line(world: &World, key: &str) -> Result<String> {
     let text = std::fs::read_to_string(world.folder().join("agent.toml"))?;
-    let mut lines = text.lines().filter(|line| line.starts_with(key));
-    // The receiver's port is a name in quotes, the backend's a number.
-    let found = lines.find(|line| key != "port =" || !line.contains('"'));
+    let found = text.lines().find(|line| line.starts_with(key));
     Ok(found.with_context(|| format!("{key} in the configuration"))?.to_owned())
 }
 
@@ -168,12 +166,13 @@ async fn doctor_on(world: &World, folder: &Path, prepare: &str) -> Result<Diagno
     let own = line(world, "data_dir =")?;
     let config = changed(world, &[(&own, &format!("data_dir = \"{folder}\""))])?;
     let script = format!(
-        "set -e; mount -t tmpfs -o size=4m none \"$0\"; {prepare}; \
+        "set -e; mount -t tmpfs -o size=4m none \"$0\"; cp -a \"$3\" \"$0\"; {prepare}; \
          exec \"$1\" doctor --json --config \"$2\""
     );
     let agent = world.binaries().path("tripline-agent");
     let mut command = tokio::process::Command::new("unshare");
     command.args(["-rm", "sh", "-c", &script, folder]).arg(agent).arg(config);
+    command.arg(world.folder().join("agent/identity"));
     let output = command.output().await?;
     let code = output.status.code().context("killed by a signal")?;
     let said = String::from_utf8(output.stdout)?;
@@ -207,13 +206,12 @@ async fn a_backend_that_is_not_there_or_does_not_know_the_device_is_named() -> R
     connected(&world).await?;
     world.kill_agent().await?;
     let free = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
-    let (port, token) = (line(&world, "port =")?, line(&world, "token =")?);
-    let found = doctor(&world, &[(&port, &format!("port = {free}"))]).await?;
+    let elsewhere = |key: &str| format!("[backend]\n{key}");
+    let port = elsewhere(&format!("port = {free}"));
+    let found = doctor(&world, &[("[backend]", &port)]).await?;
     found.has_only("backend", &["unreachable", &free.to_string()])?;
-    let found = doctor(&world, &[(&token, "token = \"not-the-token\"")]).await?;
-    found.has_only("backend", &["does not accept"])?;
-    let host = line(&world, "host =")?;
-    let found = doctor(&world, &[(&host, "host = \"backend.invalid\"")]).await?;
+    let host = elsewhere("host = \"backend.invalid\"");
+    let found = doctor(&world, &[("[backend]", &host)]).await?;
     found.has_only("backend", &["unreachable", "backend.invalid"])?;
 
     // Something listens there, and there is no platform behind it.
@@ -229,6 +227,22 @@ async fn a_backend_that_is_not_there_or_does_not_know_the_device_is_named() -> R
     world.wait_for_position().await?;
     doctor(&world, &[]).await?.has_only("backend", &["running agent is not connected"])?;
     world.start_bpp().await?;
+    world.stop().await
+}
+
+#[tokio::test]
+async fn a_device_that_is_not_enrolled_or_was_revoked_is_told_so() -> Result<()> {
+    let mut world = World::start(Plan::default()).await?;
+    connected(&world).await?;
+    world.kill_agent().await?;
+    let found = doctor(&world, &[("/agent\"", "/empty\"")]).await?;
+    let said = found.findings.iter().find(|f| f["check"] == "identity").context("the identity")?;
+    ensure!(said["level"] == "fault" && found.code == UNWELL, "{found:?}");
+    let config = world.folder().join("bpp/bpp.toml");
+    let config = config.to_str().context("UTF-8")?;
+    let revoke = ["vehicle", "revoke", world.device(), "--reason", "a test", "--json"];
+    world.binaries().bpp(&[&revoke[..], &["--config", config]].concat())?;
+    doctor(&world, &[]).await?.has_only("backend", &["does not accept", "revoked"])?;
     world.stop().await
 }
 

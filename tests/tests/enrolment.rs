@@ -97,7 +97,8 @@ async fn a_code_works_once_and_whoever_comes_second_with_it_raises_the_alarm() -
     let (exit, said) = enrol(&world, &second, &code).await?;
     ensure!(exit == ENROLMENT_FAILED && said.contains("code"), "{exit}: {said}");
     ensure!(!second.join("identity/identity.json").exists(), "the second device is enrolled");
-    ensure!(audited(&world, "code-reused").await? == 1, "no alarm in the audit trail");
+    let alarmed = || async { Ok(audited(&world, "code-reused").await? == 1) };
+    wait_until("the alarm in the audit trail", PATIENCE, alarmed).await?;
     let alarmed = |line: &String| line.contains("code");
     ensure!(world.error_lines().iter().any(alarmed), "no alarm in the log");
     ensure!(audited(&world, "enrolled").await? == 2, "two devices enrolled");
@@ -138,10 +139,10 @@ async fn a_certificate_is_renewed_by_itself_and_the_device_comes_in_with_the_new
     let mut world = World::start(plan).await?;
     world.wait_for_trip("the connection", connected).await?;
     let data_dir = world.folder().join("agent");
-    let first = identity(&data_dir)?["certificate_pem"].clone();
-    let renewed = || async { Ok(identity(&data_dir)?["certificate_pem"] != first) };
+    let first = identity(&data_dir)?;
+    let renewed = || async { Ok(identity(&data_dir)? != first) };
     wait_until("the renewal", PATIENCE, renewed).await?;
-    ensure!(audited(&world, "renewed").await? >= 1, "the renewal is not audited");
+    ensure!(audited(&world, "renewed").await? > 0, "the renewal is not audited");
     world.proxy.cut();
     world.wait_for_trip("the cut", |answer| !connected(answer)).await?;
     world.proxy.restore();
@@ -157,7 +158,7 @@ async fn a_device_that_slept_through_the_end_of_its_certificate_renews_it_when_i
     world.kill_agent().await?;
     let data_dir = world.folder().join("agent");
     let enrolled = identity(&data_dir)?;
-    let expires_at = enrolled["expires_at_unix_ms"].as_i64().context("its end")?;
+    let expires_at = enrolled["enrolled"]["expires_at_unix_ms"].as_i64().context("its end")?;
     let expired = || async { Ok(jiff::Timestamp::now().as_millisecond() > expires_at) };
     wait_until("the certificate's end", PATIENCE, expired).await?;
     world.start_agent().await?;
@@ -193,6 +194,14 @@ async fn a_revoked_device_is_out_within_five_seconds_and_comes_back_with_a_new_c
     world.stop().await
 }
 
+/// Whether the device says that it runs with fences of this radius.
+fn runs(world: &World, radius_m: u64) -> impl Future<Output = Result<bool>> {
+    let shown = operator(world, &["vehicle", "show", world.device()]);
+    std::future::ready(
+        shown.map(|shown| shown["settings_running"]["settings"]["fence"]["radius_m"] == radius_m),
+    )
+}
+
 #[tokio::test]
 async fn settings_from_afar_take_effect_outlive_a_power_cut_and_are_reported() -> Result<()> {
     let mut world = World::start(Plan::default()).await?;
@@ -200,19 +209,15 @@ async fn settings_from_afar_take_effect_outlive_a_power_cut_and_are_reported() -
     let device = world.device().to_owned();
     let wanted = ["vehicle", "configure", &device, "--set", "fence.radius_m=77"];
     operator(&world, &wanted)?;
-    let runs = |radius_m: u64| {
-        let world = &world;
-        let device = device.as_str();
-        move || async move {
-            let shown = operator(world, &["vehicle", "show", device])?;
-            Ok(shown["settings"]["running"]["fence"]["radius_m"] == radius_m)
-        }
-    };
-    wait_until("the report", PATIENCE, runs(77)).await?;
+    wait_until("the report", PATIENCE, || runs(&world, 77)).await?;
     world.kill_agent().await?;
     world.start_agent().await?;
     world.wait_for_trip("the connection", connected).await?;
     let shown = operator(&world, &["vehicle", "show", &device])?;
-    ensure!(shown["settings"]["running"]["fence"]["radius_m"] == 77, "{shown}");
+    ensure!(shown["settings_wanted"]["outcome"] == "applied", "{shown}");
+    ensure!(shown["settings_running"]["settings"]["fence"]["radius_m"] == 77, "{shown}");
+    // What is taken back leaves the device to its own configuration.
+    operator(&world, &["vehicle", "configure", &device, "--clear"])?;
+    wait_until("the report of its own", PATIENCE, || runs(&world, 100)).await?;
     world.stop().await
 }

@@ -25,6 +25,15 @@ async fn fails(
     Ok(())
 }
 
+fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        std::fs::copy(entry.path(), to.join(entry.file_name()))?;
+    }
+    Ok(())
+}
+
 fn edited(file: &Path, name: &str, from: &str, to: &str) -> Result<String> {
     let text = std::fs::read_to_string(file)?;
     ensure!(text.contains(from), "{from} is not in {}", file.display());
@@ -50,21 +59,43 @@ async fn mistakes_of_an_installer_are_named_with_a_way_out() -> Result<()> {
     fails(&world, "tripline-agent", &["run", "--config", "/nowhere"], 3, &["/nowhere", "sample"])
         .await?;
 
-    let taken = text(&bpp)?;
+    let taken_bpp = text(&bpp)?;
     let words = ["cannot listen on 127.0.0.1:", "[beckn] listen"];
-    fails(&world, "tripline-bpp", &["serve", "--config", &taken], 7, &words).await?;
+    fails(&world, "tripline-bpp", &["serve", "--config", &taken_bpp], 7, &words).await?;
     let taken = text(&agent)?;
     fails(&world, "tripline-agent", &["run", "--config", &taken], 7, &["another agent"]).await?;
 
     let config = edited(&agent, "gone.toml", "/gnss\"", "/no-such-port\"")?;
     let config = edited(Path::new(&config), "gone.toml", own_folder.0, own_folder.1)?;
+    fails(&world, "tripline-agent", &["run", "--config", &config], 11, &["not enrolled"]).await?;
+    let (identity, second) = (world.folder().join("agent/identity"), "agent-two/identity");
+    copy_folder(&identity, &world.folder().join(second))?;
     let words = ["/no-such-port", "plug the receiver in", "--wait-for-receiver"];
     fails(&world, "tripline-agent", &["run", "--config", &config], 4, &words).await?;
 
-    let config = edited(&agent, "other.toml", "device = \"ka01ab1234\"", "device = \"ka02\"")?;
+    let added = world.binaries().bpp(&[
+        "vehicle",
+        "add",
+        "--json",
+        "--config",
+        &taken_bpp,
+        "--registration",
+        "KA 02",
+        "--driver-name",
+        "Asha",
+        "--driver-phone",
+        "+91-9800000002",
+    ])?;
     world.kill_agent().await?;
-    let words = ["belongs to device ka01ab1234", "the configuration says ka02"];
-    fails(&world, "tripline-agent", &["run", "--config", &config], 6, &words).await?;
+    let (url, code) = (world.enrol_url(), added["code"].as_str().context("a code")?);
+    let enrol = ["enrol", "--backend", &url, "--code", code, "--config", &taken];
+    let words = ["holds the journal of device ka01ab1234", "ka02"];
+    fails(&world, "tripline-agent", &enrol, 9, &words).await?;
+    let words = ["typing error"];
+    let wrong = code.replacen(|c: char| c.is_ascii_alphabetic(), "Q", 1);
+    let wrong = if wrong == code { code.replacen('Q', "R", 1) } else { wrong };
+    let enrol = ["enrol", "--backend", &url, "--code", &wrong, "--config", &taken];
+    fails(&world, "tripline-agent", &enrol, 2, &words).await?;
 
     world.lever("garbage on").await?;
     let config = edited(&agent, "garbage.toml", own_folder.0, own_folder.1)?;

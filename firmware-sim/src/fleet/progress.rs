@@ -4,6 +4,8 @@ use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::session::Common;
 
 /// Between two lines.
@@ -17,11 +19,9 @@ pub fn say(text: &str) {
 
 /// Says how things stand, for ever.
 pub async fn tell(common: Arc<Common>, vehicles: u64) {
-    let mut tick = tokio::time::interval(EVERY);
-    tick.tick().await;
-    let mut acknowledged_before = 0;
+    let mut before = (Instant::now(), 0);
     loop {
-        tick.tick().await;
+        tokio::time::sleep(EVERY).await;
         let tally = &common.tally;
         let acknowledged = tally.trail_batches_acknowledged.get();
         let puback = tally.puback.quantiles();
@@ -33,11 +33,16 @@ pub async fn tell(common: Arc<Common>, vehicles: u64) {
             tally.connected(),
             tally.trail_batches_published.get(),
             acknowledged,
-            (acknowledged - acknowledged_before) / EVERY.as_secs(),
+            per_s(acknowledged - before.1, before.0.elapsed()),
             puback.p50_ms,
             puback.p99_ms,
             tally.reconnects(),
         ));
-        acknowledged_before = acknowledged;
+        before = (Instant::now(), acknowledged);
     }
+}
+
+fn per_s(count: u64, elapsed: Duration) -> u64 {
+    let ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+    count * 1_000 / ms.max(1)
 }

@@ -125,6 +125,9 @@ async fn play(
     let world = slot.insert(World::start(plan).await?);
     narrator
         .say("operator", &format!("added vehicle KA 01 AB 1234 with device {}", world.device()));
+    let enrol_url = world.enrol_url();
+    narrator.say("installer", &format!("enrolled it at {enrol_url} with the single-use code"));
+    narrator.say("vehicle", "has its own key and certificate; MQTT over mutual TLS from here on");
     narrator.say("receiver", &format!("plays the drive on {}/gnss", world.folder().display()));
     let order_id = ride::play(world, narrator, seconds).await?;
     let summary = summary::make(world, &order_id, truth.as_deref()).await?;
@@ -145,6 +148,7 @@ async fn stay(world: &World) -> Result<()> {
     eprintln!("\nStill running; Ctrl-C stops all of it.");
     eprintln!("  Beckn API   {}/{{action}}  (signed requests)", world.beckn_uri());
     eprintln!("  rider's app {}", world.bap.uri());
+    eprintln!("  metrics     {}/metrics", world.admin_url());
     eprintln!("  driver      tripline-agent trip --socket {folder}/agent/agent.sock show");
     eprintln!("  receiver    tripline-sim lever --control {folder}/sim.sock status");
     eprintln!("  logs        {folder}/bpp.log, {folder}/agent.log, {folder}/sim.log");
