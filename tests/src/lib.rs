@@ -7,6 +7,7 @@ pub mod spec;
 pub mod truth;
 
 pub mod fuzz;
+pub mod nowhere;
 
 pub mod world;
 

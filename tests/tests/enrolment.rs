@@ -190,6 +190,7 @@ async fn a_revoked_device_is_out_within_five_seconds_and_comes_back_with_a_new_c
     world.start_agent().await?;
     world.wait_for_trip("the connection", connected).await?;
     world.book().await?;
+    world.wait_for_offer().await?;
     world.drive(&["accept"]).await?;
     world.stop().await
 }

@@ -1,5 +1,8 @@
 //! Why a connection failed, in plain words, with a way out.
 
+use std::io;
+use std::io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+
 use rumqttc::{ConnectReturnCode, ConnectionError};
 use tripline_agent_link::tls;
 
@@ -15,7 +18,18 @@ pub(crate) fn explain(error: &ConnectionError) -> String {
         return "what listens there does not answer as MQTT; check the port of the device endpoint"
             .into();
     }
+    if is_cut(error) {
+        return "the connection was cut".into();
+    }
     error.to_string()
+}
+
+/// Whether the stream ended in the middle: the network, or a backend that went without a goodbye.
+fn is_cut(error: &(dyn std::error::Error + 'static)) -> bool {
+    let cut = error
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| matches!(error.kind(), UnexpectedEof | ConnectionReset | BrokenPipe));
+    cut || error.source().is_some_and(is_cut)
 }
 
 fn explain_refusal(code: ConnectReturnCode) -> String {

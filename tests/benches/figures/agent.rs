@@ -7,6 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use tripline_tests::nowhere;
+
 use crate::{Data, Row};
 
 /// How long the agent is left alone first, and how long it is watched.
@@ -112,12 +114,12 @@ fn start(agent: &Path, dir: &Path, pty: &Path) -> Running {
 /// Without a backend, so that every fix stays to be counted; every fix is kept.
 fn run(agent: &Path, dir: &Path, receiver: &str) -> Running {
     let text = format!(
-        "device = \"bench\"\ndata_dir = '{}'\n[receiver]\n{receiver}\n[backend]\nhost = \
-         \"127.0.0.1\"\nport = 1\ntoken = \"none\"\n[trail]\nmoving = \"full\"\nparked = \"full\"\n",
+        "data_dir = '{}'\n[receiver]\n{receiver}\n[trail]\nmoving = \"full\"\nparked = \"full\"\n",
         dir.display()
     );
     let config = dir.join("agent.toml");
     fs::write(&config, text).expect("written");
+    nowhere::enrol(dir).expect("it has an identity");
     let child = Command::new(agent)
         .args(["run", "--log", "error", "--config"])
         .arg(config)
