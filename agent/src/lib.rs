@@ -1,8 +1,8 @@
 //! The shell around `tripline-agent-core`: everything that touches the world.
 //!
 //! Each task is one file with one loop. [`receiver`] owns the serial port, [`uplink`] the connection
-//! to the backend, [`renewal`] the certificate it is made with, [`control`] the local socket the driver's commands come through, [`panel`] the buttons and
-//! LEDs; [`run`] owns the engine and the journal, and is the only one that changes either.
+//! to the backend, [`renewal`] the certificate it is made with, [`control`] the local socket the
+//! driver's commands come through, [`panel`] the buttons and LEDs; [`run`] owns the engine and the journal, and is the only one that changes either.
 
 pub mod cli;
 

@@ -1,4 +1,4 @@
-//! The signing key's file.
+//! Files of our private keys: the one that signs Beckn messages, and the one that seals commands to devices.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;

@@ -103,7 +103,7 @@ fn callback(key: &str, sequence: u64) -> NewCallback {
 }
 
 #[tokio::test]
-async fn a_vehicle_is_added_once_and_found_with_its_token() {
+async fn a_vehicle_is_added_once_and_found() {
     on_both(|store| async move {
         add_vehicle(&store, "a").await;
         let mut tx = store.write().await.expect("begins");

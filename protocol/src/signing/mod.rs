@@ -1,4 +1,5 @@
-//! Signing and verifying Beckn requests: BECKN-006, "Signing Beckn APIs in HTTP".
+//! Signing and verifying Beckn requests: BECKN-006, "Signing Beckn APIs in HTTP". Commands to devices are
+//! sealed with keys of the same kind ([`crate::link::seal`]).
 //!
 //! The signature covers the bytes on the wire: never parse and write a body again before its digest.
 
