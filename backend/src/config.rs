@@ -266,9 +266,7 @@ impl Config {
         if !matches!(uri.scheme(), "http" | "https") || uri.host().is_none() {
             return Err("beckn.uri must begin with http:// or https:// and a host".into());
         }
-        if self.device.hosts.iter().all(String::is_empty) {
-            return Err("device.hosts is empty: name this machine as devices reach it".into());
-        }
+        self.check_device()?;
         let ranges = [
             ("dispatch.radius_m", u64::from(self.dispatch.radius_m), 1, 100_000),
             ("dispatch.offer_s", u64::from(self.dispatch.offer_s), 1, 3_600),
@@ -297,6 +295,24 @@ impl Config {
             }
         }
         self.check_tariff()
+    }
+
+    /// What devices are told must be something they can reach.
+    fn check_device(&self) -> Result<(), String> {
+        if self.device.hosts.is_empty() || self.device.hosts.iter().any(String::is_empty) {
+            return Err("device.hosts is empty or has an empty name: name this machine as \
+                        devices reach it"
+                .into());
+        }
+        if self.device.port == Some(0) {
+            return Err("device.port is 0: give the port that devices reach, or leave it out".into());
+        }
+        let Some(text) = &self.enrol.url else { return Ok(()) };
+        let url = url::Url::parse(text).map_err(|error| format!("enrol.url is no URL: {error}"))?;
+        if url.scheme() != "https" || url.host().is_none() || url.path() != "/" {
+            return Err("enrol.url must be https:// with a host and, perhaps, a port".into());
+        }
+        Ok(())
     }
 
     fn check_tariff(&self) -> Result<(), String> {
@@ -465,6 +481,19 @@ mod tests {
         let config = load(&format!("{before}{}\n\n{after}", shown.replace("# ", "")));
         let settings = config.expect("it loads").settings().first_settings;
         assert_eq!(settings.values().len(), 12, "every one");
+    }
+
+    #[test]
+    fn what_devices_could_not_reach_is_refused() {
+        for (from, to, key) in [
+            ("hosts = [\"127.0.0.1\", \"localhost\"]", "hosts = []", "device.hosts"),
+            ("# port = 8883", "port = 0", "device.port"),
+            ("# url = \"https://fleet.example:8884\"", "url = \"fleet.example\"", "enrol.url"),
+        ] {
+            assert!(SAMPLE.contains(from), "{from} is not in the sample");
+            let error = load(&SAMPLE.replace(from, to)).expect_err("refused");
+            assert!(error.contains(key), "{error}");
+        }
     }
 
     #[test]

@@ -128,6 +128,8 @@ fn the_pure_crates_are_no_std_and_depend_on_nothing_that_does_io() -> Result<()>
 fn agent_and_backend_do_not_know_each_other() -> Result<()> {
     ensure!(!read("agent/Cargo.toml")?.contains("tripline-backend"));
     ensure!(!read("agent/core/Cargo.toml")?.contains("tripline-backend"));
+    ensure!(!read("agent/link/Cargo.toml")?.contains("tripline-backend"));
+    ensure!(!read("firmware-sim/Cargo.toml")?.contains("tripline-backend"));
     ensure!(!read("backend/Cargo.toml")?.contains("tripline-agent"));
     Ok(())
 }

@@ -33,11 +33,10 @@ Exit codes:
 
 A first run:
   tripline-bpp init --dir fleet
+  tripline-bpp serve --config fleet/bpp.toml        and, while it runs:
   tripline-bpp vehicle add --config fleet/bpp.toml --registration KA01AB1234 --driver-name Asha \\
       --driver-phone +91-9800000000
-  tripline-bpp serve --config fleet/bpp.toml
-`vehicle add` prints what to type on the vehicle's device within 10 minutes; while `serve` runs, it
-answers there."
+`vehicle add` prints what to type on the vehicle's device within 10 minutes."
 )]
 pub struct Cli {
     #[command(subcommand)]

@@ -9,6 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::identity;
 use crate::support::{Simulator, drive, until};
 
 /// The agent's binary stands beside ours.
@@ -36,10 +37,10 @@ impl Agent {
         let config = dir.path().join("agent.toml");
         let data_dir = dir.path().join("data");
         let text = format!(
-            "device = \"ka01ab1234\"\ndata_dir = \"{}\"\n[receiver]\n{receiver}\n[backend]\n\
-             host = \"127.0.0.1\"\nport = 9\ntoken = \"none\"\n",
+            "data_dir = \"{}\"\n[receiver]\n{receiver}\n",
             data_dir.display()
         );
+        identity::enrol(&data_dir);
         fs::write(&config, text).expect("written");
         let mut command = agent();
         command.arg("run").arg("--config").arg(config);

@@ -1,5 +1,6 @@
 //! The real binary against a real pseudo-terminal: what a vehicle agent would meet.
 
+mod identity;
 mod support;
 
 mod playing;
