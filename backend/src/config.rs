@@ -305,7 +305,9 @@ impl Config {
                 .into());
         }
         if self.device.port == Some(0) {
-            return Err("device.port is 0: give the port that devices reach, or leave it out".into());
+            return Err(
+                "device.port is 0: give the port that devices reach, or leave it out".into()
+            );
         }
         let Some(text) = &self.enrol.url else { return Ok(()) };
         let url = url::Url::parse(text).map_err(|error| format!("enrol.url is no URL: {error}"))?;

@@ -36,10 +36,7 @@ impl Agent {
     fn command(dir: &TempDir, receiver: &str) -> Command {
         let config = dir.path().join("agent.toml");
         let data_dir = dir.path().join("data");
-        let text = format!(
-            "data_dir = \"{}\"\n[receiver]\n{receiver}\n",
-            data_dir.display()
-        );
+        let text = format!("data_dir = \"{}\"\n[receiver]\n{receiver}\n", data_dir.display());
         identity::enrol(&data_dir);
         fs::write(&config, text).expect("written");
         let mut command = agent();
