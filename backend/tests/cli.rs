@@ -198,6 +198,12 @@ fn an_import_adds_all_or_names_every_bad_line_and_adds_none() {
     assert!(output.stdout.is_empty(), "no codes of what was not added");
     assert_eq!(folder.json(&["vehicle", "list"]).len(), 1, "nothing was added");
 
+    let too_many = "\n".repeat(20_001);
+    let output = folder.run(&["vehicle", "import", "-"], &too_many);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(REFUSED), "{said}");
+    assert!(said.contains("at most 20000 lines") && said.contains("in parts"), "{said}");
+
     let many: String = (0..10_000).map(good).collect();
     std::fs::write(folder.path("fleet.jsonl"), many).expect("written");
     let added = folder.json(&["vehicle", "import", &folder.path("fleet.jsonl")]);

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Runs, TestRunner};
@@ -12,24 +13,28 @@ use tokio::task::JoinSet;
 use tripline_backend::audit::{Audit, AuditKind, Entry};
 use tripline_backend::config::Config;
 use tripline_backend::device::ingest::{self, BATCHES_WAITING_MAX, Submitted};
-use tripline_backend::domain::order::Vehicle;
+use tripline_backend::domain::order::{Conversation, NewOrder, Order, Route, Vehicle};
 use tripline_backend::identity::authority::{Fingerprint, sha256};
 use tripline_backend::service::{Applied, EPOCHS_NEW_MAX, Lane, Platform, Submission};
 use tripline_backend::store::Store;
-use tripline_backend::store::certificate::CertificateRow;
+use tripline_backend::store::certificate::{CertificateRow, REVOKED, SUPERSEDED};
+use tripline_backend::store::lane::LaneKey;
 use tripline_backend::store::set_aside::SET_ASIDE_MAX;
-use tripline_protocol::id::{DeviceId, JournalEpoch, Sequence};
+use tripline_protocol::assignment::Place;
+use tripline_protocol::id::{AssignmentId, DeviceId, JournalEpoch, OrderId, Sequence};
 use tripline_protocol::link::down::CommitAck;
 use tripline_protocol::link::envelope::encode;
+use tripline_protocol::link::settings::DeviceSettings;
 use tripline_protocol::link::trail::{GapReason, TrailBatch, TrailEntry};
-use tripline_protocol::link::up::{Event, EventBatch, EventBody, Stream};
+use tripline_protocol::link::up::{Answer, Event, EventBatch, EventBody, Stream};
 use tripline_protocol::meter::Reading;
 use tripline_protocol::signing::SecretKey;
-use tripline_protocol::unit::Timestamp;
+use tripline_protocol::tariff::{FareReason, Tariff, Usage};
+use tripline_protocol::unit::{Paise, Position, Timestamp};
 
 mod both;
 
-use both::{both, end_certificate, on_both, postgres};
+use both::{both, end_certificate, execute, on_both, postgres};
 
 const NOW: Timestamp = Timestamp::from_unix_ms(1_800_000_000_000);
 
@@ -78,18 +83,24 @@ fn over(store: Store) -> (Arc<Platform>, mpsc::Receiver<Entry>) {
     (Arc::new(Platform::new(store, settings, key, audit)), entries)
 }
 
+fn event(body: EventBody) -> Event {
+    Event { at: NOW, gnss_time: true, reading: Reading::default(), fix: None, body }
+}
+
+/// The first batch of a device's events, with one event.
+fn first_event(n: usize, body: EventBody) -> Submission {
+    let batch =
+        EventBatch { epoch: JournalEpoch(1), after: Sequence::ZERO, records: vec![event(body)] };
+    let payload = encode(&batch);
+    Submission { device: device(n), certificate: certificate(n), lane: Lane::Event(batch, payload) }
+}
+
 /// A batch of `records` records of a device's stream that follows `after`.
 fn batch(n: usize, epoch: u64, stream: Stream, after: u64, records: u64) -> Submission {
     let (epoch, after) = (JournalEpoch(epoch), Sequence(after));
     let lane = match stream {
         Stream::Event => {
-            let event = Event {
-                at: NOW,
-                gnss_time: true,
-                reading: Reading::default(),
-                fix: None,
-                body: EventBody::Lost,
-            };
+            let event = event(EventBody::Lost);
             let records = (0..records).map(|_| event.clone()).collect();
             let batch = EventBatch { epoch, after, records };
             let payload = encode(&batch);
@@ -203,7 +214,7 @@ async fn batches_of_one_lane_in_a_group_follow_each_other() {
 async fn what_a_revoked_device_had_on_the_way_is_kept_aside_and_has_no_effect() {
     on_both(|store| async move {
         let (platform, mut entries) = platform(store, 3).await;
-        end_certificate(&platform.store, certificate(1)).await;
+        end_certificate(&platform.store, certificate(1), SUPERSEDED).await;
         let late = batch(1, 1, Stream::Event, 0, 2);
         let payload = match &late.lane {
             Lane::Event(_, payload) | Lane::Trail(_, payload) => payload.clone(),
@@ -221,6 +232,8 @@ async fn what_a_revoked_device_had_on_the_way_is_kept_aside_and_has_no_effect() 
         assert_eq!(event.payload, payload, "as it came");
         let entry = entries.try_recv().expect("told");
         assert_eq!((entry.kind, entry.device), (AuditKind::SetAside, Some(device(1))));
+        assert_eq!(entry.detail, "its device enrolled with another key");
+        assert_eq!(event.reason, entry.detail);
         assert_eq!(platform.metrics.batches_set_aside.get(), 2);
     })
     .await;
@@ -230,7 +243,7 @@ async fn what_a_revoked_device_had_on_the_way_is_kept_aside_and_has_no_effect() 
 async fn a_revoked_device_cannot_fill_the_disk() {
     on_both(|store| async move {
         let (platform, _entries) = platform(store, 1).await;
-        end_certificate(&platform.store, certificate(0)).await;
+        end_certificate(&platform.store, certificate(0), REVOKED).await;
         let most = usize::try_from(SET_ASIDE_MAX).expect("small");
         let group = vec![trail(0, 0, 1); most + 5];
         for part in group.chunks(400) {
@@ -279,6 +292,116 @@ async fn a_device_that_makes_up_journals_is_held_back_and_nobody_else_is() {
         assert_eq!(platform.metrics.batches_held_back.get(), 2);
     })
     .await;
+}
+
+#[tokio::test]
+async fn settings_out_of_range_that_a_device_says_it_runs_are_refused_and_named() {
+    on_both(|store| async move {
+        let (platform, _entries) = platform(store, 1).await;
+        let settings = DeviceSettings { live_on_trip_ms: Some(1), ..DeviceSettings::default() };
+        let batch = first_event(0, EventBody::Running { settings });
+        let applied = platform.ingest(&[batch]).await.expect("committed");
+        assert_eq!(applied, [committed(1, Stream::Event, 1)]);
+        let mut tx = platform.store.read().await.expect("begins");
+        assert_eq!(tx.device_settings(&device(0)).await.expect("answers"), None);
+        let events = tx.events(&device(0), JournalEpoch(1)).await.expect("answers");
+        let refused = events[0].refused.as_deref().expect("refused");
+        assert_eq!(refused, "live.on_trip_ms is 1; it must be between 500 and 60000");
+    })
+    .await;
+}
+
+/// How long something may take that waits for nobody.
+const WAIT: Duration = Duration::from_secs(20);
+
+fn order(n: u8) -> Order {
+    let place = Place {
+        position: Position::new(129_000_000, 776_000_000).expect("on the globe"),
+        address: "somewhere".into(),
+    };
+    let tariff = Tariff {
+        code: "auto".into(),
+        version: 1,
+        base_paise: Paise(3000),
+        base_distance_m: 0,
+        per_km_paise: Paise(1500),
+        per_minute_paise: Paise(0),
+        waiting_per_minute_paise: Paise(0),
+        waiting_free_s: 0,
+        minimum_paise: Paise(0),
+        rounding_paise: Paise(1),
+    };
+    let new = NewOrder {
+        id: OrderId::from_bytes([n; 16]),
+        fulfillment_id: format!("f{n}"),
+        track_token: format!("t{n}"),
+        subscriber_id: "bap.example".into(),
+        item_id: "auto".into(),
+        route: Route { pickup: place.clone(), drop: Some(place) },
+        estimated_distance_m: 3000,
+        quote: tariff.fare(Usage::default(), FareReason::Estimate),
+        tariff,
+        conversation: Conversation("{}".into()),
+    };
+    Order::quote(new, NOW)
+}
+
+#[tokio::test]
+async fn a_device_locks_no_order_of_another() {
+    // SQLite has one writer.
+    let Some(url) = postgres().await else { return };
+    let (platform, _entries) = platform(Store::open(&url).await.expect("opens"), 1).await;
+    let (order, assignment) = (order(1), AssignmentId::from_bytes([2; 16]));
+    let mut tx = platform.store.write().await.expect("begins");
+    tx.add_order(&order).await.expect("added");
+    tx.add_assignment(assignment, order.id).await.expect("added");
+    tx.commit().await.expect("commits");
+
+    let mut other = platform.store.write().await.expect("begins");
+    other.order(order.id).await.expect("answers").expect("locked");
+    let body = EventBody::Answered { assignment, answer: Answer::Accept };
+    let batch = [first_event(0, body)];
+    let applied = tokio::time::timeout(WAIT, platform.ingest(&batch)).await;
+    let applied = applied.expect("it waits for no lock").expect("committed");
+    assert_eq!(applied, [committed(1, Stream::Event, 1)]);
+}
+
+/// Comes back when somebody waits for a lock in this database.
+async fn somebody_waits(store: &Store) {
+    const SQL: &str = "DO $$BEGIN IF NOT EXISTS (SELECT 1 FROM pg_stat_activity \
+         WHERE datname = current_database() AND wait_event_type = 'Lock') \
+         THEN RAISE EXCEPTION 'nobody waits'; END IF; END$$";
+    loop {
+        let mut tx = store.read().await.expect("begins");
+        if execute(&mut tx, SQL).await.is_ok() {
+            return;
+        }
+        drop(tx);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_group_that_meets_a_deadlock_is_committed_all_the_same() {
+    // SQLite has one writer.
+    let Some(url) = postgres().await else { return };
+    let (platform, _entries) = platform(Store::open(&url).await.expect("opens"), 2).await;
+    let lane = |n| LaneKey { device: device(n), epoch: JournalEpoch(1), stream: Stream::Trail };
+    let group = [trail(0, 0, 1), trail(1, 0, 1)];
+    platform.ingest(&group).await.expect("committed");
+
+    // Somebody has the second lane and wants the first; the group waits longer, and is the one ended.
+    let mut other = platform.store.write().await.expect("begins");
+    other.lock_cursors(BTreeSet::from([lane(1)]), NOW).await.expect("locked");
+    let ingest = tokio::spawn({
+        let platform = Arc::clone(&platform);
+        async move { platform.ingest(&[trail(0, 1, 1), trail(1, 1, 1)]).await }
+    });
+    tokio::time::timeout(WAIT, somebody_waits(&platform.store)).await.expect("the group does");
+    other.lock_cursors(BTreeSet::from([lane(0)]), NOW).await.expect("the group gave way");
+    other.commit().await.expect("commits");
+    let applied = ingest.await.expect("ends").expect("committed");
+    assert_eq!(applied, [committed(1, Stream::Trail, 2); 2]);
 }
 
 /// Hands a batch to an ingest task and waits for what becomes of it.

@@ -1,7 +1,7 @@
 //! One conformance suite for both databases. Each test runs on SQLite and, where a server is provided
 //! (`scripts/with-postgres`), on a fresh PostgreSQL database.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tripline_backend::audit::AuditKind;
 use tripline_backend::domain::order::{Conversation, NewOrder, Order, Route, Vehicle};
@@ -28,7 +28,7 @@ use tripline_protocol::unit::{Paise, Position, Timestamp};
 
 mod both;
 
-use both::{end_certificate, on_both};
+use both::{end_certificate, execute, on_both};
 
 const NOW: Timestamp = Timestamp::from_unix_ms(1_800_000_000_000);
 
@@ -330,7 +330,7 @@ async fn what_is_wanted_adds_up_and_only_the_newest_command_for_it_waits() {
         details.sort_unstable();
         assert_eq!(details, ["cleared", "live.idle_ms = 5000", "live.on_trip_ms = 4000"]);
         let signals = tx.signals_since(Timestamp::from_unix_ms(0)).await.expect("answers");
-        assert_eq!(signals, [(device("a"), NOW)]);
+        assert_eq!(signals, [(device("a"), NOW.plus_ms(2))], "each of the three is news");
     })
     .await;
 }
@@ -466,8 +466,9 @@ async fn only_certificates_that_ended_are_told() {
         tx.commit().await.expect("commits");
         let ended = BTreeSet::from([sha256(&[3]), sha256(&[99])]);
         for fingerprint in &ended {
-            end_certificate(&store, *fingerprint).await;
+            end_certificate(&store, *fingerprint, "test").await;
         }
+        let ended: BTreeMap<_, _> = ended.into_iter().map(|it| (it, "test".to_owned())).collect();
         let mut tx = store.read().await.expect("begins");
         let asked = (0..=100_u8).map(|n| sha256(&[n])).collect();
         assert_eq!(tx.ended_certificates(asked).await.expect("answers"), ended);
@@ -511,6 +512,134 @@ async fn a_signal_is_heard_by_who_asks_from_before_it_and_a_device_has_one() {
         assert_eq!(all, [(device("b"), NOW.plus_ms(2)), (device("a"), NOW.plus_ms(3))]);
         let later = tx.signals_since(NOW.plus_ms(2)).await.expect("answers");
         assert_eq!(later, [(device("a"), NOW.plus_ms(3))]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_signal_by_a_clock_that_is_behind_is_heard_too() {
+    on_both(|store| async move {
+        add_vehicle(&store, "a").await;
+        let mut tx = store.write().await.expect("begins");
+        for ms in [3, 3, -1_000_000] {
+            let before = tx.signals_since(NOW).await.expect("answers");
+            let before = before.first().map_or(NOW, |(_, at)| *at);
+            tx.signal_device(&device("a"), NOW.plus_ms(ms)).await.expect("given");
+            assert_eq!(tx.signals_since(before).await.expect("answers").len(), 1, "{ms}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_device_runs_harms_nothing_else_if_it_cannot_be_read() {
+    on_both(|store| async move {
+        add_vehicle(&store, "a").await;
+        let mut tx = store.write().await.expect("begins");
+        let change = Change { set: idle_every(7_000), ..Change::default() };
+        let fleet = DeviceSettings::default();
+        configure(&mut tx, &device("a"), change, &fleet, NOW).await.expect("written");
+        let running = DeviceSettings { live_on_trip_ms: Some(1), ..DeviceSettings::default() };
+        tx.set_running(&device("a"), running, NOW).await.expect("noted");
+        let row = tx.device_settings(&device("a")).await.expect("answers").expect("there");
+        assert_eq!(row.wanted.map(|wanted| wanted.settings), Some(change.set));
+        assert_eq!(row.running, None);
+    })
+    .await;
+}
+
+/// A certificate of a device, issued so many ms after [`NOW`], which lives for one second.
+fn certificate(name: &str, key: u8, issued_ms: i64) -> CertificateRow {
+    CertificateRow {
+        device: device(name),
+        key_hash: [key; 32].to_vec(),
+        ca_fingerprint: vec![1],
+        der: [name.as_bytes(), &[key], &issued_ms.to_be_bytes()].concat(),
+        issued_at: NOW.plus_ms(issued_ms),
+        expires_at: NOW.plus_ms(issued_ms + 1_000),
+        ended: None,
+    }
+}
+
+#[tokio::test]
+async fn certificates_of_a_key_come_newest_first_and_old_ones_go_but_the_last() {
+    on_both(|store| async move {
+        let mut tx = store.write().await.expect("begins");
+        for name in ["a", "b"] {
+            assert!(tx.add_vehicle(vehicle(name), NOW).await.expect("added"));
+        }
+        for row in [
+            certificate("a", 1, 0),
+            certificate("a", 1, 10_000),
+            certificate("a", 2, 20_000),
+            certificate("a", 1, 30_000),
+            certificate("b", 1, 0),
+        ] {
+            tx.add_certificate(row).await.expect("added");
+        }
+        let of_key = tx.certificates_of_key(&device("a"), &[1; 32], 2).await.expect("answers");
+        assert_eq!(of_key, [certificate("a", 1, 30_000), certificate("a", 1, 10_000)]);
+        let before = NOW.plus_ms(15_000);
+        assert_eq!(tx.prune_certificates(before).await.expect("pruned"), 2);
+        assert_eq!(tx.certificates(&device("a")).await.expect("answers").len(), 2);
+        let last = tx.certificates(&device("b")).await.expect("answers");
+        assert_eq!(last, [certificate("b", 1, 0)], "it tells what became of the device");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn codes_that_nobody_used_go_after_their_time_and_used_ones_stay() {
+    on_both(|store| async move {
+        add_vehicle(&store, "a").await;
+        let mut tx = store.write().await.expect("begins");
+        for (hash, expires_ms) in [([1; 32], 1), ([2; 32], 1), ([3; 32], 9)] {
+            let expires_at = NOW.plus_ms(expires_ms);
+            tx.add_code(&hash, &device("a"), NOW, expires_at).await.expect("added");
+        }
+        tx.use_code(&[2; 32], &[7; 32], NOW).await.expect("used");
+        assert_eq!(tx.prune_codes(NOW.plus_ms(5)).await.expect("pruned"), 1);
+        assert_eq!(tx.code(&[1; 32]).await.expect("answers"), None);
+        for hash in [[2; 32], [3; 32]] {
+            assert!(tx.code(&hash).await.expect("answers").is_some());
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn errors_are_told_apart_by_what_they_are_due_to() {
+    on_both(|store| async move {
+        let mut tx = store.write().await.expect("begins");
+        let error = execute(&mut tx, "INSERT INTO no_such_table VALUES (1)").await;
+        let error = StoreError::from(error.expect_err("fails"));
+        assert!(!error.is_of_the_store() && !error.is_deadlock(), "{error}");
+        drop(tx);
+        let cases: &[(&str, bool, bool)] = if store.has_one_backend() {
+            // A file that may not grow is full.
+            &[
+                ("PRAGMA max_page_count = 1", false, false),
+                ("CREATE TABLE big AS SELECT randomblob(9000000) AS x", true, false),
+            ]
+        } else {
+            &[
+                ("DO $$BEGIN RAISE EXCEPTION USING ERRCODE = '53100'; END$$", true, false),
+                ("DO $$BEGIN RAISE EXCEPTION USING ERRCODE = '57P03'; END$$", true, false),
+                ("DO $$BEGIN RAISE EXCEPTION USING ERRCODE = '40P01'; END$$", false, true),
+                ("DO $$BEGIN RAISE EXCEPTION USING ERRCODE = '40001'; END$$", false, true),
+                ("DO $$BEGIN RAISE EXCEPTION USING ERRCODE = '23505'; END$$", false, false),
+            ]
+        };
+        for (sql, of_the_store, deadlock) in cases.iter().copied() {
+            let mut tx = store.write().await.expect("begins");
+            let Err(error) = execute(&mut tx, sql).await else {
+                assert!(!of_the_store && !deadlock, "{sql} must fail");
+                continue;
+            };
+            let error = StoreError::from(error);
+            let told = (error.is_of_the_store(), error.is_deadlock());
+            assert_eq!(told, (of_the_store, deadlock), "{sql}: {error}");
+        }
     })
     .await;
 }

@@ -76,6 +76,25 @@ impl AuditKind {
         Self::AuthorityChanged,
     ];
 
+    /// Whether it says that somebody may be attacking the fleet: it is written down whatever else is.
+    pub const fn is_alarm(self) -> bool {
+        matches!(self, Self::CodeReused | Self::CloneSuspected)
+    }
+
+    /// Whether peers cause it without end, so that only so many are kept. All others, of which operators
+    /// and enrolments cause one at a time, are kept until they are old.
+    pub const fn is_common(self) -> bool {
+        matches!(
+            self,
+            Self::EnrolmentRefused
+                | Self::ConnectRefused
+                | Self::TakenOver
+                | Self::PublishRefused
+                | Self::SubscriptionRefused
+                | Self::SetAside
+        )
+    }
+
     /// Its stable code.
     pub const fn code(self) -> &'static str {
         match self {

@@ -1,7 +1,8 @@
 //! Writes down what peers cause: about once a second, in one transaction. The same again within a minute
-//! counts up, and beyond [`ROWS_PER_MINUTE_MAX`] a kind has one more row that counts the rest.
+//! counts up, and beyond a [`Budget`] a kind has one more row that counts the rest.
 
 use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -12,7 +13,7 @@ use super::Entry;
 use crate::chance::NoChance;
 use crate::service::ServiceError;
 use crate::store::Store;
-use crate::store::audit::{AuditRow, PRUNED_AT_ONCE_MAX};
+use crate::store::audit::{AuditRow, PRUNED_AT_ONCE_MAX, Which};
 use crate::time;
 
 /// How often rows are written, in ms. What a crash takes with it is younger.
@@ -21,8 +22,38 @@ const WRITE_MS: u64 = 1_000;
 /// How long the same is counted in one row, in ms.
 const MINUTE_MS: i64 = 60_000;
 
-/// Different rows a minute. Somebody who comes from ever new addresses fills no store.
-pub const ROWS_PER_MINUTE_MAX: usize = 600;
+/// What shares a number of different rows a minute. Somebody who comes from ever new addresses fills no
+/// store, and leaves nobody else without a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Budget {
+    /// [`AuditKind::is_alarm`](super::AuditKind::is_alarm).
+    Alarms,
+    /// Of devices that are known.
+    Devices,
+    /// Of whoever comes.
+    Strangers,
+}
+
+impl Budget {
+    fn of(entry: &Entry) -> Self {
+        match &entry.device {
+            _ if entry.kind.is_alarm() => Self::Alarms,
+            Some(_) => Self::Devices,
+            None => Self::Strangers,
+        }
+    }
+
+    /// Different rows a minute.
+    const fn rows_max(self) -> usize {
+        match self {
+            Self::Devices => 500,
+            Self::Alarms | Self::Strangers => 100,
+        }
+    }
+}
+
+/// Bits of an IPv6 address that are its network: whoever has one has all addresses in it.
+const NETWORK_BITS: u32 = 64;
 
 /// What is said of the rest of a kind.
 const AND_MORE: &str = "and more, not listed";
@@ -33,8 +64,15 @@ const PRUNE_MS: i64 = 3_600_000;
 /// Age of the oldest rows that are kept, in ms: 90 days.
 const KEPT_MS_MAX: i64 = 90 * 86_400_000;
 
-/// Rows kept. Together they take a few hundred megabytes.
+/// Rows kept of what strangers cause without end, and as many of what devices do. Together they take less
+/// than a gigabyte.
 const ROWS_KEPT_MAX: u32 = 1_000_000;
+
+/// How long a code is kept that nobody used, after its time, in ms: 30 days.
+const CODES_KEPT_MS_MAX: i64 = 30 * 86_400_000;
+
+/// How long a certificate is kept after its end, in ms: 400 days, so that a year can be looked back on.
+const CERTIFICATES_KEPT_MS_MAX: i64 = 400 * 86_400_000;
 
 /// The rows of the minute.
 #[derive(Debug, Default)]
@@ -46,7 +84,8 @@ struct Minute {
 
 impl Minute {
     fn take(&mut self, entry: Entry, now: Timestamp) -> Result<(), NoChance> {
-        let entry = if self.rows.len() < ROWS_PER_MINUTE_MAX || self.rows.contains_key(&entry) {
+        let entry = Entry { peer: entry.peer.map(network), ..entry };
+        let entry = if self.rows.contains_key(&entry) || self.has_room(Budget::of(&entry)) {
             entry
         } else {
             Entry { kind: entry.kind, device: None, peer: None, detail: AND_MORE.into() }
@@ -60,6 +99,11 @@ impl Minute {
             self.rows.insert(entry, (row, true));
         }
         Ok(())
+    }
+
+    fn has_room(&self, budget: Budget) -> bool {
+        let rows = self.rows.keys().filter(|entry| Budget::of(entry) == budget);
+        rows.count() < budget.rows_max()
     }
 
     fn changed(&self) -> impl Iterator<Item = &AuditRow> {
@@ -76,6 +120,14 @@ impl Minute {
         for (_, changed) in self.rows.values_mut() {
             *changed = false;
         }
+    }
+}
+
+/// A peer as it is counted: an IPv6 address stands for its network.
+fn network(peer: IpAddr) -> IpAddr {
+    match peer.to_canonical() {
+        IpAddr::V4(peer) => peer.into(),
+        IpAddr::V6(peer) => Ipv6Addr::from(peer.to_bits() & !(u128::MAX >> NETWORK_BITS)).into(),
     }
 }
 
@@ -142,17 +194,35 @@ async fn prune_if_due(store: &Store, pruned_at: &mut Option<Timestamp>) {
         Ok(rows) => info!(rows, "old audit entries deleted"),
         Err(error) => error!(%error, "old audit entries could not be deleted"),
     }
+    match prune_ended(store, now).await {
+        Ok(0) => {}
+        Ok(rows) => info!(rows, "codes and certificates that ended long ago deleted"),
+        Err(error) => error!(%error, "old codes and certificates could not be deleted"),
+    }
 }
 
-/// Deletes what is too old, and the oldest beyond `kept_max` rows; says how many went.
+/// Deletes what is too old, and of what peers cause without end the oldest beyond `kept_max` rows each of
+/// strangers and of devices; says how many went.
 async fn prune(store: &Store, now: Timestamp, kept_max: u32) -> Result<u64, ServiceError> {
-    let too_many = store.read().await?.audit_time_after(kept_max).await?;
-    let too_old = now.plus_ms(-KEPT_MS_MAX);
-    let through = too_many.map_or(too_old, |at| at.max(too_old));
+    let mut total = prune_through(store, Which::All, now.plus_ms(-KEPT_MS_MAX)).await?;
+    for which in [Which::Strangers, Which::Devices] {
+        let too_many = store.read().await?.audit_time_after(which, kept_max).await?;
+        if let Some(through) = too_many {
+            total += prune_through(store, which, through).await?;
+        }
+    }
+    Ok(total)
+}
+
+async fn prune_through(
+    store: &Store,
+    which: Which,
+    through: Timestamp,
+) -> Result<u64, ServiceError> {
     let mut total = 0;
     loop {
         let mut tx = store.write().await?;
-        let rows = tx.prune_audit(through).await?;
+        let rows = tx.prune_audit(which, through).await?;
         tx.commit().await?;
         total += rows;
         if rows < u64::from(PRUNED_AT_ONCE_MAX) {
@@ -161,15 +231,29 @@ async fn prune(store: &Store, now: Timestamp, kept_max: u32) -> Result<u64, Serv
     }
 }
 
+/// Deletes codes and certificates that ended long ago; says how many went. What is more than one
+/// transaction of each goes the next time.
+async fn prune_ended(store: &Store, now: Timestamp) -> Result<u64, ServiceError> {
+    let mut tx = store.write().await?;
+    let codes = tx.prune_codes(now.plus_ms(-CODES_KEPT_MS_MAX)).await?;
+    let certificates = tx.prune_certificates(now.plus_ms(-CERTIFICATES_KEPT_MS_MAX)).await?;
+    tx.commit().await?;
+    Ok(codes + certificates)
+}
+
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
+    use std::net::Ipv4Addr;
 
     use super::*;
     use crate::audit::AuditKind;
     use crate::store::audit::AuditFilter;
 
     const NOW: Timestamp = Timestamp::from_unix_ms(1_800_000_000_000);
+
+    fn of_device(n: u32, kind: AuditKind) -> Entry {
+        Entry::of_device(kind, &format!("d{n}").parse().expect("valid"), "why")
+    }
 
     fn from(n: u32) -> Entry {
         let peer = Some(IpAddr::V4(Ipv4Addr::from(n)));
@@ -196,15 +280,38 @@ mod tests {
     fn ever_new_entries_end_in_one_row_that_counts_them() {
         let mut minute = Minute::default();
         let more = 5_000;
-        let limit = u32::try_from(ROWS_PER_MINUTE_MAX).expect("small");
-        for n in 0..limit + more {
+        let limit = Budget::Strangers.rows_max();
+        for n in 0..u32::try_from(limit).expect("small") + more {
             minute.take(from(n), NOW).expect("taken");
         }
-        assert_eq!(minute.rows.len(), ROWS_PER_MINUTE_MAX + 1);
+        assert_eq!(minute.rows.len(), limit + 1);
         let rest: Vec<&AuditRow> =
             minute.changed().filter(|row| row.entry.detail == AND_MORE).collect();
         assert_eq!(rest.len(), 1);
         assert_eq!((rest[0].count, rest[0].entry.kind), (more.into(), AuditKind::ConnectRefused));
+    }
+
+    #[test]
+    fn strangers_hide_no_device_and_devices_hide_no_alarm() {
+        let mut minute = Minute::default();
+        for n in 0..5_000 {
+            minute.take(from(n), NOW).expect("taken");
+            minute.take(of_device(n, AuditKind::PublishRefused), NOW).expect("taken");
+        }
+        let alarm = of_device(9_999, AuditKind::CodeReused);
+        minute.take(alarm.clone(), NOW).expect("taken");
+        assert!(minute.rows.contains_key(&alarm));
+        let devices = minute.rows.keys().filter(|entry| entry.device.is_some()).count();
+        assert_eq!(devices, Budget::Devices.rows_max() + 1, "and the alarm");
+    }
+
+    #[test]
+    fn addresses_of_one_ipv6_network_are_one_peer_and_mapped_ones_are_ipv4() {
+        let peer = |text: &str| network(text.parse().expect("an address")).to_string();
+        assert_eq!(peer("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(peer("2001:db8:1:3:3:4:5:6"), "2001:db8:1:3::");
+        assert_eq!(peer("192.0.2.7"), "192.0.2.7");
+        assert_eq!(peer("::ffff:192.0.2.7"), "192.0.2.7");
     }
 
     #[tokio::test]
@@ -220,8 +327,16 @@ mod tests {
         }
         tx.commit().await.expect("commits");
         assert_eq!(prune(&store, NOW, 100).await.expect("pruned"), 1);
+        let mut tx = store.write().await.expect("begins");
+        let old = NOW.plus_ms(-5);
+        for entry in [of_device(1, AuditKind::Revoked), of_device(1, AuditKind::PublishRefused)] {
+            tx.put_audit(AuditRow::new(entry, old).expect("random")).await.expect("written");
+        }
+        tx.commit().await.expect("commits");
         assert_eq!(prune(&store, NOW, 3).await.expect("pruned"), 2);
         let mut tx = store.read().await.expect("begins");
-        assert_eq!(tx.audit(&AuditFilter::default(), 100).await.expect("answers").len(), 3);
+        let kept = tx.audit(&AuditFilter::default(), 100).await.expect("answers");
+        let of_devices = kept.iter().filter(|row| row.entry.device.is_some()).count();
+        assert_eq!((kept.len(), of_devices), (5, 2), "strangers displace none of devices");
     }
 }

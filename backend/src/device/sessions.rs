@@ -71,9 +71,14 @@ impl Session {
         }
     }
 
-    /// Whether this connection was not looked at for a signal of `at`; then it counts as looked at.
+    /// Whether this connection was not looked at yet for a signal of `at`.
     pub(super) fn is_news(&self, at: Timestamp) -> bool {
-        self.looked_at.fetch_max(at.unix_ms, Ordering::Relaxed) < at.unix_ms
+        self.looked_at.load(Ordering::Relaxed) < at.unix_ms
+    }
+
+    /// This connection was looked at for a signal of `at`.
+    pub(super) fn handle_looked_at(&self, at: Timestamp) {
+        self.looked_at.fetch_max(at.unix_ms, Ordering::Relaxed);
     }
 }
 
@@ -216,7 +221,8 @@ mod tests {
     fn a_signal_is_news_to_a_connection_once() {
         let session = session(1);
         let at = Timestamp::from_unix_ms;
-        assert!(session.is_news(at(5)) && !session.is_news(at(5)) && !session.is_news(at(4)));
-        assert!(session.is_news(at(6)));
+        assert!(session.is_news(at(5)) && session.is_news(at(5)), "nobody has looked");
+        session.handle_looked_at(at(5));
+        assert!(!session.is_news(at(5)) && !session.is_news(at(4)) && session.is_news(at(6)));
     }
 }

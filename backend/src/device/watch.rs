@@ -43,6 +43,8 @@ async fn look(platform: &Platform, since: Timestamp) -> Result<(), StoreError> {
         let Some(session) = platform.sessions.get(&device) else { continue };
         if session.is_news(at) {
             handle_signal(&mut tx, &session).await?;
+            // Not before: what the store could not tell is asked again.
+            session.handle_looked_at(at);
         }
     }
     Ok(())
@@ -56,4 +58,61 @@ async fn handle_signal(tx: &mut Tx, session: &Session) -> Result<(), StoreError>
         session.end(Ending::Revoked);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::path::Path;
+
+    use tripline_protocol::id::DeviceId;
+    use tripline_protocol::signing::SecretKey;
+
+    use super::*;
+    use crate::audit::Audit;
+    use crate::config::Config;
+    use crate::domain::order::Vehicle;
+    use crate::store::{Store, on_db};
+
+    const NOW: Timestamp = Timestamp::from_unix_ms(1_800_000_000_000);
+
+    async fn rename(store: &Store, sql: &'static str) {
+        let mut tx = store.write().await.expect("begins");
+        on_db!(&mut tx, conn => sqlx::query(sql).execute(conn).await.expect("renamed").rows_affected());
+        tx.commit().await.expect("commits");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_could_not_be_looked_at_is_looked_at_again() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let url = format!("sqlite:{}", dir.path().join("test.db").display());
+        let store = Store::open(&url).await.expect("opens");
+        let device: DeviceId = "a".parse().expect("valid");
+        let mut tx = store.write().await.expect("begins");
+        let vehicle = Vehicle {
+            device: device.clone(),
+            registration: "KA 1".into(),
+            category: "TAXI".into(),
+            driver_name: "Raghav".into(),
+            driver_phone: "+91-98".into(),
+        };
+        assert!(tx.add_vehicle(vehicle, NOW).await.expect("added"));
+        tx.signal_device(&device, NOW).await.expect("given");
+        tx.commit().await.expect("commits");
+        let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("bpp.sample.toml");
+        let settings = Config::load(&sample).expect("the sample is valid").settings();
+        let (audit, _entries) = Audit::new();
+        let platform = Platform::new(store, settings, SecretKey::from_seed(&[1; 32]), audit);
+        let peer = SocketAddr::from(([192, 0, 2, 1], 1));
+        // Nobody issued its certificate.
+        let session = Arc::new(Session::new(peer, [0; 32], NOW));
+        platform.sessions.enter(&device, &session);
+
+        let since = NOW.plus_ms(-1);
+        rename(&platform.store, "ALTER TABLE device_certificate RENAME TO away").await;
+        look(&platform, since).await.expect_err("the table is not there");
+        rename(&platform.store, "ALTER TABLE away RENAME TO device_certificate").await;
+        look(&platform, since).await.expect("answers");
+        assert_eq!(session.must_end().await, Ending::Revoked);
+    }
 }

@@ -27,6 +27,10 @@ use crate::store::{StoreError, Tx};
 /// no table.
 const SAME_AGAIN_MS_MAX: i64 = 86_400_000;
 
+/// Certificates of a key that are looked at, newest first. At most ten of them are younger than
+/// [`SAME_AGAIN_MS_MAX`] lets them be given again.
+const LOOKED_AT_MAX: u32 = 16;
+
 /// Longest version of an agent that is written down, in characters.
 const VERSION_LEN_MAX: usize = 40;
 
@@ -303,8 +307,7 @@ async fn issued_before(
     key: &DeviceKey,
     now: Timestamp,
 ) -> Result<CertificateRow, NotIssued> {
-    let mut rows = tx.certificates(device).await?;
-    rows.retain(|row| row.key_hash == key.hash);
+    let rows = tx.certificates_of_key(device, &key.hash, LOOKED_AT_MAX).await?;
     if let Some(row) = rows.iter().find(|row| row.counts(now)) {
         return Ok(row.clone());
     }
@@ -328,11 +331,11 @@ async fn fresh(
     now: Timestamp,
 ) -> Result<Option<CertificateRow>, NotIssued> {
     let ca = authorities.issuing().fingerprint();
-    let rows = tx.certificates(device).await?;
+    let rows = tx.certificates_of_key(device, &key.hash, LOOKED_AT_MAX).await?;
     Ok(rows.into_iter().find(|row| {
         let young = now.since_ms(row.issued_at) < SAME_AGAIN_MS_MAX.min(row.life_ms() / 10);
         let lasts = row.expires_at.since_ms(now) > row.life_ms() / 2;
-        row.key_hash == key.hash && row.counts(now) && row.ca_fingerprint == ca && young && lasts
+        row.counts(now) && row.ca_fingerprint == ca && young && lasts
     }))
 }
 

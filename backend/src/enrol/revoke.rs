@@ -9,6 +9,7 @@ use crate::identity::authority::Fingerprint;
 use crate::service::ServiceError;
 use crate::store::audit::AuditRow;
 use crate::store::certificate::REVOKED;
+use crate::store::retry::retry;
 use crate::store::{Store, Tx};
 
 /// What a revocation ended.
@@ -22,6 +23,15 @@ pub struct Revoked {
 
 /// Ends everything with which a device may come in, and tells whoever serves it.
 pub async fn revoke(
+    store: &Store,
+    device: &DeviceId,
+    reason: &str,
+    now: Timestamp,
+) -> Result<Revoked, ServiceError> {
+    retry(|| try_revoke(store, device, reason, now)).await
+}
+
+async fn try_revoke(
     store: &Store,
     device: &DeviceId,
     reason: &str,

@@ -48,6 +48,9 @@ impl Platform {
             }
             EventBody::Running { settings } => {
                 debug!(%device, ?settings, "device runs");
+                if let Err(out_of_range) = settings.check() {
+                    return Ok((Some(out_of_range.to_string()), Wake::default()));
+                }
                 tx.set_running(device, *settings, event.fact_at(at)).await?;
                 Ok((None, Wake::default()))
             }
@@ -140,9 +143,14 @@ impl Platform {
         trip: Option<TripId>,
     ) -> Result<Option<StoredOrder>, ServiceError> {
         let Some(trip) = trip else { return Ok(None) };
-        Ok(tx.order_of_trip(trip).await?.filter(|stored| {
+        let is_own = |stored: &StoredOrder| {
             stored.order.trip.as_ref().is_some_and(|trip| trip.vehicle.device == *device)
-        }))
+        };
+        // Nobody locks what is another's.
+        if !tx.look_at_order_of_trip(trip).await?.is_some_and(|stored| is_own(&stored)) {
+            return Ok(None);
+        }
+        Ok(tx.order_of_trip(trip).await?.filter(is_own))
     }
 
     async fn own_assignment(
@@ -151,10 +159,14 @@ impl Platform {
         device: &DeviceId,
         id: AssignmentId,
     ) -> Result<Option<StoredOrder>, ServiceError> {
-        let stored = tx.order_of_assignment(id).await?;
-        Ok(stored.filter(|stored| {
+        let is_own = |stored: &StoredOrder| {
             let mut offers = stored.order.offers.iter();
             offers.any(|offer| offer.id == id && offer.vehicle.device == *device)
-        }))
+        };
+        // Nobody locks what is another's.
+        if !tx.look_at_order_of_assignment(id).await?.is_some_and(|stored| is_own(&stored)) {
+            return Ok(None);
+        }
+        Ok(tx.order_of_assignment(id).await?.filter(is_own))
     }
 }

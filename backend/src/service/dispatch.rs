@@ -13,6 +13,7 @@ use crate::domain::effect::Effect;
 use crate::domain::order::Order;
 use crate::domain::ride::Candidate;
 use crate::store::Tx;
+use crate::store::retry::retry;
 
 /// Orders looked at in one go.
 const DUE_ORDERS_MAX: u32 = 32;
@@ -34,11 +35,16 @@ impl Platform {
     }
 
     async fn handle_one_due(&self, id: OrderId, at: Timestamp) -> Result<(), ServiceError> {
+        let wake = retry(|| self.try_one_due(id, at)).await?;
+        self.wake(wake);
+        Ok(())
+    }
+
+    async fn try_one_due(&self, id: OrderId, at: Timestamp) -> Result<Wake, ServiceError> {
         let mut tx = self.store.write().await?;
         let wake = self.handle_due_order(&mut tx, id, at).await?;
         tx.commit().await?;
-        self.wake(wake);
-        Ok(())
+        Ok(wake)
     }
 
     async fn handle_due_order(

@@ -1,7 +1,7 @@
 //! Takes in what devices report: batches of many devices in one transaction, each lane in order and each
 //! record once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use tracing::warn;
@@ -19,7 +19,9 @@ use crate::chance;
 use crate::identity::authority::Fingerprint;
 use crate::metrics::OnLane;
 use crate::store::Tx;
+use crate::store::certificate::{AUTHORITY_RETIRED, REVOKED, SUPERSEDED};
 use crate::store::lane::{Cursor, EventRow, LaneKey, TrailRow};
+use crate::store::retry::retry;
 use crate::store::set_aside::SetAsideRow;
 use crate::time;
 
@@ -79,15 +81,15 @@ pub enum Applied {
     /// Its device has begun [`EPOCHS_NEW_MAX`] other journals within the hour; it is dropped and will
     /// come again.
     HeldBack,
-    /// The certificate was revoked meanwhile; it is kept aside and has no effect.
+    /// The certificate ended meanwhile; it is kept aside and has no effect.
     SetAside,
 }
 
 /// Batches on their way into the store, and what is to be done once they are in it.
 struct Group {
     at: Timestamp,
-    /// Certificates that batches came with and that count no longer.
-    ended: BTreeSet<Fingerprint>,
+    /// Certificates that batches came with and that count no longer, and why.
+    ended: BTreeMap<Fingerprint, String>,
     /// How far each lane is committed, with the batches before the one at hand. What is not here is
     /// held back.
     cursors: BTreeMap<LaneKey, Sequence>,
@@ -103,6 +105,10 @@ impl Platform {
     /// Commits batches in one transaction, so that many small ones cost few statements and one sync. All
     /// or none.
     pub async fn ingest(&self, batches: &[Submission]) -> Result<Vec<Applied>, ServiceError> {
+        retry(|| self.try_ingest(batches)).await
+    }
+
+    async fn try_ingest(&self, batches: &[Submission]) -> Result<Vec<Applied>, ServiceError> {
         let begun = Instant::now();
         let mut tx = self.store.write().await?;
         let mut group = Group::begin(&mut tx, batches, time::now()).await?;
@@ -124,8 +130,9 @@ impl Platform {
         group: &mut Group,
         batch: &Submission,
     ) -> Result<Applied, ServiceError> {
-        if group.ended.contains(&batch.certificate) {
-            return group.set_aside(tx, batch).await;
+        if let Some(why) = group.ended.get(&batch.certificate) {
+            let reason = set_aside_reason(why);
+            return group.set_aside(tx, batch, reason).await;
         }
         let lane = batch.key();
         let Some(cursor) = group.cursors.get(&lane).copied() else {
@@ -200,7 +207,7 @@ impl Group {
     ) -> Result<Self, ServiceError> {
         let certificates = batches.iter().map(|batch| batch.certificate).collect();
         let ended = tx.ended_certificates(certificates).await?;
-        let counting = batches.iter().filter(|batch| !ended.contains(&batch.certificate));
+        let counting = batches.iter().filter(|batch| !ended.contains_key(&batch.certificate));
         let mut cursors = tx.lock_cursors(counting.map(Submission::key).collect(), at).await?;
         forget_too_many(tx, &mut cursors, at).await?;
         Ok(Self {
@@ -260,16 +267,16 @@ impl Group {
         &mut self,
         tx: &mut Tx,
         batch: &Submission,
+        reason: &'static str,
     ) -> Result<Applied, ServiceError> {
-        const REASON: &str = "its certificate was revoked";
         let row = SetAsideRow {
             device: batch.device.clone(),
             lane: batch.key().stream,
-            reason: REASON.into(),
+            reason: reason.into(),
             payload: batch.payload().to_vec(),
         };
         if tx.add_set_aside(chance::uuid()?.to_string(), row, self.at).await? {
-            self.tell(AuditKind::SetAside, &batch.device, REASON);
+            self.tell(AuditKind::SetAside, &batch.device, reason);
         } else {
             self.set_aside_dropped += 1;
             self.tell(AuditKind::SetAside, &batch.device, "dropped: too many are kept already");
@@ -288,6 +295,16 @@ impl Group {
         tx.add_trail_batches(&self.trail, self.at).await?;
         let moved: Vec<_> = std::mem::take(&mut self.moved).into_iter().collect();
         Ok(tx.move_cursors(&moved, self.at).await?)
+    }
+}
+
+/// Why a batch is set aside whose certificate ended for this reason.
+fn set_aside_reason(ended_why: &str) -> &'static str {
+    match ended_why {
+        REVOKED => "its certificate was revoked",
+        SUPERSEDED => "its device enrolled with another key",
+        AUTHORITY_RETIRED => "the authority of its certificate was retired",
+        _ => "its certificate ended",
     }
 }
 

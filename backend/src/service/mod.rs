@@ -26,6 +26,7 @@ use crate::domain::dispatch::DispatchRules;
 use crate::domain::estimate::RoadModel;
 use crate::domain::live::LiveFleet;
 use crate::metrics::Metrics;
+use crate::store::retry::Contended;
 use crate::store::{Store, StoreError};
 use crate::time;
 
@@ -52,15 +53,17 @@ impl ServiceError {
     /// Whether the store itself could not be used, whatever was asked of it.
     pub fn is_of_the_store(&self) -> bool {
         match self {
-            Self::Store(StoreError::Database(error)) => matches!(
-                error,
-                sqlx::Error::Io(_)
-                    | sqlx::Error::Tls(_)
-                    | sqlx::Error::PoolTimedOut
-                    | sqlx::Error::PoolClosed
-                    | sqlx::Error::WorkerCrashed
-            ),
-            Self::Store(_) | Self::NoChance(_) | Self::Render(_) => false,
+            Self::Store(error) => error.is_of_the_store(),
+            Self::NoChance(_) | Self::Render(_) => false,
+        }
+    }
+}
+
+impl Contended for ServiceError {
+    fn is_contended(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_contended(),
+            Self::NoChance(_) | Self::Render(_) => false,
         }
     }
 }

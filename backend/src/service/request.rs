@@ -18,6 +18,7 @@ use crate::store::Tx;
 use crate::store::callback::NewCallback;
 use crate::store::inbox::{RequestKey, Seen};
 use crate::store::order::StoredOrder;
+use crate::store::retry::{Contended, retry};
 use crate::time;
 
 /// Why a request was not acknowledged. Nothing of it is stored.
@@ -29,6 +30,15 @@ pub enum RequestError {
     /// We failed.
     #[error(transparent)]
     Service(#[from] ServiceError),
+}
+
+impl Contended for RequestError {
+    fn is_contended(&self) -> bool {
+        match self {
+            Self::Service(error) => error.is_contended(),
+            Self::Fault(_) => false,
+        }
+    }
 }
 
 impl From<crate::store::StoreError> for RequestError {
@@ -58,16 +68,31 @@ impl Platform {
         subscriber_id: &str,
         received: Received,
     ) -> Result<(), RequestError> {
+        let done = retry(|| self.try_request(action, subscriber_id, &received)).await?;
+        if let Some(wake) = done {
+            self.wake(wake);
+            self.outbox.notify_one();
+        }
+        Ok(())
+    }
+
+    /// `None` if it was carried out before.
+    async fn try_request(
+        &self,
+        action: &str,
+        subscriber_id: &str,
+        received: &Received,
+    ) -> Result<Option<Wake>, RequestError> {
         let at = time::now();
         let key = RequestKey {
             subscriber_id: subscriber_id.into(),
             action: action.into(),
-            message_id: received.message_id,
+            message_id: received.message_id.clone(),
         };
         let mut tx = self.store.write().await?;
         match tx.note_request(&key, &received.digest, at).await? {
             Seen::New => {}
-            Seen::Same => return Ok(()),
+            Seen::Same => return Ok(None),
             Seen::Other => {
                 return Err(RequestError::Fault(Fault {
                     kind: FaultKind::MessageIdReused,
@@ -76,9 +101,12 @@ impl Platform {
                 }));
             }
         }
-        let asker =
-            Asker { subscriber_id: subscriber_id.into(), conversation: received.conversation };
-        let wake = match self.carry_out_request(&mut tx, &asker, received.request, at).await? {
+        let asker = Asker {
+            subscriber_id: subscriber_id.into(),
+            conversation: received.conversation.clone(),
+        };
+        let request = received.request.clone();
+        let wake = match self.carry_out_request(&mut tx, &asker, request, at).await? {
             Outcome::Done(wake) => wake,
             Outcome::Failed(action, failure) => {
                 info!(?action, reason = failure.message, "request failed");
@@ -88,9 +116,7 @@ impl Platform {
             }
         };
         tx.commit().await?;
-        self.wake(wake);
-        self.outbox.notify_one();
-        Ok(())
+        Ok(Some(wake))
     }
 
     async fn carry_out_request(

@@ -46,6 +46,53 @@ pub struct AuditFilter {
     pub since: Option<Timestamp>,
 }
 
+/// Rows of which only so many are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// Every row.
+    All,
+    /// What peers cause without end ([`AuditKind::is_common`]) of which no device is known.
+    Strangers,
+    /// The same of devices.
+    Devices,
+}
+
+/// [`AuditKind::is_common`], for the database.
+macro_rules! common {
+    () => {
+        "kind IN ('enrolment-refused', 'connect-refused', 'taken-over', 'publish-refused', \
+         'subscription-refused', 'set-aside')"
+    };
+}
+
+macro_rules! strangers {
+    () => {
+        concat!(common!(), " AND device_id IS NULL")
+    };
+}
+
+macro_rules! devices {
+    () => {
+        concat!(common!(), " AND device_id IS NOT NULL")
+    };
+}
+
+macro_rules! time_after {
+    ($which:expr) => {
+        concat!("SELECT at FROM audit WHERE ", $which, " ORDER BY at DESC LIMIT 1 OFFSET $1")
+    };
+}
+
+macro_rules! oldest {
+    ($which:expr) => {
+        concat!(
+            "DELETE FROM audit WHERE audit_id IN (SELECT audit_id FROM audit WHERE at <= $1 AND ",
+            $which,
+            " ORDER BY at LIMIT $2)"
+        )
+    };
+}
+
 type Row = (String, i64, String, Option<String>, Option<String>, String, i64);
 
 fn audit_row(row: Row) -> Result<AuditRow, StoreError> {
@@ -104,20 +151,47 @@ impl Tx {
         rows.into_iter().rev().map(audit_row).collect()
     }
 
-    /// When the row was written that has `newer` newer ones; `None` if there are not so many.
-    pub async fn audit_time_after(&mut self, newer: u32) -> Result<Option<Timestamp>, StoreError> {
-        const SQL: &str = "SELECT at FROM audit ORDER BY at DESC LIMIT 1 OFFSET $1";
-        let at: Option<i64> = on_db!(self, conn => sqlx::query_scalar(SQL)
+    /// When the row of `which` was written that has `newer` newer ones; `None` if there are not so many.
+    pub async fn audit_time_after(
+        &mut self,
+        which: Which,
+        newer: u32,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let sql = match which {
+            Which::All => time_after!("TRUE"),
+            Which::Strangers => time_after!(strangers!()),
+            Which::Devices => time_after!(devices!()),
+        };
+        let at: Option<i64> = on_db!(self, conn => sqlx::query_scalar(sql)
             .bind(i64::from(newer)).fetch_optional(conn).await?);
         Ok(at.map(Timestamp::from_unix_ms))
     }
 
-    /// Deletes the oldest rows up to `through`, at most [`PRUNED_AT_ONCE_MAX`]; says how many.
-    pub async fn prune_audit(&mut self, through: Timestamp) -> Result<u64, StoreError> {
-        const SQL: &str = "DELETE FROM audit WHERE audit_id IN \
-             (SELECT audit_id FROM audit WHERE at <= $1 ORDER BY at LIMIT $2)";
-        Ok(on_db!(self, conn => sqlx::query(SQL)
+    /// Deletes the oldest rows of `which` up to `through`, at most [`PRUNED_AT_ONCE_MAX`]; says how many.
+    pub async fn prune_audit(
+        &mut self,
+        which: Which,
+        through: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let sql = match which {
+            Which::All => oldest!("TRUE"),
+            Which::Strangers => oldest!(strangers!()),
+            Which::Devices => oldest!(devices!()),
+        };
+        Ok(on_db!(self, conn => sqlx::query(sql)
             .bind(through.unix_ms).bind(i64::from(PRUNED_AT_ONCE_MAX))
             .execute(conn).await?.rows_affected()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_database_is_told_of_every_common_kind_and_of_no_other() {
+        for kind in AuditKind::ALL {
+            assert_eq!(common!().contains(&format!("'{kind}'")), kind.is_common(), "{kind}");
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use tripline_protocol::id::DeviceId;
 use tripline_protocol::unit::Timestamp;
 
+use super::audit::PRUNED_AT_ONCE_MAX;
 use super::{StoreError, Tx, from_db, on_db, parse};
 use crate::identity::authority::{Fingerprint, Issued, sha256};
 
@@ -123,6 +124,35 @@ impl Tx {
         let rows: Vec<Row> = on_db!(self, conn => sqlx::query_as(SQL)
             .bind(device.as_str().to_owned()).fetch_all(conn).await?);
         rows.into_iter().map(certificate).collect()
+    }
+
+    /// The newest certificates of a device's key, newest first, at most `limit`.
+    pub async fn certificates_of_key(
+        &mut self,
+        device: &DeviceId,
+        key_hash: &Fingerprint,
+        limit: u32,
+    ) -> Result<Vec<CertificateRow>, StoreError> {
+        const SQL: &str = "SELECT device_id, key_hash, ca_fingerprint, der, issued_at, expires_at, \
+             ended_at, ended_why FROM device_certificate WHERE device_id = $1 AND key_hash = $2 \
+             ORDER BY issued_at DESC, fingerprint LIMIT $3";
+        let rows: Vec<Row> = on_db!(self, conn => sqlx::query_as(SQL)
+            .bind(device.as_str().to_owned()).bind(key_hash.to_vec()).bind(i64::from(limit))
+            .fetch_all(conn).await?);
+        rows.into_iter().map(certificate).collect()
+    }
+
+    /// Deletes certificates that ended or expired before `before`, at most [`PRUNED_AT_ONCE_MAX`]; says
+    /// how many. The newest of each device stays: it tells what became of the device.
+    pub async fn prune_certificates(&mut self, before: Timestamp) -> Result<u64, StoreError> {
+        const SQL: &str = "DELETE FROM device_certificate WHERE fingerprint IN \
+             (SELECT old.fingerprint FROM device_certificate AS old \
+             WHERE (old.ended_at < $1 OR old.expires_at < $1) AND EXISTS \
+             (SELECT 1 FROM device_certificate AS new WHERE new.device_id = old.device_id \
+             AND new.issued_at > old.issued_at) LIMIT $2)";
+        Ok(on_db!(self, conn => sqlx::query(SQL)
+            .bind(before.unix_ms).bind(i64::from(PRUNED_AT_ONCE_MAX))
+            .execute(conn).await?.rows_affected()))
     }
 
     /// Ends a device's certificates, expired ones too, since those could be renewed; `but` leaves those

@@ -3,6 +3,7 @@
 use tripline_protocol::id::DeviceId;
 use tripline_protocol::unit::Timestamp;
 
+use super::audit::PRUNED_AT_ONCE_MAX;
 use super::{StoreError, Tx, on_db, parse};
 use crate::identity::authority::Fingerprint;
 
@@ -66,6 +67,17 @@ impl Tx {
             .bind(hash.to_vec()).bind(at.unix_ms).bind(key_hash.to_vec())
             .execute(conn).await?.rows_affected());
         Ok(())
+    }
+
+    /// Deletes codes that nobody used and that expired before `before`, at most [`PRUNED_AT_ONCE_MAX`];
+    /// says how many.
+    pub async fn prune_codes(&mut self, before: Timestamp) -> Result<u64, StoreError> {
+        const SQL: &str = "DELETE FROM enrolment_code WHERE code_hash IN \
+             (SELECT code_hash FROM enrolment_code \
+             WHERE used_at IS NULL AND expires_at < $1 LIMIT $2)";
+        Ok(on_db!(self, conn => sqlx::query(SQL)
+            .bind(before.unix_ms).bind(i64::from(PRUNED_AT_ONCE_MAX))
+            .execute(conn).await?.rows_affected()))
     }
 
     /// Lets a device's codes that nobody used expire; says how many were still open.

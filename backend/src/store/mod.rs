@@ -5,6 +5,7 @@
 //! deferred transaction that upgrades fails at once.
 
 mod connect;
+mod fault;
 mod migrate;
 mod rows;
 
@@ -18,6 +19,7 @@ pub mod inbox;
 pub mod lane;
 pub mod order;
 pub mod presence;
+pub mod retry;
 pub mod set_aside;
 pub mod settings;
 pub mod signal;

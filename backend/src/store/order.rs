@@ -35,6 +35,11 @@ macro_rules! by {
     };
 }
 
+const OF_TRIP: By = by!("WHERE o.trip_id = $1");
+
+const OF_ASSIGNMENT: By =
+    by!("JOIN assignment a ON a.order_id = o.order_id WHERE a.assignment_id = $1");
+
 fn stored((id, version, body): (String, i64, String)) -> Result<StoredOrder, StoreError> {
     let order = serde_json::from_str(&body).map_err(|error| StoreError::BadRow {
         table: TABLE,
@@ -112,8 +117,15 @@ impl Tx {
 
     /// An order by its trip.
     pub async fn order_of_trip(&mut self, id: TripId) -> Result<Option<StoredOrder>, StoreError> {
-        const BY: By = by!("WHERE o.trip_id = $1");
-        self.find_order(BY, id.to_string()).await
+        self.find_order(OF_TRIP, id.to_string()).await
+    }
+
+    /// The same, not locked: to see whose it is.
+    pub async fn look_at_order_of_trip(
+        &mut self,
+        id: TripId,
+    ) -> Result<Option<StoredOrder>, StoreError> {
+        self.select_order(OF_TRIP.plain, id.to_string()).await
     }
 
     /// An order by the capability of its tracking link.
@@ -130,9 +142,15 @@ impl Tx {
         &mut self,
         id: AssignmentId,
     ) -> Result<Option<StoredOrder>, StoreError> {
-        const BY: By =
-            by!("JOIN assignment a ON a.order_id = o.order_id WHERE a.assignment_id = $1");
-        self.find_order(BY, id.to_string()).await
+        self.find_order(OF_ASSIGNMENT, id.to_string()).await
+    }
+
+    /// The same, not locked: to see whose it is.
+    pub async fn look_at_order_of_assignment(
+        &mut self,
+        id: AssignmentId,
+    ) -> Result<Option<StoredOrder>, StoreError> {
+        self.select_order(OF_ASSIGNMENT.plain, id.to_string()).await
     }
 
     async fn find_order(&mut self, by: By, key: String) -> Result<Option<StoredOrder>, StoreError> {
@@ -140,6 +158,14 @@ impl Tx {
             Self::Sqlite(_) | Self::Postgres(_) => by.plain,
             Self::PostgresWriting(_) => by.locking,
         };
+        self.select_order(sql, key).await
+    }
+
+    async fn select_order(
+        &mut self,
+        sql: &'static str,
+        key: String,
+    ) -> Result<Option<StoredOrder>, StoreError> {
         let row = on_db!(self, conn => sqlx::query_as(sql).bind(key).fetch_optional(conn).await?);
         row.map(stored).transpose()
     }

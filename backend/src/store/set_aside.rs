@@ -1,7 +1,7 @@
 //! Table `set_aside`: what devices still had on the way when their certificate ended. It is kept for
 //! whoever sorts the matter out, and has no effect.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use tripline_protocol::id::DeviceId;
@@ -33,29 +33,31 @@ pub struct SetAsideRow {
 
 static ENDED: LazyLock<ManyRows> = LazyLock::new(|| {
     ManyRows::new(
-        "SELECT fingerprint FROM device_certificate WHERE ended_at IS NOT NULL AND fingerprint IN (",
+        "SELECT fingerprint, ended_why FROM device_certificate WHERE ended_at IS NOT NULL AND fingerprint IN (",
         1,
         ")",
     )
 });
 
 impl Tx {
-    /// Those of the certificates that have ended.
+    /// Those of the certificates that have ended, each with why.
     pub async fn ended_certificates(
         &mut self,
         asked: BTreeSet<Fingerprint>,
-    ) -> Result<BTreeSet<Fingerprint>, StoreError> {
+    ) -> Result<BTreeMap<Fingerprint, String>, StoreError> {
         let asked: Vec<_> = asked.into_iter().collect();
-        let mut ended = BTreeSet::new();
+        let mut ended = BTreeMap::new();
         for (sql, asked) in ENDED.pieces(&asked) {
-            let rows: Vec<Vec<u8>> = on_db!(&mut *self, conn => {
-                let mut query = sqlx::query_scalar(sql);
+            let rows: Vec<(Vec<u8>, Option<String>)> = on_db!(&mut *self, conn => {
+                let mut query = sqlx::query_as(sql);
                 for fingerprint in asked {
                     query = query.bind(fingerprint.to_vec());
                 }
                 query.fetch_all(conn).await?
             });
-            ended.extend(asked.iter().filter(|asked| rows.iter().any(|row| row == *asked)));
+            ended.extend(rows.into_iter().filter_map(|(fingerprint, why)| {
+                Some((fingerprint.try_into().ok()?, why.unwrap_or_default()))
+            }));
         }
         Ok(ended)
     }

@@ -1,5 +1,6 @@
 //! Table `device_settings`: what an operator wants a device to run, and what it last said it runs.
 
+use tracing::warn;
 use tripline_protocol::id::{CommandNumber, DeviceId};
 use tripline_protocol::link::settings::DeviceSettings;
 use tripline_protocol::unit::Timestamp;
@@ -14,7 +15,7 @@ const TABLE: &str = "device_settings";
 pub struct SettingsRow {
     /// What is wanted of this device; `None` if nothing ever was.
     pub wanted: Option<Wanted>,
-    /// What it last said it runs, and when.
+    /// What it last said it runs, and when; `None` also if that cannot be read.
     pub running: Option<(DeviceSettings, Timestamp)>,
 }
 
@@ -46,10 +47,17 @@ fn settings_row(device: &DeviceId, row: Row) -> Result<SettingsRow, StoreError> 
         }),
         _ => None,
     };
-    let running = running.zip(running_at).map(|(running, at)| {
-        Ok::<_, StoreError>((read(device, "running", &running)?, Timestamp::from_unix_ms(at)))
+    let running = running.zip(running_at).and_then(|(running, at)| {
+        Some((read_running(device, &running)?, Timestamp::from_unix_ms(at)))
     });
-    Ok(SettingsRow { wanted, running: running.transpose()? })
+    Ok(SettingsRow { wanted, running })
+}
+
+/// What a device said it runs is to look at: if it cannot be read, what is wanted still counts.
+fn read_running(device: &DeviceId, json: &str) -> Option<DeviceSettings> {
+    read(device, "running", json)
+        .inspect_err(|error| warn!(%error, "what a device runs cannot be read"))
+        .ok()
 }
 
 fn read(device: &DeviceId, column: &str, json: &str) -> Result<DeviceSettings, StoreError> {

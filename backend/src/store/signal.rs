@@ -10,13 +10,17 @@ const TABLE: &str = "device_signal";
 
 impl Tx {
     /// Tells whoever serves the device that its certificates or its commands changed.
+    ///
+    /// The time kept of it goes up by 1 ms at least, also if our clock is behind the one of whoever
+    /// signalled before: a signal that is no later than that one would not be heard.
     pub async fn signal_device(
         &mut self,
         device: &DeviceId,
         at: Timestamp,
     ) -> Result<(), StoreError> {
         const SQL: &str = "INSERT INTO device_signal (device_id, at) VALUES ($1, $2) \
-             ON CONFLICT (device_id) DO UPDATE SET at = excluded.at";
+             ON CONFLICT (device_id) DO UPDATE SET at = CASE WHEN excluded.at > device_signal.at \
+             THEN excluded.at ELSE device_signal.at + 1 END";
         on_db!(self, conn => sqlx::query(SQL)
             .bind(device.as_str().to_owned()).bind(at.unix_ms)
             .execute(conn).await?.rows_affected());

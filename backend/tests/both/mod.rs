@@ -43,19 +43,31 @@ pub(crate) async fn postgres() -> Option<String> {
     Some(format!("{base}/{name}"))
 }
 
-/// Ends the certificate with this SHA-256.
-pub(crate) async fn end_certificate(store: &Store, fingerprint: [u8; 32]) {
+/// Runs a statement without parameters; says how many rows it changed.
+pub(crate) async fn execute(tx: &mut Tx, sql: &'static str) -> Result<u64, sqlx::Error> {
+    match tx {
+        Tx::Sqlite(tx) => sqlx::query(sql).execute(&mut **tx).await.map(|it| it.rows_affected()),
+        Tx::Postgres(tx) | Tx::PostgresWriting(tx) => {
+            sqlx::query(sql).execute(&mut **tx).await.map(|it| it.rows_affected())
+        }
+    }
+}
+
+/// Ends the certificate with this SHA-256 for this reason.
+pub(crate) async fn end_certificate(store: &Store, fingerprint: [u8; 32], why: &'static str) {
     const SQL: &str =
-        "UPDATE device_certificate SET ended_at = 1, ended_why = 'test' WHERE fingerprint = $1";
+        "UPDATE device_certificate SET ended_at = 1, ended_why = $2 WHERE fingerprint = $1";
     let mut tx = store.write().await.expect("begins");
     let ended = match &mut tx {
         Tx::Sqlite(tx) => sqlx::query(SQL)
             .bind(fingerprint.to_vec())
+            .bind(why)
             .execute(&mut **tx)
             .await
             .map(|done| done.rows_affected()),
         Tx::Postgres(tx) | Tx::PostgresWriting(tx) => sqlx::query(SQL)
             .bind(fingerprint.to_vec())
+            .bind(why)
             .execute(&mut **tx)
             .await
             .map(|done| done.rows_affected()),

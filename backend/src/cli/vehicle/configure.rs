@@ -8,7 +8,6 @@ use figment::providers::{Format as _, Toml};
 use serde_json::{Value, json};
 use tripline_protocol::id::DeviceId;
 use tripline_protocol::link::settings::DeviceSettings;
-use tripline_protocol::unit::Timestamp;
 
 use super::super::ConfigPath;
 use super::super::opened::{Opened, counted};
@@ -16,11 +15,15 @@ use crate::error::BppError;
 use crate::service::ServiceError;
 use crate::service::settings::{Change, Configured, configure};
 use crate::settings::SettingTables;
-use crate::store::Store;
+use crate::store::retry::retry;
+use crate::store::{Store, StoreError};
 use crate::time;
 
 /// Longest expiry that can be asked for, in s: a year.
 const EXPIRES_S_MAX: i64 = 365 * 86_400;
+
+/// Vehicles written to in one transaction: others wait for it, on SQLite everybody does.
+const PORTION_MAX: usize = 500;
 
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[derive(Debug, Args)]
@@ -32,14 +35,17 @@ Keys and values are those of the agent's configuration, with the table in front:
   tripline-bpp vehicle configure ka01ab1234 --set live.on_trip_ms=2000 --set trail.parked='every 600 s'
 
 What is set lies over what was set before, over [device.settings] of this configuration, over the device's
-own file. `vehicle show` tells what a device runs."
+own file. `vehicle show` tells what a device runs.
+
+With --all, vehicles are written to in portions of 500. If that fails in between, it says to how many it was
+sent; sending the same again does no harm."
 )]
 pub(in crate::cli) struct ConfigureArgs {
     #[command(flatten)]
     config: ConfigPath,
     /// The vehicle: its device id or its registration
     vehicle: Option<String>,
-    /// Every vehicle, all or none
+    /// Every vehicle, in portions of 500, each all or none
     #[arg(long)]
     all: bool,
     /// Set a key; may be given more than once
@@ -70,13 +76,13 @@ pub(super) async fn run(args: &ConfigureArgs) -> Result<(), BppError> {
         set: asked(&args.set, args.file.as_deref())?,
         expires_at: args.expires.map(|ms| now.plus_ms(ms)),
     };
-    let device = match &args.vehicle {
-        Some(name) => Some(opened.vehicle(name).await?.device),
-        None => None,
+    let devices = match &args.vehicle {
+        Some(name) => vec![opened.vehicle(name).await?.device],
+        None => all(&opened.store).await.map_err(|error| opened.failed(error))?,
     };
     let fleet = opened.config.device.settings.0;
-    let written = write(&opened.store, device, change, &fleet, now).await;
-    let written = written.map_err(|error| opened.not_done(error))?;
+    let mut written = Vec::with_capacity(devices.len());
+    let outcome = write(&opened.store, &devices, change, &fleet, &mut written).await;
     opened.store.close().await;
     for (device, configured) in &written {
         if args.json {
@@ -88,7 +94,15 @@ pub(super) async fn run(args: &ConfigureArgs) -> Result<(), BppError> {
     if args.all && !args.json {
         println!("Sent to {}.", counted(written.len() as u64, "device"));
     }
-    Ok(())
+    if outcome.is_err() && args.all {
+        eprintln!("sent to {} of {}; not to the others", written.len(), devices.len());
+    }
+    outcome.map_err(|error| opened.not_done(error))
+}
+
+async fn all(store: &Store) -> Result<Vec<DeviceId>, StoreError> {
+    let vehicles = store.read().await?.vehicles().await?;
+    Ok(vehicles.into_iter().map(|vehicle| vehicle.device).collect())
 }
 
 /// What the command line and the file ask for.
@@ -115,23 +129,34 @@ fn asked(set: &[String], file: Option<&Path>) -> Result<DeviceSettings, BppError
     Ok(settings)
 }
 
-/// Writes the commands in one transaction. Without a device to name, all of them are meant.
+/// Writes the commands, a portion after the other; in `written` is what was, also if one fails.
 async fn write(
     store: &Store,
-    device: Option<DeviceId>,
+    devices: &[DeviceId],
     change: Change,
     fleet: &DeviceSettings,
-    now: Timestamp,
+    written: &mut Vec<(DeviceId, Configured)>,
+) -> Result<(), ServiceError> {
+    for portion in devices.chunks(PORTION_MAX) {
+        written.extend(retry(|| write_portion(store, portion, change, fleet)).await?);
+    }
+    Ok(())
+}
+
+/// Writes the commands of a portion, all or none.
+async fn write_portion(
+    store: &Store,
+    devices: &[DeviceId],
+    change: Change,
+    fleet: &DeviceSettings,
 ) -> Result<Vec<(DeviceId, Configured)>, ServiceError> {
     let mut tx = store.write().await?;
-    let devices = match device {
-        Some(device) => vec![device],
-        None => tx.vehicles().await?.into_iter().map(|vehicle| vehicle.device).collect(),
-    };
+    // Signals are heard for a minute after their time: it is the one of this portion.
+    let now = time::now();
     let mut written = Vec::with_capacity(devices.len());
     for device in devices {
-        if let Some(configured) = configure(&mut tx, &device, change, fleet, now).await? {
-            written.push((device, configured));
+        if let Some(configured) = configure(&mut tx, device, change, fleet, now).await? {
+            written.push((device.clone(), configured));
         }
     }
     tx.commit().await?;
@@ -172,7 +197,10 @@ fn milliseconds(text: &str) -> Result<i64, String> {
 
 #[cfg(test)]
 mod tests {
+    use tripline_protocol::id::CommandNumber;
+
     use super::*;
+    use crate::domain::order::Vehicle;
 
     #[test]
     fn times_have_a_unit_and_are_no_longer_than_a_year() {
@@ -198,5 +226,38 @@ mod tests {
         assert!(error.contains("there is no setting live.idle;"), "{error}");
         let error = asked(&["fence.radius_m=5".into()], None).expect_err("refused").to_string();
         assert_eq!(error, "--set: fence.radius_m is 5; it must be between 10 and 100000");
+    }
+
+    #[tokio::test]
+    async fn portions_before_one_that_fails_are_written() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let url = format!("sqlite:{}", dir.path().join("test.db").display());
+        let store = Store::open(&url).await.expect("opens");
+        let (now, fleet) = (time::now(), DeviceSettings::default());
+        let mut tx = store.write().await.expect("begins");
+        for n in 0..=PORTION_MAX {
+            let vehicle = Vehicle {
+                device: format!("d{n:04}").parse().expect("valid"),
+                registration: format!("KA {n:04}"),
+                category: "AUTO".into(),
+                driver_name: "Raghav".into(),
+                driver_phone: "+91-98".into(),
+            };
+            assert!(tx.add_vehicle(vehicle, now).await.expect("added"));
+        }
+        let bad = DeviceSettings { live_on_trip_ms: Some(1), ..fleet };
+        let last = format!("d{PORTION_MAX:04}").parse().expect("valid");
+        tx.set_wanted(&last, bad, CommandNumber(1), now).await.expect("noted");
+        tx.commit().await.expect("commits");
+
+        let devices = all(&store).await.expect("answers");
+        assert_eq!(devices.len(), PORTION_MAX + 1);
+        let mut written = Vec::new();
+        let outcome = write(&store, &devices, Change::default(), &fleet, &mut written).await;
+        outcome.expect_err("its row cannot be read");
+        assert_eq!(written.len(), PORTION_MAX);
+        let mut tx = store.read().await.expect("begins");
+        let first = tx.device_settings(&devices[0]).await.expect("answers").expect("there");
+        assert!(first.wanted.is_some(), "it is committed");
     }
 }

@@ -17,8 +17,9 @@ use crate::identity::authority::Fingerprint;
 use crate::service::ServiceError;
 use crate::time;
 
-/// Lines of one import: they are one transaction, and in memory at once.
-const LINES_MAX: usize = 100_000;
+/// Lines of one import: they are one transaction, for which SQLite has everybody else wait, a few seconds
+/// at most, and in memory at once.
+const LINES_MAX: usize = 20_000;
 
 /// Longest line, in bytes; a vehicle with the longest fields has a quarter of it.
 const LINE_LEN_MAX: u64 = 4_096;
@@ -103,7 +104,7 @@ fn read(
         if number > LINES_MAX || line.len() as u64 == LINE_LEN_MAX {
             let message = format!(
                 "line {number}: an import has at most {LINES_MAX} lines of {LINE_LEN_MAX} bytes; \
-                 nothing was added"
+                 nothing was added; import larger files in parts"
             );
             return Err(BppError::Refused { message });
         }
