@@ -41,6 +41,8 @@ pub struct Metrics {
     pub publishes: Family<OnLane, Counter>,
     /// Publishes that ended their connection, by reason.
     pub publishes_refused: Family<Reason, Counter>,
+    /// Publishes that could not be read, by lane.
+    pub publishes_undecodable: Family<OnLane, Counter>,
     /// Subscriptions that were not granted.
     pub subscriptions_refused: Counter,
     /// Batches committed, by lane.
@@ -57,8 +59,8 @@ pub struct Metrics {
     pub batches_held_back: Counter,
     /// Enrolments, renewals and what was refused of them, by outcome.
     pub enrolments: Family<Reason, Counter>,
-    /// Certificates revoked.
-    pub revocations: Counter,
+    /// Certificates revoked, as the store has it.
+    pub certificates_revoked: Gauge,
     /// Audit entries that found their queue full.
     pub audit_dropped: Counter,
 }
@@ -75,6 +77,7 @@ impl Default for Metrics {
             clones_suspected: Counter::default(),
             publishes: Family::default(),
             publishes_refused: Family::default(),
+            publishes_undecodable: Family::default(),
             subscriptions_refused: Counter::default(),
             batches_committed: Family::default(),
             groups_committed: Counter::default(),
@@ -85,7 +88,7 @@ impl Default for Metrics {
             batches_set_aside_dropped: Counter::default(),
             batches_held_back: Counter::default(),
             enrolments: Family::default(),
-            revocations: Counter::default(),
+            certificates_revoked: Gauge::default(),
             audit_dropped: Counter::default(),
             registry: Registry::default(),
         };
@@ -125,6 +128,11 @@ impl Metrics {
             self.publishes_refused.clone(),
         );
         to.register(
+            "device_publishes_undecodable",
+            "Publishes that could not be read",
+            self.publishes_undecodable.clone(),
+        );
+        to.register(
             "device_subscriptions_refused",
             "Subscriptions that were not granted",
             self.subscriptions_refused.clone(),
@@ -157,7 +165,11 @@ impl Metrics {
             self.batches_held_back.clone(),
         );
         to.register("enrolments", "Enrolments and renewals, by outcome", self.enrolments.clone());
-        to.register("revocations", "Certificates revoked", self.revocations.clone());
+        to.register(
+            "certificates_revoked",
+            "Certificates revoked, as the store has it",
+            self.certificates_revoked.clone(),
+        );
         to.register(
             "audit_dropped",
             "Audit entries that found their queue full",

@@ -130,7 +130,7 @@ async fn a_running_platform_enrols_follows_its_ca_counts_and_writes_down() {
         "application/openmetrics-text; version=1.0.0",
         "tripline_enrolments_total{reason=\"enrolled\"} 1",
         "tripline_enrolments_total{reason=\"used-code\"} 1",
-        "tripline_revocations_total 1",
+        "tripline_certificates_revoked 1",
         "# EOF",
     ] {
         assert!(metrics.contains(line), "{line} is not in {metrics}");

@@ -12,11 +12,8 @@ use alloc::vec::Vec;
 
 use tripline_protocol::id::{JournalEpoch, Sequence};
 use tripline_protocol::link::down::CommitAck;
-use tripline_protocol::link::up::Stream;
+use tripline_protocol::link::up::{EVENT_BATCH_RECORDS_MAX, Stream};
 use tripline_protocol::unit::Uptime;
-
-/// Most records in one event batch: sixteen of the largest stay within a payload.
-pub const EVENT_BATCH_RECORDS_MAX: u64 = 16;
 
 /// Most entries in one trail batch: a minute of fixes at 1 Hz.
 pub const TRAIL_BATCH_RECORDS_MAX: u64 = 60;
@@ -83,7 +80,7 @@ struct Lane {
 impl Lane {
     fn new(stream: Stream, spans: Vec<Span>) -> Self {
         let (in_flight_max, entries_max) = match stream {
-            Stream::Event => (EVENT_BATCHES_IN_FLIGHT_MAX, EVENT_BATCH_RECORDS_MAX),
+            Stream::Event => (EVENT_BATCHES_IN_FLIGHT_MAX, EVENT_BATCH_RECORDS_MAX as u64),
             Stream::Trail => (TRAIL_BATCHES_IN_FLIGHT_MAX, TRAIL_BATCH_RECORDS_MAX),
         };
         let mut lane = Self {

@@ -13,10 +13,10 @@ use rumqttc::mqttbytes::v4::{
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
-use tracing::{debug, error, warn};
+use tracing::{debug, error};
 use tripline_protocol::id::{CommandNumber, DeviceId};
 use tripline_protocol::link::down::Command;
-use tripline_protocol::link::envelope::{decode, encode};
+use tripline_protocol::link::envelope::{DecodeError, decode, encode};
 use tripline_protocol::link::seal::seal;
 use tripline_protocol::link::topic::{Lane as TopicLane, Topic};
 use tripline_protocol::link::up::Presence;
@@ -24,14 +24,17 @@ use tripline_protocol::link::up::Presence;
 use super::codec::{PacketError, Packets};
 use super::in_flight::{InFlight, Settled};
 use super::ingest::Submitted;
-use super::opening::{Opened, Refused, canonical, open};
+use super::offences::Offences;
+use super::opening::{Opened, Refused, canonical, open, why_ended};
 use super::packet::{Malformed, Place};
+use super::presence::printable_version;
 use super::report;
 use super::sessions::{Ending, Session};
 use crate::identity::live::TlsSource;
-use crate::listen::Entrance;
+use crate::listen::{Account, Entrance, Rate};
 use crate::metrics::OnLane;
 use crate::service::{Applied, Lane, Platform, Submission};
+use crate::store::certificate::REVOKED;
 use crate::time;
 
 /// A peer that has not got through its CONNECT by then is cut off, in ms; the handshake counts, and
@@ -40,6 +43,10 @@ const CONNECT_MS_MAX: u64 = 10_000;
 
 /// Commands read from the store at once.
 const COMMANDS_AT_ONCE: u32 = 16;
+
+/// Packets of one connection; beyond it the connection is not read until there is room again. Generous: a
+/// whole day that an honest device could not send is some 1,440 batches.
+const PACKETS: Rate = Rate { per_s: 200, burst: 2_000 };
 
 /// Why a publish is refused, and its connection with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -72,8 +79,12 @@ pub(super) enum Ended {
     Silent,
     #[error("a newer connection of the same device took over")]
     TakenOver,
-    #[error("its certificate was revoked")]
-    Revoked,
+    #[error("its certificate counts no more: {0}")]
+    Certificate(&'static str),
+    #[error("its certificate has expired")]
+    Expired,
+    #[error("too much of what it sent could not be used")]
+    Offences,
     #[error("the device said goodbye")]
     Goodbye,
     #[error("{0}")]
@@ -91,7 +102,9 @@ impl Ended {
             Self::Packet(error) => error.code(),
             Self::Silent => "silent",
             Self::TakenOver => "taken-over",
-            Self::Revoked => "revoked",
+            Self::Certificate(why) => why,
+            Self::Expired => "expired",
+            Self::Offences => "offences",
             Self::Goodbye => "goodbye",
             Self::Publish(_) => "publish-refused",
             Self::NotCommitted => "not-committed",
@@ -104,7 +117,8 @@ impl From<Ending> for Ended {
     fn from(ending: Ending) -> Self {
         match ending {
             Ending::TakenOver => Self::TakenOver,
-            Ending::Revoked => Self::Revoked,
+            Ending::CertificateEnded(why) => Self::Certificate(why),
+            Ending::Expired => Self::Expired,
         }
     }
 }
@@ -131,29 +145,34 @@ pub(super) async fn serve(
         Ok(opened) => opened,
         Err(refused) => return report::refused(platform, peer, &refused),
     };
-    let Opened { packets, device, certificate, silence_max } = opened;
-    let session = Arc::new(Session::new(peer, certificate, time::now()));
+    let Opened { packets, device, certificate, expires_at, silence_max } = opened;
+    let session = Arc::new(Session::new(peer, certificate, expires_at, time::now()));
     let take_over = platform.sessions.enter(&device, &session);
+    let stay = platform.sessions.stay(&device, &session);
     report::connected(platform, &device, peer, take_over);
+    let begun = Instant::now();
     let mut connection = Connection {
         packets,
-        device,
+        device: device.clone(),
         silence_max,
-        silent_at: Instant::now() + silence_max,
+        silent_at: begun + silence_max,
+        account: Account::new(begun.into_std()),
+        read_at: begun,
+        offences: Offences::default(),
         endpoint: Arc::clone(&endpoint),
-        session,
+        session: Arc::clone(&session),
         in_flight: InFlight::default(),
         commands_wanted: false,
         commands_sent: CommandNumber::default(),
         packet_id: 0,
     };
     let ended = connection.run().await;
-    let Connection { device, session, .. } = &connection;
-    platform.sessions.leave(device, session, time::now());
-    if matches!(ended, Ended::Revoked) {
-        report::revoked(platform, device, peer);
+    drop(stay);
+    if let Ended::Certificate(why) = ended {
+        platform.forget_live(&device);
+        report::certificate_ended(platform, &device, peer, why);
     }
-    report::disconnected(platform, device, peer, &ended);
+    report::disconnected(platform, &device, peer, &ended);
 }
 
 /// The device that came in, unless its time is up or its place is needed before that.
@@ -171,6 +190,19 @@ async fn opened(
     if entrance.admit() { Ok(opened) } else { Err(Refused::Evicted) }
 }
 
+/// The next packet, not before `read_at`, and in time. May be dropped while it waits.
+async fn next(
+    packets: &mut Packets,
+    read_at: Instant,
+    silent_at: Instant,
+) -> Result<Packet, Ended> {
+    if read_at > Instant::now() {
+        tokio::time::sleep_until(read_at).await;
+    }
+    let packet = tokio::time::timeout_at(silent_at, packets.read(Place::Later)).await;
+    Ok(packet.map_err(|_| Ended::Silent)??)
+}
+
 /// QoS 2 is not spoken here.
 const fn granted_qos(asked: QoS) -> QoS {
     match asked {
@@ -184,6 +216,10 @@ struct Connection {
     device: DeviceId,
     silence_max: Duration,
     silent_at: Instant,
+    /// What it has left of its [`PACKETS`], and from when on it is read again.
+    account: Account,
+    read_at: Instant,
+    offences: Offences,
     endpoint: Arc<Endpoint>,
     session: Arc<Session>,
     in_flight: InFlight,
@@ -224,12 +260,13 @@ impl Connection {
                     Box::pin(self.send_commands()).await?;
                 }
                 // 3. What the device sends, which it must within its keep-alive; it is not read while
-                //    too much of it waits.
-                packet = tokio::time::timeout_at(self.silent_at, self.packets.read(Place::Later)),
+                //    too much of it waits or has come.
+                packet = next(&mut self.packets, self.read_at, self.silent_at),
                     if !self.in_flight.is_full() =>
                 {
-                    let packet = packet.map_err(|_| Ended::Silent)??;
-                    self.silent_at = Instant::now() + self.silence_max;
+                    let (packet, now) = (packet?, Instant::now());
+                    self.read_at = Instant::from_std(self.account.spend(PACKETS, now.into_std()));
+                    self.silent_at = self.read_at + self.silence_max;
                     self.take_in(packet).await?;
                 }
             }
@@ -267,12 +304,17 @@ impl Connection {
                 self.commands_wanted |= lane == TopicLane::Command;
                 SubscribeReasonCode::Success(granted_qos(filter.qos))
             } else {
-                report::subscription_refused(self.platform(), &self.device, self.session.peer);
+                let line = self.offences.note(std::time::Instant::now());
+                let (device, peer) = (&self.device, self.session.peer);
+                report::subscription_refused(self.platform(), device, peer, line);
                 SubscribeReasonCode::Failure
             });
         }
         let answer = Packet::SubAck(SubAck::new(subscribe.pkid, granted));
         self.packets.write(&[answer]).await?;
+        if self.offences.are_too_many() {
+            return Err(Ended::Offences);
+        }
         if self.commands_wanted { self.send_commands().await } else { Ok(()) }
     }
 
@@ -295,28 +337,30 @@ impl Connection {
                     let payload = publish.payload.to_vec();
                     Some(self.submit(Lane::Event(batch, payload)).await?)
                 }
-                Err(error) => self.ignore(lane, &error),
+                Err(error) => self.ignore(lane, error)?,
             },
             TopicLane::Trail => match decode(&publish.payload) {
                 Ok(batch) => {
                     let payload = publish.payload.to_vec();
                     Some(self.submit(Lane::Trail(batch, payload)).await?)
                 }
-                Err(error) => self.ignore(lane, &error),
+                Err(error) => self.ignore(lane, error)?,
             },
             TopicLane::Live => match decode(&publish.payload) {
                 Ok(live) => {
-                    self.platform().handle_live(&self.device, live);
+                    if !self.session.is_ending() {
+                        self.platform().handle_live(&self.device, live);
+                    }
                     None
                 }
-                Err(error) => self.ignore(lane, &error),
+                Err(error) => self.ignore(lane, error)?,
             },
             TopicLane::Presence => match decode(&publish.payload) {
                 Ok(presence) => {
                     self.note(presence);
                     None
                 }
-                Err(error) => self.ignore(lane, &error),
+                Err(error) => self.ignore(lane, error)?,
             },
             TopicLane::Ack | TopicLane::Command => None,
         };
@@ -338,15 +382,17 @@ impl Connection {
         }
     }
 
-    fn ignore<T>(&self, lane: TopicLane, error: &dyn std::fmt::Display) -> Option<T> {
-        warn!(device = %self.device, %lane, %error, "message ignored");
-        None
+    fn ignore<T>(&mut self, lane: TopicLane, error: DecodeError) -> Result<Option<T>, Ended> {
+        let line = self.offences.note(std::time::Instant::now());
+        report::undecodable(self.platform(), &self.device, lane, error, line);
+        if self.offences.are_too_many() { Err(Ended::Offences) } else { Ok(None) }
     }
 
     fn note(&self, presence: Presence) {
         let sessions = &self.platform().sessions;
         match presence {
             Presence::Here { agent_version } => {
+                let agent_version = printable_version(&agent_version);
                 debug!(device = %self.device, agent_version, "here");
                 sessions.here(&self.device, &self.session, agent_version);
             }
@@ -384,7 +430,13 @@ impl Connection {
             next = self.in_flight.settled_already().map_err(|_| Ended::NotCommitted)?;
         }
         self.packets.write(&answers).await?;
-        if revoked { Err(Ended::Revoked) } else { Ok(()) }
+        if revoked { Err(self.certificate_ended().await?) } else { Ok(()) }
+    }
+
+    async fn certificate_ended(&self) -> Result<Ended, Ended> {
+        let mut tx = self.platform().store.read().await?;
+        let known = tx.certificate(&self.session.certificate).await?;
+        Ok(Ended::Certificate(why_ended(known.as_ref()).unwrap_or(REVOKED)))
     }
 
     /// Sends the commands that the device has not reported on, each once a connection.

@@ -16,9 +16,12 @@ mod opening;
 pub mod ingest;
 
 mod in_flight;
+mod offences;
 
 mod connection;
 mod report;
 mod watch;
 
 pub mod listener;
+
+pub(crate) use presence::printable_version;

@@ -21,8 +21,13 @@ const WRITE_EVERY_MS: u64 = 1_000;
 /// Rows in a transaction: it must not hold up for long what commits batches.
 const ROWS_AT_ONCE: usize = 500;
 
-/// Longest version that is kept, in characters.
+/// Longest version that is kept or logged, in characters.
 const VERSION_LEN_MAX: usize = 64;
+
+/// What may be kept and logged of a version, which a peer wrote.
+pub(crate) fn printable_version(version: &str) -> String {
+    version.chars().filter(|c| !c.is_control()).take(VERSION_LEN_MAX).collect()
+}
 
 /// What is known of a device.
 #[derive(Debug, Clone)]
@@ -104,14 +109,12 @@ pub(super) async fn run(platform: Arc<Platform>) {
 async fn write(platform: &Platform, rows: &[(DeviceId, Seen)]) -> Result<(), StoreError> {
     let mut tx = platform.store.write().await?;
     for (device, seen) in rows {
-        let version = seen.agent_version.as_deref().unwrap_or_default();
-        let printable = version.chars().filter(|c| !c.is_control()).take(VERSION_LEN_MAX);
         tx.set_presence(PresenceRow {
             device: device.clone(),
             connected: seen.connected,
             since: seen.since,
             peer: seen.peer.to_string(),
-            agent_version: printable.collect(),
+            agent_version: seen.agent_version.clone().unwrap_or_default(),
         })
         .await?;
     }
@@ -140,6 +143,12 @@ mod tests {
         let (_, newest) = board.take().pop().expect("one");
         assert_eq!((newest.connected, newest.agent_version.as_deref()), (true, Some("1")));
         assert!(board.take().is_empty());
+    }
+
+    #[test]
+    fn of_a_version_no_more_is_kept_than_a_line_of_the_log_bears() {
+        assert_eq!(printable_version("1.2.3\n\u{1b}[31m"), "1.2.3[31m");
+        assert_eq!(printable_version(&"ä".repeat(60_000)).chars().count(), VERSION_LEN_MAX);
     }
 
     #[test]

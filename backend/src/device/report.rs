@@ -7,13 +7,15 @@ use std::net::{IpAddr, SocketAddr};
 
 use tracing::{debug, error, info, warn};
 use tripline_protocol::id::DeviceId;
+use tripline_protocol::link::envelope::DecodeError;
+use tripline_protocol::link::topic::Lane;
 
 use super::connection::Ended;
 use super::opening::Refused;
 use super::sessions::TakeOver;
 use crate::audit::{AuditKind, Entry};
 use crate::listen::Refusal;
-use crate::metrics::Reason;
+use crate::metrics::{OnLane, Reason};
 use crate::service::Platform;
 
 /// The listener closed a connection as it came.
@@ -70,6 +72,9 @@ pub(super) fn disconnected(
     info!(%device, %peer, %ended, "device disconnected");
     platform.metrics.disconnects.get_or_create(&Reason { reason }).inc();
     count(platform);
+    if matches!(ended, Ended::Offences) {
+        tell(platform, AuditKind::PublishRefused, Some(device), peer.ip(), reason);
+    }
     if let Ended::Publish(refusal) = ended {
         warn!(%device, %peer, reason = refusal.code(), "publish refused");
         let reason = Reason { reason: refusal.code() };
@@ -78,19 +83,45 @@ pub(super) fn disconnected(
     }
 }
 
-/// A subscription was not granted.
-pub(super) fn subscription_refused(platform: &Platform, device: &DeviceId, peer: SocketAddr) {
-    warn!(%device, %peer, "subscription refused: not a down topic of its own");
+/// A message could not be read; `count` of them have come since the last line of the log, if one is due.
+pub(super) fn undecodable(
+    platform: &Platform,
+    device: &DeviceId,
+    lane: Lane,
+    error: DecodeError,
+    count: Option<u32>,
+) {
+    if let Some(count) = count {
+        warn!(%device, %lane, %error, count, "message ignored");
+    }
+    platform.metrics.publishes_undecodable.get_or_create(&OnLane { lane: lane.code() }).inc();
+}
+
+/// A subscription was not granted; `count` is as with [`undecodable`].
+pub(super) fn subscription_refused(
+    platform: &Platform,
+    device: &DeviceId,
+    peer: SocketAddr,
+    count: Option<u32>,
+) {
+    if let Some(count) = count {
+        warn!(%device, %peer, count, "subscription refused: not a down topic of its own");
+    }
     platform.metrics.subscriptions_refused.inc();
     let detail = "not a down topic of its own";
     tell(platform, AuditKind::SubscriptionRefused, Some(device), peer.ip(), detail);
 }
 
-/// A connected device was found revoked.
-pub(super) fn revoked(platform: &Platform, device: &DeviceId, peer: SocketAddr) {
-    warn!(%device, %peer, "its certificate was revoked: its connection ends");
-    let detail = "revoked while it was connected";
-    tell(platform, AuditKind::ConnectRefused, Some(device), peer.ip(), detail);
+/// A connected device's certificate was found to be ended.
+pub(super) fn certificate_ended(
+    platform: &Platform,
+    device: &DeviceId,
+    peer: SocketAddr,
+    why: &str,
+) {
+    warn!(%device, %peer, why, "its certificate counts no more: its connection ends");
+    let detail = format!("{why} while it was connected");
+    tell(platform, AuditKind::ConnectRefused, Some(device), peer.ip(), &detail);
 }
 
 fn tell(

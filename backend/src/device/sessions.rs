@@ -13,14 +13,18 @@ use tripline_protocol::unit::Timestamp;
 use super::clones::Clones;
 use super::presence::{PresenceBoard, Seen};
 use crate::identity::authority::Fingerprint;
+use crate::store::certificate::REVOKED;
+use crate::time;
 
 /// Why a connection has to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     /// A newer connection of the same device took over.
     TakenOver,
-    /// Its certificate counts no more.
-    Revoked,
+    /// Its certificate was ended before its time; why, in a fixed word.
+    CertificateEnded(&'static str),
+    /// Its certificate has expired. Whoever renewed it in time comes again at once, with the new one.
+    Expired,
 }
 
 /// The handle of one connection.
@@ -30,6 +34,8 @@ pub struct Session {
     pub peer: SocketAddr,
     /// SHA-256 of the certificate it came with.
     pub certificate: Fingerprint,
+    /// When that expires.
+    pub expires_at: Timestamp,
     /// Since when it is.
     pub since: Timestamp,
     /// Rung when there are commands for the device.
@@ -42,10 +48,16 @@ pub struct Session {
 
 impl Session {
     /// A connection's handle.
-    pub fn new(peer: SocketAddr, certificate: Fingerprint, since: Timestamp) -> Self {
+    pub fn new(
+        peer: SocketAddr,
+        certificate: Fingerprint,
+        expires_at: Timestamp,
+        since: Timestamp,
+    ) -> Self {
         Self {
             peer,
             certificate,
+            expires_at,
             since,
             commands: Notify::new(),
             ending: OnceLock::new(),
@@ -59,6 +71,11 @@ impl Session {
         if self.ending.set(ending).is_ok() {
             self.must_end.notify_one();
         }
+    }
+
+    /// Whether the connection was told to end: what it still sends has no effect at once.
+    pub fn is_ending(&self) -> bool {
+        self.ending.get().is_some()
     }
 
     /// Comes back when the connection has to end.
@@ -113,7 +130,7 @@ impl Sessions {
     /// Enters a new connection of a device; an older one is told to go.
     pub fn enter(&self, device: &DeviceId, session: &Arc<Session>) -> Option<TakeOver> {
         let mut book = self.lock();
-        self.note(device, session, true, session.since, None);
+        self.note(&book, device, session, true, session.since, None);
         let older = book.sessions.insert(device.clone(), Arc::clone(session))?;
         older.end(Ending::TakenOver);
         let suspicious = book.clones.handle_take_over(device, Instant::now());
@@ -125,27 +142,45 @@ impl Sessions {
         let mut book = self.lock();
         if is_current(&book, device, session) {
             book.sessions.remove(device);
-            self.note(device, session, false, at, None);
+            self.note(&book, device, session, false, at, None);
+        }
+    }
+
+    /// Takes a connection out when what is given is dropped, however its task ends.
+    pub const fn stay<'a>(&'a self, device: &'a DeviceId, session: &'a Arc<Session>) -> Stay<'a> {
+        Stay { sessions: self, device, session }
+    }
+
+    /// Ends every connection whose certificate has expired.
+    pub fn end_expired(&self, now: Timestamp) {
+        for session in self.lock().sessions.values() {
+            if session.expires_at <= now {
+                session.end(Ending::Expired);
+            }
         }
     }
 
     /// A device said that it is here, and what it runs.
     pub fn here(&self, device: &DeviceId, session: &Arc<Session>, agent_version: String) {
-        if is_current(&self.lock(), device, session) {
-            self.note(device, session, true, session.since, Some(agent_version));
+        let book = self.lock();
+        if is_current(&book, device, session) {
+            self.note(&book, device, session, true, session.since, Some(agent_version));
         }
     }
 
     /// A device said that it goes.
     pub fn gone(&self, device: &DeviceId, session: &Arc<Session>, at: Timestamp) {
-        if is_current(&self.lock(), device, session) {
-            self.note(device, session, false, at, None);
+        let book = self.lock();
+        if is_current(&book, device, session) {
+            self.note(&book, device, session, false, at, None);
         }
     }
 
-    /// Always under the lock of the book, so that the last word noted is the last that was true.
+    /// Under the lock of the book, which is shown for it, so that the last word noted is the last that
+    /// was true.
     fn note(
         &self,
+        _held: &MutexGuard<'_, Book>,
         device: &DeviceId,
         session: &Session,
         connected: bool,
@@ -168,11 +203,11 @@ impl Sessions {
         }
     }
 
-    /// Ends a device's connection, whose certificate counts no more; `false` if there is none here.
+    /// Ends a device's connection, whose certificate was revoked; `false` if there is none here.
     pub fn kick(&self, device: &DeviceId) -> bool {
         let session = self.get(device);
         if let Some(session) = &session {
-            session.end(Ending::Revoked);
+            session.end(Ending::CertificateEnded(REVOKED));
         }
         session.is_some()
     }
@@ -188,6 +223,20 @@ impl Sessions {
     }
 }
 
+/// A connection's stay among the others.
+#[derive(Debug)]
+pub struct Stay<'a> {
+    sessions: &'a Sessions,
+    device: &'a DeviceId,
+    session: &'a Arc<Session>,
+}
+
+impl Drop for Stay<'_> {
+    fn drop(&mut self) {
+        self.sessions.leave(self.device, self.session, time::now());
+    }
+}
+
 fn is_current(book: &Book, device: &DeviceId, session: &Arc<Session>) -> bool {
     book.sessions.get(device).is_some_and(|current| Arc::ptr_eq(current, session))
 }
@@ -198,7 +247,8 @@ mod tests {
 
     fn session(port: u16) -> Arc<Session> {
         let peer = SocketAddr::from(([192, 0, 2, 1], port));
-        Arc::new(Session::new(peer, [0; 32], Timestamp::from_unix_ms(1)))
+        let at = Timestamp::from_unix_ms;
+        Arc::new(Session::new(peer, [0; 32], at(1_000), at(1)))
     }
 
     #[tokio::test]
@@ -212,9 +262,32 @@ mod tests {
         sessions.leave(&device, &older, Timestamp::from_unix_ms(2));
         assert_eq!(sessions.len(), 1);
         assert!(sessions.kick(&device));
-        assert_eq!(newer.must_end().await, Ending::Revoked);
+        assert_eq!(newer.must_end().await, Ending::CertificateEnded(REVOKED));
         sessions.leave(&device, &newer, Timestamp::from_unix_ms(3));
         assert!(sessions.is_empty() && !sessions.kick(&device));
+    }
+
+    #[test]
+    fn a_connection_whose_task_panics_is_taken_out() {
+        let (sessions, device, session) =
+            (Sessions::default(), "a".parse().expect("valid"), session(1));
+        sessions.enter(&device, &session);
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _stay = sessions.stay(&device, &session);
+            panic!("as a task may");
+        }));
+        assert!(panicked.is_err() && sessions.is_empty());
+    }
+
+    #[test]
+    fn a_connection_ends_when_its_certificate_expires_and_not_before() {
+        let (sessions, device, session) =
+            (Sessions::default(), "a".parse().expect("valid"), session(1));
+        sessions.enter(&device, &session);
+        sessions.end_expired(Timestamp::from_unix_ms(999));
+        assert!(!session.is_ending());
+        sessions.end_expired(Timestamp::from_unix_ms(1_000));
+        assert_eq!(session.ending.get(), Some(&Ending::Expired));
     }
 
     #[test]

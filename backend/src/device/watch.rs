@@ -1,5 +1,5 @@
-//! Hears from the store what others changed about the devices connected here: revoked certificates end
-//! their connections, and new commands are sent.
+//! Hears from the store what others changed about the devices connected here: certificates that were
+//! ended, and those that expire, end their connections, and new commands are sent.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use tokio::time::MissedTickBehavior;
 use tracing::error;
 use tripline_protocol::unit::Timestamp;
 
+use super::opening::why_ended;
 use super::sessions::{Ending, Session};
 use crate::service::Platform;
 use crate::store::{StoreError, Tx};
@@ -29,6 +30,7 @@ pub(super) async fn run(platform: Arc<Platform>) {
     loop {
         tick.tick().await;
         let now = time::now();
+        platform.sessions.end_expired(now);
         // What was given while the store could not be read is still to be heard.
         match look(&platform, looked.min(now).plus_ms(-BEHIND_MS_MAX)).await {
             Ok(()) => looked = now,
@@ -52,10 +54,9 @@ async fn look(platform: &Platform, since: Timestamp) -> Result<(), StoreError> {
 
 async fn handle_signal(tx: &mut Tx, session: &Session) -> Result<(), StoreError> {
     let known = tx.certificate(&session.certificate).await?;
-    if known.is_some_and(|known| known.ended.is_none()) {
-        session.commands.notify_one();
-    } else {
-        session.end(Ending::Revoked);
+    match why_ended(known.as_ref()) {
+        None => session.commands.notify_one(),
+        Some(why) => session.end(Ending::CertificateEnded(why)),
     }
     Ok(())
 }

@@ -62,6 +62,11 @@ impl LiveFleet {
         }
     }
 
+    /// Forgets a device: it is near nothing before it is heard again.
+    pub fn forget(&mut self, device: &DeviceId) {
+        self.positions.remove(device);
+    }
+
     /// A device's newest position.
     pub fn get(&self, device: &DeviceId) -> Option<&LivePosition> {
         self.positions.get(device)
@@ -136,6 +141,15 @@ mod tests {
         let names: Vec<_> = near.iter().map(|near| near.device.as_str()).collect();
         assert_eq!(names, ["a", "b"]);
         assert_eq!(near[0].distance_m, 111);
+    }
+
+    #[test]
+    fn a_device_that_is_forgotten_is_near_nothing() {
+        let mut fleet = LiveFleet::default();
+        let now = Timestamp::from_unix_ms(0);
+        fleet.update(&device("a"), live(1, 0), now);
+        fleet.forget(&device("a"));
+        assert!(fleet.near(Position::new(0, 0).expect("on the globe"), 3_000, now).is_empty());
     }
 
     #[test]

@@ -30,16 +30,15 @@ use tripline_protocol::enrol::{
 use super::office::Office;
 use crate::config;
 use crate::identity::live::TlsSource;
-use crate::listen::{self, Door, Entrance, Limits, Rate};
+use crate::listen::{self, Door, Entrance, Limits, Rate, descriptors};
 use crate::metrics::Reason;
 use crate::time;
 
 /// Connections at once. One lasts for a handshake and a request, so that a fleet gets through in minutes.
-const CONNECTIONS_MAX: usize = 1024;
+const CONNECTIONS_MAX: usize = descriptors::BESIDE_DEVICES_MAX;
 
-/// Connections that have not shaken hands yet, in all and from one address.
-const PENDING_MAX: usize = 512;
-const PENDING_PER_ADDRESS_MAX: usize = 256;
+/// Connections at once from one address.
+const CONNECTIONS_PER_ADDRESS_MAX: usize = CONNECTIONS_MAX / 2;
 
 /// Seconds' worth of an address's rate that may come at once.
 const BURST_S: u32 = 5;
@@ -79,8 +78,8 @@ pub const fn limits(config: &config::Device) -> Limits {
     let per_s = config.connects_per_address_per_s;
     Limits {
         connections_max: CONNECTIONS_MAX,
-        pending_max: PENDING_MAX,
-        pending_per_address_max: PENDING_PER_ADDRESS_MAX,
+        pending_max: CONNECTIONS_MAX,
+        pending_per_address_max: CONNECTIONS_PER_ADDRESS_MAX,
         rate_per_address: Some(Rate { per_s, burst: per_s.saturating_mul(BURST_S) }),
     }
 }
@@ -105,6 +104,8 @@ pub async fn run(listener: TcpListener, limits: Limits, tls: TlsSource, office: 
     listen::run(listener, Door::new(limits), serve, refused).await;
 }
 
+/// Serves one connection. It is pending until its answer is sent: a handshake shows nothing of a
+/// stranger, and a certificate may be a stolen one, so that every connection can be told to make room.
 async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
@@ -114,7 +115,7 @@ async fn connection(
 ) {
     let ended = tokio::select! {
         () = entrance.evicted() => Err("it made room for a newer one".to_owned()),
-        ended = serve(stream, peer, &entrance, acceptor, router) => ended,
+        ended = serve(stream, peer, acceptor, router) => ended,
     };
     if let Err(reason) = ended {
         debug!(%peer, reason, "enrolment connection ended");
@@ -125,7 +126,6 @@ async fn connection(
 async fn serve(
     stream: TcpStream,
     peer: SocketAddr,
-    entrance: &Entrance,
     acceptor: TlsAcceptor,
     router: Router,
 ) -> Result<(), String> {
@@ -134,9 +134,6 @@ async fn serve(
         .await
         .map_err(|_| "no TLS handshake in time")?
         .map_err(|error| error.to_string())?;
-    if !entrance.admit() {
-        return Ok(());
-    }
     let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
     let certificate = shown.map(|shown| shown.clone().into_owned());
     let caller = Caller { peer: peer.ip().to_canonical(), certificate };

@@ -23,7 +23,7 @@ pub fn router(platform: Arc<Platform>) -> Router {
 }
 
 async fn metrics(State(platform): State<Arc<Platform>>) -> Response {
-    // Other processes revoke, so that the store knows how often. Without it the last count stands.
+    // Other processes revoke, so that the store knows how many. Without it the last count stands.
     if let Err(error) = count_revocations(&platform).await {
         error!(%error, "revocations cannot be counted");
     }
@@ -32,8 +32,8 @@ async fn metrics(State(platform): State<Arc<Platform>>) -> Response {
 
 async fn count_revocations(platform: &Platform) -> Result<(), StoreError> {
     let revoked = platform.store.read().await?.revoked_certificates().await?;
-    let before = platform.metrics.revocations.get();
-    platform.metrics.revocations.inc_by(revoked.saturating_sub(before));
+    let revoked = i64::try_from(revoked).unwrap_or(i64::MAX);
+    platform.metrics.certificates_revoked.set(revoked);
     Ok(())
 }
 

@@ -2,28 +2,24 @@
 //! its connection for ever.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
-use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tracing::debug;
 
-use crate::listen::{self, Door, Entrance, Limits};
+use crate::listen::{self, Door, Entrance, Limits, descriptors};
 
-/// What HTTP listeners admit. There is no limit for an address: behind a reverse proxy all of the
+/// What an HTTP listener admits. There is no limit for an address: behind a reverse proxy all of the
 /// world is one.
 pub const LIMITS: Limits = Limits {
-    connections_max: 1024,
-    pending_max: 512,
-    pending_per_address_max: 512,
+    connections_max: descriptors::BESIDE_DEVICES_MAX,
+    pending_max: descriptors::BESIDE_DEVICES_MAX,
+    pending_per_address_max: descriptors::BESIDE_DEVICES_MAX,
     rate_per_address: None,
 };
 
@@ -42,17 +38,13 @@ pub async fn run(listener: TcpListener, router: Router) {
     listen::run(listener, Door::new(LIMITS), serve, refused).await;
 }
 
-/// Serves one connection. Its peer has shown who it is with the head of a first request.
+/// Serves one connection. It is pending to its end: who asks is not known here, so that the oldest makes
+/// room where there is none.
 pub async fn connection<S>(stream: S, peer: SocketAddr, entrance: Entrance, router: Router)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let entrance = Arc::new(entrance);
-    let (admitted, service) = (Arc::clone(&entrance), TowerToHyperService::new(router));
-    let service = service_fn(move |request: Request<Incoming>| {
-        admitted.admit();
-        service.call(request)
-    });
+    let service = TowerToHyperService::new(router);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_millis(HEAD_MS_MAX))
@@ -70,21 +62,29 @@ where
 
 #[cfg(test)]
 mod tests {
-    use axum::routing::get;
+    use axum::body::Bytes;
+    use axum::routing::{get, post};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpStream;
 
     use super::*;
 
     #[tokio::test]
-    async fn silent_peers_make_room_for_whoever_asks() {
+    async fn silent_peers_and_bodies_that_never_come_make_room_for_whoever_asks() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound");
-        let router = Router::new().route("/", get(|| async { "here" }));
+        let router = Router::new()
+            .route("/", get(|| async { "here" }))
+            .route("/body", post(|_: Bytes| async { "taken" }));
         let server = tokio::spawn(run(listener, router));
         let mut silent = Vec::new();
-        for _ in 0..LIMITS.connections_max + 100 {
-            silent.push(TcpStream::connect(address).await.expect("accepted"));
+        for n in 0..LIMITS.connections_max + 100 {
+            let mut peer = TcpStream::connect(address).await.expect("accepted");
+            if n % 10 != 0 {
+                let head = b"POST /body HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n";
+                peer.write_all(head).await.expect("sent");
+            }
+            silent.push(peer);
         }
         let mut asking = TcpStream::connect(address).await.expect("accepted");
         asking

@@ -4,8 +4,17 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::debug;
 
-/// Descriptors kept for all else: HTTP connections, the store's files and connections, the log.
-const KEPT: u64 = 2_200;
+/// Connections at once of each listener that is not the device endpoint.
+pub const BESIDE_DEVICES_MAX: usize = 512;
+
+/// Such listeners: for Beckn requests, for enrolments, for operators.
+const LISTENERS_BESIDE: u64 = 3;
+
+/// Descriptors kept for all else: deliveries, the store's files and connections, the log.
+const KEPT_FOR_THE_REST: u64 = 664;
+
+/// Descriptors that are not for devices.
+const KEPT: u64 = LISTENERS_BESIDE * BESIDE_DEVICES_MAX as u64 + KEPT_FOR_THE_REST;
 
 /// Raises this process's limit as far as it may, and says for how many connections there is room: at
 /// least half of what there is.

@@ -4,6 +4,7 @@
 //! milliseconds, a silent one stands in the way for as long as it is let: so where the pending reach
 //! a limit, the oldest makes room, not the newest.
 
+use std::cmp::Reverse;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
@@ -85,6 +86,18 @@ struct Guest {
     pending: BTreeMap<Ticket, Arc<Notify>>,
 }
 
+/// How soon an origin makes room: that with most pending goes first, and of equals the one whose oldest
+/// has waited longest, so that nobody's address decides.
+type Rank = (usize, Reverse<Ticket>, Origin);
+
+impl Guest {
+    /// Its rank; `None` if it has nothing pending.
+    fn rank(&self, origin: Origin) -> Option<Rank> {
+        let (oldest, _) = self.pending.first_key_value()?;
+        Some((self.pending.len(), Reverse(*oldest), origin))
+    }
+}
+
 /// The books of one listener.
 #[derive(Debug)]
 pub(super) struct Lobby {
@@ -92,8 +105,8 @@ pub(super) struct Lobby {
     admitted: usize,
     pending: usize,
     guests: HashMap<Origin, Guest>,
-    /// Origins by how many they have pending, those with none left out.
-    by_pending: BTreeSet<(usize, Origin)>,
+    /// Origins that have something pending; the last makes room first.
+    by_pending: BTreeSet<Rank>,
     next: u64,
     forget_at: Instant,
 }
@@ -154,10 +167,10 @@ impl Lobby {
         }
     }
 
-    /// Has the oldest pending connection of the origin with most of them make room; `false` if none is
-    /// pending.
+    /// Has the oldest pending connection of the origin with most of them make room, of equals the oldest
+    /// of all; `false` if none is pending.
     pub(super) fn evict(&mut self) -> bool {
-        let most = self.by_pending.last().map(|(_, origin)| *origin);
+        let most = self.by_pending.last().map(|(_, _, origin)| *origin);
         most.is_some_and(|origin| self.evict_from(origin))
     }
 
@@ -201,17 +214,17 @@ impl Lobby {
     /// Changes what an origin has pending, and the sums with it.
     fn change(&mut self, origin: Origin, change: impl FnOnce(&mut BTreeMap<Ticket, Arc<Notify>>)) {
         let Some(guest) = self.guests.get_mut(&origin) else { return };
-        let before = guest.pending.len();
+        let (before, before_len) = (guest.rank(origin), guest.pending.len());
         change(&mut guest.pending);
-        let after = guest.pending.len();
+        let after = guest.rank(origin);
+        self.pending = self.pending + guest.pending.len() - before_len;
         if before == after {
             return;
         }
-        self.pending = self.pending + after - before;
-        self.by_pending.remove(&(before, origin));
-        if after > 0 {
-            self.by_pending.insert((after, origin));
+        if let Some(before) = before {
+            self.by_pending.remove(&before);
         }
+        self.by_pending.extend(after);
     }
 }
 
@@ -256,6 +269,22 @@ mod tests {
         assert!(!lobby.admit(origin(1), many[0]), "the oldest of the most went");
         for (n, ticket) in few {
             assert!(lobby.admit(origin(n), ticket));
+        }
+    }
+
+    #[test]
+    fn among_many_addresses_with_one_each_the_oldest_makes_room_and_not_the_highest() {
+        let (mut lobby, now) = lobby(LIMITS);
+        let silent: Vec<_> =
+            (0..20).map(|n| (n, lobby.handle_arrival(origin(n), now).expect("room").0)).collect();
+        let (newcomer, _) = lobby.handle_arrival(origin(255), now).expect("room");
+        // As many more as there is room for beside it.
+        for n in 100..105 {
+            lobby.handle_arrival(origin(n), now).expect("room");
+        }
+        assert!(lobby.admit(origin(255), newcomer), "the highest address was put out");
+        for (n, ticket) in silent {
+            assert!(!lobby.admit(origin(n), ticket), "{n} is older than what is left");
         }
     }
 

@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use tracing::warn;
 
 pub use lobby::{Limits, Refusal};
-pub use rate::Rate;
+pub use rate::{Account, Rate};
 
 use lobby::{Lobby, Origin, Ticket};
 

@@ -13,12 +13,13 @@ pub struct Rate {
 
 /// One peer's account of a [`Rate`]: a token bucket kept as the instant at which it is full again.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Account {
+pub struct Account {
     full_at: Instant,
 }
 
 impl Account {
-    pub(super) const fn new(now: Instant) -> Self {
+    /// An account with its whole burst left.
+    pub const fn new(now: Instant) -> Self {
         Self { full_at: now }
     }
 
@@ -31,6 +32,14 @@ impl Account {
         }
         self.full_at = full_at;
         true
+    }
+
+    /// Counts once more, within the rate or not, and says from when on another is within it.
+    pub fn spend(&mut self, rate: Rate, now: Instant) -> Instant {
+        let interval = Duration::from_secs(1) / rate.per_s.max(1);
+        self.full_at = self.full_at.max(now) + interval;
+        let ahead = self.full_at.duration_since(now) + interval;
+        now + ahead.saturating_sub(interval * rate.burst.max(1))
     }
 
     /// Whether it says nothing that a new one would not.
@@ -53,5 +62,16 @@ mod tests {
         assert_eq!((0..20).filter(|_| account.take(rate, later)).count(), 2);
         assert!(!account.is_full(later));
         assert!(account.is_full(start + Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn what_is_spent_at_once_is_waited_for_beyond_the_burst() {
+        let (rate, start) = (Rate { per_s: 10, burst: 5 }, Instant::now());
+        let mut account = Account::new(start);
+        let waits: Vec<_> =
+            (0..7).map(|_| account.spend(rate, start).duration_since(start).as_millis()).collect();
+        assert_eq!(waits, [0, 0, 0, 0, 100, 200, 300]);
+        let later = start + Duration::from_secs(60);
+        assert_eq!(account.spend(rate, later), later);
     }
 }

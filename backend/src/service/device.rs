@@ -9,6 +9,7 @@ use tripline_protocol::unit::Timestamp;
 
 use super::effects::Wake;
 use super::{Platform, ServiceError};
+use crate::device::printable_version;
 use crate::domain::effect::Effect;
 use crate::store::Tx;
 use crate::store::order::StoredOrder;
@@ -27,7 +28,7 @@ impl Platform {
     ) -> Result<(Refusal, Wake), ServiceError> {
         match &event.body {
             EventBody::Booted { agent_version, .. } => {
-                info!(%device, agent_version, "agent started");
+                info!(%device, agent_version = printable_version(agent_version), "agent started");
                 Ok((None, Wake::default()))
             }
             EventBody::Motion { state, ignition } => {

@@ -135,6 +135,11 @@ impl Platform {
         self.fleet.write().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
+    /// Forgets where a device is: nobody is offered a ride with it before it is heard again.
+    pub fn forget_live(&self, device: &DeviceId) {
+        self.fleet_mut().forget(device);
+    }
+
     /// Takes in a live position.
     pub fn handle_live(&self, device: &DeviceId, live: Live) {
         self.fleet_mut().update(device, live, time::now());

@@ -55,15 +55,23 @@ pub trait Postcard: Serialize + DeserializeOwned {}
 
 impl<M: Postcard> Message for M {
     fn append(&self, bytes: Vec<u8>) -> Vec<u8> {
-        postcard::to_extend(self, bytes).expect("made of types postcard can write")
+        append_postcard(self, bytes)
     }
 
     fn read(body: &[u8]) -> Result<Self, DecodeError> {
-        match postcard::take_from_bytes(body) {
-            Ok((message, [])) => Ok(message),
-            Ok((_, rest)) => Err(DecodeError::Trailing { len: rest.len() }),
-            Err(_) => Err(DecodeError::Malformed),
-        }
+        read_postcard(body)
+    }
+}
+
+pub(super) fn append_postcard<M: Serialize>(message: &M, bytes: Vec<u8>) -> Vec<u8> {
+    postcard::to_extend(message, bytes).expect("made of types postcard can write")
+}
+
+pub(super) fn read_postcard<M: DeserializeOwned>(body: &[u8]) -> Result<M, DecodeError> {
+    match postcard::take_from_bytes(body) {
+        Ok((message, [])) => Ok(message),
+        Ok((_, rest)) => Err(DecodeError::Trailing { len: rest.len() }),
+        Err(_) => Err(DecodeError::Malformed),
     }
 }
 

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::envelope::Postcard;
+use super::envelope::{self, DecodeError, Message, Postcard};
 use super::settings::DeviceSettings;
 use crate::coded::coded_enum;
 use crate::fix::FixStamp;
@@ -55,8 +55,12 @@ impl<R> Batch<R> {
     }
 }
 
-/// Lane `event`.
+/// Most events in one batch: sixteen of the largest stay within a payload. A larger one is malformed.
+pub const EVENT_BATCH_RECORDS_MAX: usize = 16;
+
+/// Lane `event`: at most [`EVENT_BATCH_RECORDS_MAX`] events.
 pub type EventBatch = Batch<Event>;
+
 /// Something that happened on the device, with what its clock, odometer and receiver said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
@@ -240,7 +244,18 @@ pub enum Presence {
     Gone,
 }
 
-impl Postcard for EventBatch {}
+impl Message for EventBatch {
+    fn append(&self, bytes: Vec<u8>) -> Vec<u8> {
+        envelope::append_postcard(self, bytes)
+    }
+
+    fn read(body: &[u8]) -> Result<Self, DecodeError> {
+        let batch: Self = envelope::read_postcard(body)?;
+        let within = batch.records.len() <= EVENT_BATCH_RECORDS_MAX;
+        if within { Ok(batch) } else { Err(DecodeError::Malformed) }
+    }
+}
+
 impl Postcard for Presence {}
 
 #[cfg(test)]
@@ -262,6 +277,24 @@ mod tests {
         );
         assert_eq!((fact_at(false, 3_600_000), fact_at(false, 0)), (3_600_000, 0));
         assert_eq!((fact_at(false, 90_000_000), fact_at(false, -1)), (0, 0));
+    }
+
+    #[test]
+    fn a_batch_of_more_events_than_may_be_is_malformed() {
+        let event = Event {
+            at: Timestamp::from_unix_ms(0),
+            gnss_time: false,
+            reading: Reading::default(),
+            fix: None,
+            body: EventBody::Lost,
+        };
+        let read = |count| {
+            let records = core::iter::repeat_n(event.clone(), count).collect();
+            let batch = Batch { epoch: JournalEpoch(1), after: Sequence(0), records };
+            envelope::decode::<EventBatch>(&envelope::encode(&batch)).map(|read| read == batch)
+        };
+        assert_eq!(read(EVENT_BATCH_RECORDS_MAX), Ok(true));
+        assert_eq!(read(EVENT_BATCH_RECORDS_MAX + 1), Err(DecodeError::Malformed));
     }
 
     #[test]
