@@ -42,6 +42,8 @@ pub fn now() -> Timestamp {
 pub struct Door {
     /// Where devices connect.
     pub address: SocketAddr,
+    /// Where devices enrol.
+    pub enrol: SocketAddr,
     /// Its store, open beside it.
     pub store: Store,
     process: Process,
@@ -80,10 +82,11 @@ impl Door {
         let mut process = binaries.spawn("tripline-bpp", &arguments, &log)?;
         let ready: Value = serde_json::from_str(&process.line().await?)?;
         let address = ready["device"].as_str().context("the device endpoint")?.parse()?;
+        let enrol = ready["enrol"].as_str().context("the enrolment listener")?.parse()?;
         let data = dir.path().join("data");
         let url = format!("sqlite:{}", data.join("tripline.db").display());
         let (store, authorities) = (Store::open(&url).await?, Authorities::load(&data.join("ca"))?);
-        Ok(Self { address, store, process, authorities, dir })
+        Ok(Self { address, enrol, store, process, authorities, dir })
     }
 
     /// Stops the platform, which must end well.
@@ -178,9 +181,22 @@ impl Door {
 
     /// A TCP connection from a loopback address.
     pub async fn tcp(&self, from: Ipv4Addr) -> Result<TcpStream> {
-        let socket = TcpSocket::new_v4()?;
-        socket.bind(SocketAddr::new(IpAddr::V4(from), 0))?;
-        Ok(socket.connect(self.address).await?)
+        tcp(from, self.address).await
+    }
+
+    /// A TCP connection to where devices enrol.
+    pub async fn enrol_tcp(&self, from: Ipv4Addr) -> Result<TcpStream> {
+        tcp(from, self.enrol).await
+    }
+
+    /// A stranger's TLS connection to where devices enrol.
+    pub async fn enrol_tls(&self, from: Ipv4Addr) -> Result<TlsStream<TcpStream>> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.authorities.serving().certificate.clone())?;
+        let tls = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        let stream = self.enrol_tcp(from).await?;
+        let name = ServerName::from(self.enrol.ip());
+        Ok(TlsConnector::from(Arc::new(tls)).connect(name, stream).await?)
     }
 
     /// A TLS connection of a device.
@@ -221,6 +237,12 @@ impl Door {
         options.set_keep_alive(Duration::from_secs(30)).set_transport(Transport::Tls(tls));
         Ok(options)
     }
+}
+
+async fn tcp(from: Ipv4Addr, to: SocketAddr) -> Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(SocketAddr::new(IpAddr::V4(from), 0))?;
+    Ok(socket.connect(to).await?)
 }
 
 /// Who a device is, and which CA it trusts.

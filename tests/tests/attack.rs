@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinSet;
+use tripline_protocol::enrol::ENROL_PATH;
 use tripline_protocol::fix::FixType;
 use tripline_protocol::id::{JournalEpoch, Sequence};
 use tripline_protocol::link::down::CommitAck;
@@ -15,8 +16,8 @@ use tripline_protocol::link::trail::{TrailBatch, TrailEntry, TrailFix};
 use tripline_protocol::link::up::Stream;
 use tripline_protocol::unit::{Position, Timestamp};
 use tripline_tests::door::{
-    DISCONNECT, Door, HONEST, Identity, PINGREQ, PINGRESP, connect, connect_with, packet, publish,
-    string, subscribe,
+    DISCONNECT, Door, HONEST, Identity, PINGREQ, PINGRESP, connect, connect_with, now, packet,
+    publish, string, subscribe,
 };
 use tripline_tests::world::PATIENCE;
 
@@ -26,6 +27,10 @@ const RESIDENT_KIB_MAX: u64 = 160_000;
 
 /// Pause between two connects of the honest device, so that they are not an attack themselves.
 const BETWEEN_HONEST: Duration = Duration::from_millis(100);
+
+/// Life of a certificate that has to expire, in ms: enough to connect with it, and less than the time
+/// there is for a handshake and a CONNECT.
+const BRIEF_MS: i64 = 6_000;
 
 /// The addresses from which attacks come, so many of them.
 fn attacker(n: usize) -> Ipv4Addr {
@@ -111,6 +116,44 @@ async fn nothing_done_around_the_connect_keeps_an_honest_device_out() -> Result<
     // What it was told at its start holds no more.
     door.limit_descriptors(300)?;
     under(door, honest, "1,000 silent peers and 300 descriptors", silent(door, 1_000, 4)).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strangers_who_say_nothing_keep_nobody_from_enrolling() -> Result<()> {
+    /// More than the enrolment listener has room for.
+    const STRANGERS: usize = 1_100;
+    // All of them at once: it is not the rate that is to keep them out.
+    let rate = ("connects_per_address_per_s = 200", "connects_per_address_per_s = 2000");
+    let door = Door::open_with(&[rate]).await?;
+    let mut silent = Vec::new();
+    for _ in 0..STRANGERS {
+        silent.push(door.enrol_tcp(attacker(0)).await?);
+    }
+    enrolment_is_answered(&door).await.context("with silent TCP peers")?;
+    let mut shaken = Vec::new();
+    for _ in 0..STRANGERS {
+        // One that makes room in its handshake stands in nobody's way.
+        shaken.extend(door.enrol_tls(attacker(1)).await.ok());
+    }
+    ensure!(shaken.len() > STRANGERS / 2, "only {} handshakes", shaken.len());
+    enrolment_is_answered(&door).await.context("with silent TLS peers")
+}
+
+/// An enrolment from elsewhere; it has no code, so that it is answered and no more.
+async fn enrolment_is_answered(door: &Door) -> Result<()> {
+    let mut stream = door.enrol_tls(HONEST).await?;
+    let body = "{}";
+    let request = format!(
+        "POST {ENROL_PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await?;
+    stream.flush().await?;
+    let mut answer = [0; 12];
+    let read = stream.read_exact(&mut answer);
+    tokio::time::timeout(PATIENCE, read).await.context("no answer")??;
+    ensure!(answer == *b"HTTP/1.1 400", "{}", String::from_utf8_lossy(&answer));
     Ok(())
 }
 
@@ -293,10 +336,17 @@ async fn wrong_ca(door: &Door) -> Result<()> {
 async fn expired(door: &Door) -> Result<()> {
     let expired = door.device_until("expired", -1_000).await?;
     kept_out(door, &expired).await?;
+    // One that ends while its device is connected ends the connection.
+    let ending = door.device_until("ending", BRIEF_MS).await?;
+    let mut connected = door.connect(&ending, attacker(3)).await?;
+    connected.rest().await.context("connected with an expired certificate")?;
     // One that ends between its handshake and its CONNECT is refused by the store.
-    let brief = door.device_until("brief", 3_000).await?;
+    let ends_at = now().plus_ms(BRIEF_MS);
+    let brief = door.device_until("brief", BRIEF_MS).await?;
     let mut wire = door.tls(&brief, attacker(3)).await?;
-    tokio_sleep(4).await?;
+    while now() <= ends_at.plus_ms(1_000) {
+        tokio::time::sleep(BETWEEN_HONEST).await;
+    }
     wire.send(connect("brief")).await?;
     let rest = wire.rest().await?;
     ensure!(rest == [0x20, 2, 0, 5], "{rest:?}");
