@@ -14,7 +14,7 @@ use tokio::task::block_in_place;
 use tracing::{error, info, warn};
 use tripline_agent_link::enrol::{EnrolError, renew};
 use tripline_agent_link::identity::IDENTITY_FILE;
-use tripline_agent_link::{Clock, Identity};
+use tripline_agent_link::{Clock, FolderLock, Identity};
 use tripline_protocol::enrol::EnrolRefusal;
 use tripline_protocol::unit::Uptime;
 
@@ -109,9 +109,8 @@ impl Renewal {
     fn take_in_file(&mut self) {
         let stamp = self.stamp();
         if stamp == self.seen {
-            if self.unsaved && self.identity().save(&self.dir).is_ok() {
-                self.saved();
-                info!("the certificate is on the disk");
+            if self.unsaved {
+                self.save_at_last();
             }
             return;
         }
@@ -137,6 +136,14 @@ impl Renewal {
         }
     }
 
+    fn save_at_last(&mut self) {
+        let Ok(Some(_lock)) = FolderLock::try_take(&self.dir) else { return };
+        if self.stamp() == self.seen && self.identity().save(&self.dir).is_ok() {
+            self.saved();
+            info!("the certificate is on the disk");
+        }
+    }
+
     fn go_by(&mut self, identity: Identity) {
         match Credentials::new(identity, &self.clock) {
             Ok(credentials) => {
@@ -156,11 +163,16 @@ impl Renewal {
     async fn renew(&mut self) {
         let identity = self.identity();
         match renew(&identity, self.agent_version, &self.clock).await {
-            Ok(next) => block_in_place(|| self.take_over(next)),
+            Ok(next) => {
+                // Also while it cannot be had for another reason: the save tells that.
+                let _lock = FolderLock::take(&self.dir).await;
+                block_in_place(|| self.take_over(next));
+            }
             Err(error) => self.put_off(&error, &identity),
         }
     }
 
+    /// Under the folder's lock: nobody enrols between the look and the save.
     fn take_over(&mut self, next: Identity) {
         if self.stamp() != self.seen {
             return; // enrolled anew in the meantime: that counts

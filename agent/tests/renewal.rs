@@ -17,7 +17,7 @@ use tripline_agent::credentials::Credentials;
 use tripline_agent::renewal::Renewal;
 use tripline_agent::time::Stopwatch;
 use tripline_agent_link::enrol::enrol;
-use tripline_agent_link::{Clock, Identity};
+use tripline_agent_link::{Clock, FolderLock, Identity};
 use tripline_protocol::unit::Timestamp;
 
 /// Longest wait for the task to do something, in s: it looks every five.
@@ -74,4 +74,26 @@ async fn a_device_that_was_enrolled_anew_goes_by_that_without_a_restart() {
     let mut credentials = renewing(dir.path(), first);
     let second = enrolled(&backend, dir.path(), 2).await;
     assert_eq!(next(&mut credentials).await, second);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renewal_waits_for_an_enrolment_that_is_under_way_and_gives_way_to_it() {
+    let (backend, dir) = (Backend::start().await, tempfile::tempdir().expect("a folder"));
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    backend.renew_at_unix_ms.store(ISSUED_AT_UNIX_MS, Ordering::Relaxed);
+    let first = enrolled(&backend, dir.path(), 1).await;
+    backend.renew_at_unix_ms.store(4_000_000_000_000, Ordering::Relaxed);
+    let lock = FolderLock::take(dir.path()).await.expect("free");
+    let mut credentials = renewing(dir.path(), first);
+    let asked = async {
+        while backend.requests() < 2 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(Duration::from_secs(WAIT_S_MAX), asked).await.expect("it asks for a certificate");
+    let second = enrolled(&backend, elsewhere.path(), 2).await;
+    second.save(dir.path()).expect("saved");
+    drop(lock);
+    assert_eq!(next(&mut credentials).await, second);
+    assert_eq!(Identity::load(dir.path()).expect("readable"), Some(second));
 }

@@ -1,29 +1,23 @@
 //! Files of our private keys: the one that signs Beckn messages, and the one that seals commands to devices.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write as _;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use tripline_protocol::signing::SecretKey;
 
 use crate::chance;
 use crate::error::BppError;
+use crate::file;
 
 /// Makes a key in a new file of mode 0600; an existing file is an error.
 pub fn create(path: &Path) -> Result<SecretKey, BppError> {
     let failed = |reason: String| BppError::File { path: path.into(), reason };
+    if path.exists() {
+        return Err(failed("the signing key cannot be written: it exists".into()));
+    }
     let seed = chance::bytes().map_err(|error| failed(error.to_string()))?;
     let key = SecretKey::from_seed(&seed);
-    let mut file: File = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(|error| failed(format!("the signing key cannot be written: {error}")))?;
-    writeln!(file, "{}", key.seed_base64())
-        .and_then(|()| file.sync_all())
-        .map_err(|error| failed(format!("the signing key cannot be written: {error}")))?;
+    file::write(path, 0o600, &format!("{}\n", key.seed_base64()))?;
     Ok(key)
 }
 

@@ -33,6 +33,7 @@ pub mod http;
 
 pub mod config;
 pub mod error;
+mod file;
 pub mod keys;
 
 pub mod cli;

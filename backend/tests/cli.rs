@@ -120,6 +120,7 @@ fn a_vehicle_is_added_with_a_code_and_told_apart_in_the_list() {
         "--driver-phone",
         "1",
     ]);
+    assert!(printed.contains("asks for the code"), "{printed}");
     let command = "tripline-agent enrol --backend https://127.0.0.1:8884 --code ";
     assert!(printed.contains(command) && printed.contains('█'), "{printed}");
 
@@ -234,4 +235,30 @@ fn the_ca_is_rotated_and_retired_and_its_keys_are_for_nobody_else() {
     assert_eq!((left.len(), &left[0]["generation"]), (1, &2.into()));
     assert!(!Path::new(&folder.path("data/ca/1.key.pem")).exists());
     assert_eq!(folder.json(&["audit", "--kind", "authority-changed"]).len(), 2);
+}
+
+#[test]
+fn init_makes_what_is_missing_in_a_folder_and_touches_nothing_else() {
+    let folder = Folder::new();
+    let init = ["init", "--dir", &folder.path("")];
+    let again = bpp(&init, "");
+    assert_eq!(again.status.code(), Some(REFUSED));
+    assert!(text(&again.stderr).contains("nothing was missing"), "{}", text(&again.stderr));
+
+    let signing = std::fs::read(folder.path("data/signing.key")).expect("there");
+    let comment =
+        format!("{}# mine\n", text(&std::fs::read(folder.path("bpp.toml")).expect("there")));
+    std::fs::write(folder.path("bpp.toml"), &comment).expect("written");
+    std::fs::remove_dir_all(folder.path("data/ca")).expect("removed");
+    std::fs::remove_file(folder.path("data/command.key")).expect("removed");
+    folder.fails(&["ca", "show"], 4, &["tripline-bpp init"]);
+    let completed = bpp(&init, "");
+    let said = text(&completed.stdout);
+    assert!(completed.status.success(), "{}", text(&completed.stderr));
+    assert!(said.contains("command.key") && said.contains("data/ca"), "{said}");
+    assert!(!said.contains("signing.key") && !said.contains("bpp.toml"), "{said}");
+    assert_eq!(folder.json(&["ca", "show"]).len(), 1);
+    assert_eq!(std::fs::read(folder.path("data/signing.key")).expect("there"), signing);
+    assert_eq!(text(&std::fs::read(folder.path("bpp.toml")).expect("there")), comment);
+    assert_eq!(bpp(&init, "").status.code(), Some(REFUSED));
 }

@@ -16,6 +16,7 @@ use crate::file::FileError;
 use crate::https::{Answer, BackendUrl, Connection, Deadlines, HttpsError};
 use crate::identity::{Identity, IdentityError};
 use crate::key::{Key, KeyError};
+use crate::lock::FolderLock;
 use crate::pending::{self, PendingError};
 use crate::tls::{self, TlsError};
 
@@ -122,12 +123,14 @@ pub async fn enrol(
     agent_version: &str,
     clock: &Clock,
 ) -> Result<Identity, EnrolError> {
+    let _lock = FolderLock::take(dir).await.map_err(IdentityError::from)?;
     let identity = obtain(dir, url, code, agent_version, clock).await?;
     keep(dir, &identity)?;
     Ok(identity)
 }
 
 /// The first half of [`enrol`]: the identity, which is not kept yet. Called again it gets the same.
+/// The caller holds the folder's [`FolderLock`] until it is kept.
 pub async fn obtain(
     dir: &Path,
     url: &BackendUrl,
@@ -187,12 +190,17 @@ pub fn present(dir: &Path) -> Result<Option<Identity>, IdentityError> {
     }
 }
 
-/// What does not make an identity was no answer.
+/// What does not make an identity was no answer, nor a certificate that the backend itself would refuse:
+/// it would take the place of one that is good.
 fn understood(
     identity: Result<Identity, IdentityError>,
     url: &BackendUrl,
 ) -> Result<Identity, EnrolError> {
-    identity.map_err(|error| EnrolError::Garbage { url: url.clone(), reason: error.to_string() })
+    let checked = identity.and_then(|identity| {
+        tls::check_issuer(&identity)?;
+        Ok(identity)
+    });
+    checked.map_err(|error| EnrolError::Garbage { url: url.clone(), reason: error.to_string() })
 }
 
 async fn post<T: DeserializeOwned>(

@@ -1,12 +1,16 @@
 //! Small secret files that are there whole or not at all, whenever the power goes.
+//!
+//! Root may write them into a folder that belongs to the agent's user, who could put a link in any place
+//! at any moment. So everything goes by descriptors, and nothing that is made is found by its path again.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::ffi::OsStr;
+use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{
-    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown,
-};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{AtFlags, Mode, OFlags, mkdirat, openat, renameat, unlinkat};
+use rustix::io::Errno;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -14,10 +18,10 @@ use serde::de::DeserializeOwned;
 const FILE_LEN_MAX: u64 = 64 * 1024;
 
 /// Mode of the folder: its files are nobody else's business.
-const DIR_MODE: u32 = 0o700;
+const DIR_MODE: Mode = Mode::RWXU;
 
 /// Mode of a file with a key in it.
-const FILE_MODE: u32 = 0o600;
+const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 
 /// Why a file is not there, or not as it should be.
 #[derive(Debug, thiserror::Error)]
@@ -79,15 +83,14 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, FileEr
 /// Writes a file of mode 0600, in place of the one that may be there. When it returns, a power cut
 /// finds the new one; before that the old one, whole.
 pub(crate) fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), FileError> {
-    let dir = parent(path);
-    make_dir(dir)?;
     let text = serde_json::to_vec_pretty(value)
         .map_err(|error| failed(path, "written")(io::Error::other(error)))?;
+    let folder = open_folder(parent(path))?;
     let new = path.with_extension("json.new");
-    write_new(&new, &text).map_err(failed(&new, "written"))?;
-    give_to_owner_of(dir, &new).map_err(failed(&new, "given to its folder's owner"))?;
-    fs::rename(&new, path).map_err(failed(path, "replaced"))?;
-    sync_dir(dir)
+    write_new(&folder, name(&new), &text).map_err(failed(&new, "written"))?;
+    renameat(&folder, name(&new), &folder, name(path))
+        .map_err(|error| failed(path, "replaced")(error.into()))?;
+    folder.sync_all().map_err(failed(parent(path), "synced"))
 }
 
 /// Removes a file, if there is one, for good.
@@ -99,42 +102,63 @@ pub(crate) fn remove(path: &Path) -> Result<(), FileError> {
     }
 }
 
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn write_new(folder: &File, name: &OsStr, bytes: &[u8]) -> io::Result<()> {
     // One that was left half written is no use, and might be of another mode.
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+    match unlinkat(folder, name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => {}
+        Err(error) => return Err(error.into()),
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)?;
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut file = File::from(openat(folder, name, flags, FILE_MODE)?);
+    give_to_owner_of(folder, &file)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
 
-/// Makes a folder and those above it that are missing.
-fn make_dir(dir: &Path) -> Result<(), FileError> {
-    if dir.is_dir() {
-        return Ok(());
+/// Opens a folder. It and those above it are made if they are missing.
+pub(crate) fn open_folder(dir: &Path) -> Result<File, FileError> {
+    match File::open(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let above = open_folder(parent(dir))?;
+            make_folder(&above, name(dir)).map_err(failed(dir, "made"))
+        }
+        opened => opened.map_err(failed(dir, "opened")),
     }
-    let above = parent(dir);
-    make_dir(above)?;
-    DirBuilder::new().mode(DIR_MODE).create(dir).map_err(failed(dir, "made"))?;
-    give_to_owner_of(above, dir).map_err(failed(dir, "given to its folder's owner"))?;
-    sync_dir(above)
+}
+
+fn make_folder(above: &File, name: &OsStr) -> io::Result<File> {
+    let is_ours = match mkdirat(above, name, DIR_MODE) {
+        Ok(()) => true,
+        // Another one was faster.
+        Err(Errno::EXIST) => false,
+        Err(error) => return Err(error.into()),
+    };
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let made = File::from(openat(above, name, flags, Mode::empty())?);
+    if is_ours {
+        give_to_owner_of(above, &made)?;
+        above.sync_all()?;
+    }
+    Ok(made)
 }
 
 /// An installer enrols as root, and the agent runs as a user of its own: what is made belongs to whom
 /// the folder belongs that it is made in.
-fn give_to_owner_of(dir: &Path, path: &Path) -> io::Result<()> {
-    let (wanted, found) = (fs::metadata(dir)?, fs::metadata(path)?);
+fn give_to_owner_of(folder: &File, made: &File) -> io::Result<()> {
+    let (wanted, found) = (folder.metadata()?, made.metadata()?);
     if (wanted.uid(), wanted.gid()) == (found.uid(), found.gid()) || !rooted(&found) {
         return Ok(());
     }
-    chown(path, Some(wanted.uid()), Some(wanted.gid()))
+    fchown(made, Some(wanted.uid()), Some(wanted.gid()))
 }
 
 /// Whether this process made it as root.
 fn rooted(made: &fs::Metadata) -> bool {
     made.uid() == 0
+}
+
+fn name(path: &Path) -> &OsStr {
+    path.file_name().unwrap_or_default()
 }
 
 fn sync_dir(dir: &Path) -> Result<(), FileError> {
@@ -196,5 +220,35 @@ mod tests {
         write(&path, &"secret").expect("written");
         let error = read::<u32>(&path).expect_err("not a number").to_string();
         assert!(error.contains("damaged") && !error.contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn what_root_makes_belongs_to_the_owner_of_the_folder_above_and_no_link_is_followed() {
+        use std::os::unix::fs::{chown, symlink};
+        let (dir, elsewhere) = (tempfile::tempdir(), tempfile::tempdir());
+        let (dir, elsewhere) = (dir.expect("a folder"), elsewhere.expect("a folder"));
+        if fs::metadata(dir.path()).expect("there").uid() != 0 {
+            return; // only root can give a file away
+        }
+        chown(dir.path(), Some(1234), Some(1235)).expect("given away");
+        let path = dir.path().join("identity/a.json");
+        write(&path, &"one").expect("written");
+        let target = elsewhere.path().join("shadow");
+        fs::write(&target, "root's").expect("written");
+        symlink(&target, dir.path().join("identity/a.json.new")).expect("a link");
+        write(&path, &"two").expect("written");
+        let owner = |path: &Path| {
+            let data = fs::symlink_metadata(path).expect("there");
+            (data.uid(), data.gid())
+        };
+        for made in [parent(&path), &path] {
+            assert_eq!(owner(made), (1234, 1235), "{}", made.display());
+        }
+        assert_eq!((owner(&target).0, fs::read(&target).expect("read")), (0, b"root's".to_vec()));
+        // A folder to be made that has become a link in the meantime.
+        let above = File::open(dir.path()).expect("opened");
+        symlink(elsewhere.path(), dir.path().join("made")).expect("a link");
+        make_folder(&above, OsStr::new("made")).expect_err("a link is no folder");
+        assert_eq!(owner(elsewhere.path()).0, 0);
     }
 }

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod key;
 
 pub mod identity;
+pub mod lock;
 pub mod pending;
 
 pub mod https;
@@ -20,3 +21,4 @@ pub mod enrol;
 pub use clock::Clock;
 pub use identity::Identity;
 pub use key::Key;
+pub use lock::FolderLock;

@@ -7,13 +7,14 @@ use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::{Error as PemError, PemObject as _};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::time_provider::TimeProvider;
+use rustls::server::WebPkiClientVerifier;
 use rustls::{
     AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore,
     SignatureScheme,
 };
 use tripline_protocol::enrol::EnrolCode;
 
+use crate::clock::{self, Clock};
 use crate::identity::Identity;
 
 /// Servers whose sessions are kept to resume: a device knows the endpoint and the enrolment listener,
@@ -34,21 +35,18 @@ pub enum TlsError {
     Verifier(#[from] rustls::client::VerifierBuilderError),
 }
 
-/// TLS as this device: it believes servers of its CAs, and shows its certificate. `time` judges what
+/// TLS as this device: it believes servers of its CAs, and shows its certificate. `clock` judges what
 /// servers show.
 pub fn client_config(
     identity: &Identity,
-    time: Arc<dyn TimeProvider>,
+    clock: Arc<Clock>,
 ) -> Result<Arc<ClientConfig>, TlsError> {
-    let mut roots = RootCertStore::empty();
-    for pem in &identity.ca_pems {
-        roots.add(CertificateDer::from_pem_slice(pem.as_bytes())?)?;
-    }
     let provider = provider();
-    let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-        .build()?;
+    let inner =
+        WebPkiServerVerifier::builder_with_provider(roots(identity)?, Arc::clone(&provider))
+            .build()?;
     let certificate = CertificateDer::from_pem_slice(identity.certificate_pem.as_bytes())?;
-    let mut config = builder(provider, Trust::Roots(inner), time)?
+    let mut config = builder(provider, Trust::Roots(inner), clock)?
         .with_client_auth_cert(vec![certificate], identity.key.der()?)?;
     config.resumption = Resumption::in_memory_sessions(SESSIONS_MAX);
     Ok(Arc::new(config))
@@ -56,16 +54,34 @@ pub fn client_config(
 
 /// TLS of a device that has a code and no identity: it believes servers of the one CA that the code pins,
 /// and shows nothing.
-pub fn pinned_config(
-    code: &EnrolCode,
-    time: Arc<dyn TimeProvider>,
-) -> Result<Arc<ClientConfig>, TlsError> {
-    Ok(Arc::new(builder(provider(), Trust::Pin(*code), time)?.with_no_client_auth()))
+pub fn pinned_config(code: &EnrolCode, clock: Arc<Clock>) -> Result<Arc<ClientConfig>, TlsError> {
+    Ok(Arc::new(builder(provider(), Trust::Pin(*code), clock)?.with_no_client_auth()))
 }
 
 /// Refuses an identity that TLS could not be done with: its certificate is not for its key, for instance.
 pub(crate) fn check(identity: &Identity) -> Result<(), TlsError> {
-    client_config(identity, Arc::new(rustls::time_provider::DefaultTimeProvider)).map(|_| ())
+    let clock = Arc::new(Clock::new(identity.issued_at));
+    client_config(identity, clock).map(|_| ())
+}
+
+/// Refuses an identity whose certificate is of none of the CAs that came with it, or has expired already
+/// when it is issued.
+pub(crate) fn check_issuer(identity: &Identity) -> Result<(), TlsError> {
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(roots(identity)?, provider()).build()?;
+    let certificate = CertificateDer::from_pem_slice(identity.certificate_pem.as_bytes())?;
+    let issued_at = clock::unix_time(identity.issued_at)
+        .ok_or_else(|| rustls::Error::General("it was issued before 1970".into()))?;
+    verifier.verify_client_cert(&certificate, &[], issued_at)?;
+    Ok(())
+}
+
+fn roots(identity: &Identity) -> Result<Arc<RootCertStore>, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for pem in &identity.ca_pems {
+        roots.add(CertificateDer::from_pem_slice(pem.as_bytes())?)?;
+    }
+    Ok(Arc::new(roots))
 }
 
 fn provider() -> Arc<CryptoProvider> {
@@ -75,10 +91,11 @@ fn provider() -> Arc<CryptoProvider> {
 fn builder(
     provider: Arc<CryptoProvider>,
     trust: Trust,
-    time: Arc<dyn TimeProvider>,
+    clock: Arc<Clock>,
 ) -> Result<rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert>, TlsError> {
-    let verifier = Arc::new(Verifier { trust, provider: Arc::clone(&provider) });
-    Ok(ClientConfig::builder_with_details(provider, time)
+    let verifier =
+        Arc::new(Verifier { trust, provider: Arc::clone(&provider), clock: Arc::clone(&clock) });
+    Ok(ClientConfig::builder_with_details(provider, clock)
         .with_safe_default_protocol_versions()?
         .dangerous()
         .with_custom_certificate_verifier(verifier))
@@ -93,11 +110,12 @@ enum Trust {
     Pin(EnrolCode),
 }
 
-/// The library's verifier, on a device whose clock may be behind.
+/// The library's verifier, on a device whose clock may be behind, or ahead by what a receiver said.
 #[derive(Debug)]
 struct Verifier {
     trust: Trust,
     provider: Arc<CryptoProvider>,
+    clock: Arc<Clock>,
 }
 
 impl Verifier {
@@ -135,6 +153,13 @@ impl ServerCertVerifier for Verifier {
                 not_before,
                 ..
             })) => verify(not_before),
+            // Or ahead, by the word of a receiver gone wrong: then the system clock's counts as much.
+            // Whoever moves that one back can do so for any judgement here.
+            Err(
+                error @ rustls::Error::InvalidCertificate(CertificateError::ExpiredContext {
+                    ..
+                }),
+            ) => self.clock.system().map_or(Err(error), verify),
             verified => verified,
         }
     }

@@ -1,12 +1,14 @@
 //! `tripline-agent enrol`.
 
+use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
 use tripline_agent_link::enrol::{EnrolError, keep, obtain, present};
 use tripline_agent_link::https::BackendUrl;
-use tripline_agent_link::{Clock, Identity};
+use tripline_agent_link::identity::IdentityError;
+use tripline_agent_link::{Clock, FolderLock, Identity};
 use tripline_protocol::enrol::EnrolCode;
 
 use super::ConfigPath;
@@ -28,13 +30,17 @@ pub(super) struct EnrolArgs {
     /// Where the backend enrols devices: `https://HOST` or `https://HOST:PORT`
     #[arg(long, value_name = "URL")]
     backend: BackendUrl,
-    /// The code that `tripline-bpp vehicle add` printed; case and dashes do not matter
+    /// The code that `tripline-bpp vehicle add` printed; case and dashes do not matter. Here it is seen in
+    /// `ps` and the shell's history: if it is not given, it is read from a line of standard input
     #[arg(long, env = "TRIPLINE_ENROL_CODE", hide_env_values = true)]
-    code: EnrolCode,
+    code: Option<EnrolCode>,
     /// Print who the device is as JSON
     #[arg(long)]
     json: bool,
 }
+
+/// Longest line that is read for a code, in bytes: several times what a code has.
+const LINE_LEN_MAX: u64 = 256;
 
 /// What became of the identity that was there before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -66,11 +72,15 @@ pub(super) fn execute(args: &EnrolArgs) -> Result<(), AgentError> {
         Some(data_dir) => data_dir.clone(),
         None => Config::load_data_dir(&args.config.config)?,
     };
+    let code = match args.code {
+        Some(code) => code,
+        None => read_code()?,
+    };
     let (identity, outcome) = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| AgentError::Internal(error.to_string()))?
-        .block_on(enrol(args, &data_dir))?;
+        .block_on(enrol(args, &code, &data_dir))?;
     let report = Report::new(&identity, outcome);
     if args.json {
         let json = serde_json::to_string(&report)
@@ -82,13 +92,34 @@ pub(super) fn execute(args: &EnrolArgs) -> Result<(), AgentError> {
     Ok(())
 }
 
-async fn enrol(args: &EnrolArgs, data_dir: &Path) -> Result<(Identity, Outcome), AgentError> {
+/// The code, from standard input.
+fn read_code() -> Result<EnrolCode, AgentError> {
+    let input = io::stdin().lock();
+    if input.is_terminal() {
+        eprint!("Code: ");
+    }
+    let mut line = String::new();
+    let failed = |reason: String| AgentError::Enrolment {
+        reason: format!("no code on standard input: {reason}; or give it with --code"),
+    };
+    input.take(LINE_LEN_MAX).read_line(&mut line).map_err(|error| failed(error.to_string()))?;
+    line.trim().parse().map_err(|error| failed(format!("{error}")))
+}
+
+async fn enrol(
+    args: &EnrolArgs,
+    code: &EnrolCode,
+    data_dir: &Path,
+) -> Result<(Identity, Outcome), AgentError> {
     let dir = credentials::folder(data_dir);
     let failed = |error: EnrolError| AgentError::Enrolment { reason: error.to_string() };
+    // A renewal of the running agent waits until this one is through.
+    let _lock =
+        FolderLock::take(&dir).await.map_err(|error| failed(IdentityError::from(error).into()))?;
     let former = present(&dir).map_err(|error| failed(error.into()))?;
     let outcome = match &former {
         None => Outcome::Enrolled,
-        Some(former) if former.is_of(&args.code) => Outcome::AlreadyEnrolled,
+        Some(former) if former.is_of(code) => Outcome::AlreadyEnrolled,
         Some(former) => {
             eprintln!("This code is new: it replaces the identity of device {}.", former.device);
             Outcome::Replaced
@@ -96,8 +127,7 @@ async fn enrol(args: &EnrolArgs, data_dir: &Path) -> Result<(Identity, Outcome),
     };
     eprintln!("Asking {} for a certificate.", args.backend);
     let clock = Clock::new(FLOOR);
-    let identity =
-        obtain(&dir, &args.backend, &args.code, VERSION, &clock).await.map_err(failed)?;
+    let identity = obtain(&dir, &args.backend, code, VERSION, &clock).await.map_err(failed)?;
     refuse_foreign_journal(data_dir, &identity)?;
     keep(&dir, &identity).map_err(|error| failed(error.into()))?;
     Ok((identity, outcome))

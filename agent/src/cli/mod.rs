@@ -40,7 +40,7 @@ Exit codes:
 
 A first ride:
   tripline-agent config sample > agent.toml     then set data_dir and port in it
-  tripline-agent enrol --config agent.toml --backend https://HOST --code CODE
+  tripline-agent enrol --config agent.toml --backend https://HOST     and type the code
   tripline-agent run --config agent.toml
   tripline-agent trip show --config agent.toml"
 )]

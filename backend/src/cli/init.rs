@@ -1,4 +1,4 @@
-//! `tripline-bpp init`: a folder from which `serve` runs.
+//! `tripline-bpp init`: a folder from which `serve` runs, or what one lacks for that.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -6,17 +6,20 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
+use tripline_protocol::signing::SecretKey;
 
 use super::open_store;
 use crate::config::{Config, SAMPLE};
 use crate::error::BppError;
+use crate::file;
 use crate::identity::authority::Authorities;
 use crate::keys;
 use crate::time;
 
 #[derive(Debug, Args)]
 pub(super) struct InitArgs {
-    /// The folder to make: bpp.toml goes into it, and its data folder
+    /// The folder to make: bpp.toml goes into it, and its data folder. In one that is there, what is
+    /// missing is made, and nothing else touched
     #[arg(long, default_value = ".")]
     dir: PathBuf,
     /// Print what was made as JSON
@@ -26,38 +29,84 @@ pub(super) struct InitArgs {
 
 pub(super) async fn run(args: &InitArgs) -> Result<(), BppError> {
     let config_file = args.dir.join("bpp.toml");
-    if config_file.exists() {
-        let message = format!("{} exists already; nothing was changed", config_file.display());
+    let is_new = !config_file.exists();
+    if is_new {
+        file::make_dir(&args.dir, 0o755)?;
+        // It may come to hold a database's password.
+        file::write(&config_file, 0o600, SAMPLE)?;
+    }
+    let config = Config::load(&config_file)?;
+    let mut made = complete(&config, is_new)?;
+    let store_file = config.store_url().strip_prefix("sqlite:").map(PathBuf::from);
+    let store_file = store_file.filter(|path| !path.exists());
+    open_store(&config).await?.close().await;
+    made.extend(store_file.filter(|path| path.exists()));
+    if is_new {
+        made.insert(0, config_file.clone());
+    }
+    if made.is_empty() {
+        let message =
+            format!("{}: nothing was missing, and nothing was changed", args.dir.display());
         return Err(BppError::Refused { message });
     }
-    make_dir(&args.dir)?;
-    write(&config_file, SAMPLE)?;
-    // It may come to hold a database's password.
-    set_mode(&config_file, 0o600)?;
-    let config = Config::load(&config_file)?;
-    make_dir(&config.data_dir)?;
-    // It will hold the signing key, and riders' names, phones and routes.
-    set_mode(&config.data_dir, 0o700)?;
-    let key = keys::create(&config.signing_key_file())?;
-    keys::create(&config.command_key_file())?;
-    Authorities::create(&config.ca_dir(), time::now())?;
-    let subscribers = config.subscribers_file();
-    if !subscribers.exists() {
-        write(&subscribers, "[]\n")?;
-    }
-    open_store(&config).await?.close().await;
+    let key = keys::load(&config.signing_key_file())?;
     if args.json {
         let made = json!({
+            "made": made,
             "config": config_file,
             "subscriber_id": config.beckn.subscriber_id,
             "unique_key_id": config.beckn.unique_key_id,
             "uri": config.beckn.uri,
             "signing_public_key": key.public().to_string(),
-            "subscribers_file": subscribers,
+            "subscribers_file": config.subscribers_file(),
         });
         println!("{made}");
         return Ok(());
     }
+    if is_new {
+        tell_next(&config_file, &config, &key);
+    } else {
+        for path in &made {
+            println!("Made {}, which was missing.", path.display());
+        }
+        if made.contains(&config.signing_key_file()) {
+            println!("Register its public key on the network: {}", key.public());
+        }
+    }
+    println!("Keep a copy of {} where nobody else gets at it: without", config.ca_dir().display());
+    println!("the device CA in it, every device has to enrol anew.");
+    Ok(())
+}
+
+/// Makes what the data folder lacks, and says what that was.
+fn complete(config: &Config, is_new: bool) -> Result<Vec<PathBuf>, BppError> {
+    let mut made = Vec::new();
+    let data_dir_made = file::make_dir(&config.data_dir, 0o700)?;
+    if data_dir_made {
+        made.push(config.data_dir.clone());
+    } else if is_new {
+        // It will hold the signing key, and riders' names, phones and routes.
+        set_mode(&config.data_dir, 0o700)?;
+    }
+    for path in [config.signing_key_file(), config.command_key_file()] {
+        if !path.exists() {
+            keys::create(&path)?;
+            made.push(path);
+        }
+    }
+    if !Authorities::exist(&config.ca_dir())? {
+        Authorities::create(&config.ca_dir(), time::now())?;
+        made.push(config.ca_dir());
+    }
+    let subscribers = config.subscribers_file();
+    if !subscribers.exists() {
+        file::write(&subscribers, 0o644, "[]\n")?;
+        made.push(subscribers);
+    }
+    Ok(made)
+}
+
+fn tell_next(config_file: &Path, config: &Config, key: &SecretKey) {
     println!("Made {}. Next:", config_file.display());
     println!("  1. Set [beckn] uri and subscriber_id, [provider], [item] and [tariff] in it.");
     println!(
@@ -65,7 +114,7 @@ pub(super) async fn run(args: &InitArgs) -> Result<(), BppError> {
         config.beckn.unique_key_id
     );
     println!("       {}", key.public());
-    println!("  3. Put the subscribers to serve into {}.", subscribers.display());
+    println!("  3. Put the subscribers to serve into {}.", config.subscribers_file().display());
     println!(
         "  4. Set [device] hosts to how vehicles reach this machine, and [device] and [enrol] listen"
     );
@@ -73,28 +122,11 @@ pub(super) async fn run(args: &InitArgs) -> Result<(), BppError> {
     println!("  5. tripline-bpp serve --config {}", config_file.display());
     println!("  6. tripline-bpp vehicle add --config {} ...", config_file.display());
     println!("     It prints the command to type on the vehicle's device, while `serve` runs.");
-    println!("Keep a copy of {} where nobody else gets at it: without", config.ca_dir().display());
-    println!("the device CA in it, every device has to enrol anew.");
-    Ok(())
-}
-
-fn make_dir(path: &Path) -> Result<(), BppError> {
-    fs::create_dir_all(path).map_err(|error| BppError::File {
-        path: path.into(),
-        reason: format!("the folder cannot be made: {error}"),
-    })
 }
 
 fn set_mode(path: &Path, mode: u32) -> Result<(), BppError> {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(|error| BppError::File {
         path: path.into(),
         reason: format!("its mode cannot be set: {error}"),
-    })
-}
-
-fn write(path: &Path, text: &str) -> Result<(), BppError> {
-    fs::write(path, text).map_err(|error| BppError::File {
-        path: path.into(),
-        reason: format!("cannot be written: {error}"),
     })
 }

@@ -3,11 +3,14 @@
 //! Each is a pair of files in the `ca` folder, `1.crt.pem` and `1.key.pem`, the key of mode 0600. The
 //! oldest serves: it signs the certificates that this backend shows, since every device trusts it. The
 //! newest issues: it signs the certificates of devices. With one authority both are the same.
+//!
+//! Whoever changes the folder holds a lock on it. A key without a certificate is of no authority: a power
+//! cut left it, and the next authority replaces it.
 
 use std::fmt;
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use rcgen::{
@@ -16,12 +19,14 @@ use rcgen::{
 };
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::sign::CertifiedKey;
 use time::OffsetDateTime;
 use tripline_protocol::id::DeviceId;
 use tripline_protocol::unit::Timestamp;
 
 use crate::chance;
 use crate::error::BppError;
+use crate::file;
 
 /// How long a CA lives: thirty years. Devices in the field outlive plans; rotation ends one sooner.
 const CA_LIFE_MS: i64 = 30 * 365 * 86_400_000;
@@ -86,6 +91,13 @@ impl Authority {
     }
 
     fn create(dir: &Path, generation: u32, now: Timestamp) -> Result<(), BppError> {
+        let _lock = lock(dir)?;
+        let (certificate_path, key_path) =
+            (certificate_file(dir, generation), key_file(dir, generation));
+        if certificate_path.exists() {
+            let message = format!("{} is there already", certificate_path.display());
+            return Err(BppError::Refused { message });
+        }
         let failed = |error: &dyn fmt::Display| BppError::File {
             path: dir.into(),
             reason: format!("a device CA cannot be made: {error}"),
@@ -96,11 +108,9 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         params.distinguished_name = named(&format!("Tripline device CA {generation}"));
         let certificate = params.self_signed(&key).map_err(|error| failed(&error))?;
-        // What an attempt left behind that did not come to its end.
-        let _ = fs::remove_file(key_file(dir, generation));
         // The certificate last: with it the authority is there.
-        write_new(&key_file(dir, generation), 0o600, &key.serialize_pem())?;
-        write_new(&certificate_file(dir, generation), 0o644, &certificate.pem())
+        file::write(&key_path, 0o600, &key.serialize_pem())?;
+        file::write(&certificate_path, 0o644, &certificate.pem())
     }
 
     fn load(dir: &Path, generation: u32) -> Result<Self, BppError> {
@@ -119,6 +129,13 @@ impl Authority {
         }
         let key = KeyPair::from_pem(&read(&key_path)?)
             .map_err(|error| bad(&key_path, format!("no private key: {error}")))?;
+        check_pair(&certificate, &key).map_err(|error| {
+            let other = key_path.display();
+            bad(
+                &certificate_path,
+                format!("is not of the key in {other} ({error}); restore both from one copy"),
+            )
+        })?;
         let issuer = Issuer::from_ca_cert_der(&certificate, key)
             .map_err(|error| bad(&certificate_path, format!("no CA certificate: {error}")))?;
         Ok(Self { generation, certificate, issuer })
@@ -134,29 +151,30 @@ pub struct Authorities {
 impl Authorities {
     /// Makes the folder and the first authority in it.
     pub fn create(dir: &Path, now: Timestamp) -> Result<Self, BppError> {
-        fs::create_dir_all(dir)
-            .and_then(|()| fs::set_permissions(dir, fs::Permissions::from_mode(0o700)))
-            .map_err(|error| BppError::File {
-                path: dir.into(),
-                reason: format!("the folder cannot be made: {error}"),
-            })?;
+        file::make_dir(dir, 0o700)?;
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).map_err(|error| {
+            BppError::File { path: dir.into(), reason: format!("its mode cannot be set: {error}") }
+        })?;
         Authority::create(dir, 1, now)?;
         Self::load(dir)
+    }
+
+    /// Whether the folder has an authority, usable or not.
+    pub fn exist(dir: &Path) -> Result<bool, BppError> {
+        match generations(dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            found => found
+                .map(|found| !found.is_empty())
+                .map_err(|error| BppError::File { path: dir.into(), reason: error.to_string() }),
+        }
     }
 
     /// Reads every authority of the folder.
     pub fn load(dir: &Path) -> Result<Self, BppError> {
         let failed = |reason: String| BppError::File { path: dir.into(), reason };
-        let mut generations = Vec::new();
-        let entries = fs::read_dir(dir).map_err(|error| {
+        let generations = generations(dir).map_err(|error| {
             failed(format!("the device CA cannot be read: {error}; `tripline-bpp init` makes one"))
         })?;
-        for entry in entries {
-            let name = entry.map_err(|error| failed(error.to_string()))?.file_name();
-            let generation = name.to_str().and_then(|name| name.strip_suffix(".crt.pem"));
-            generations.extend(generation.and_then(|text| text.parse::<u32>().ok()));
-        }
-        generations.sort_unstable();
         if generations.is_empty() {
             return Err(failed("there is no device CA; `tripline-bpp init` makes one".into()));
         }
@@ -165,7 +183,8 @@ impl Authorities {
         Ok(Self { oldest_first })
     }
 
-    /// Adds an authority, which issues from the next [`Authorities::load`] on.
+    /// Adds an authority, which issues from the next [`Authorities::load`] on. Refused if there is one
+    /// that these do not know, or while another process changes the folder.
     pub fn add(&self, dir: &Path, now: Timestamp) -> Result<(), BppError> {
         Authority::create(dir, self.issuing().generation + 1, now)
     }
@@ -233,13 +252,50 @@ impl Authorities {
 
 /// Removes an authority's files, the certificate first: without it the key is of no authority.
 pub fn remove(dir: &Path, generation: u32) -> Result<(), BppError> {
+    let _lock = lock(dir)?;
     for path in [certificate_file(dir, generation), key_file(dir, generation)] {
-        fs::remove_file(&path).map_err(|error| BppError::File {
-            path: path.clone(),
-            reason: format!("cannot be removed: {error}"),
+        fs::remove_file(&path).and_then(|()| file::sync_dir(dir)).map_err(|error| {
+            BppError::File { path: path.clone(), reason: format!("cannot be removed: {error}") }
         })?;
     }
     Ok(())
+}
+
+/// Held while the folder is changed. It is the folder that is locked: a lock file that root made would
+/// keep the platform's user out.
+fn lock(dir: &Path) -> Result<File, BppError> {
+    let failed = |error: io::Error| BppError::File {
+        path: dir.into(),
+        reason: format!("cannot be locked: {error}"),
+    };
+    let folder = File::open(dir).map_err(failed)?;
+    match folder.try_lock() {
+        Ok(()) => Ok(folder),
+        Err(TryLockError::WouldBlock) => {
+            let message = "another command is changing the device CA; try again when it has ended";
+            Err(BppError::Refused { message: message.into() })
+        }
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+/// The authorities of a folder, oldest first.
+fn generations(dir: &Path) -> io::Result<Vec<u32>> {
+    let mut generations = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let name = entry?.file_name();
+        let generation = name.to_str().and_then(|name| name.strip_suffix(".crt.pem"));
+        generations.extend(generation.and_then(|text| text.parse::<u32>().ok()));
+    }
+    generations.sort_unstable();
+    Ok(generations)
+}
+
+/// Refuses a certificate of another key.
+fn check_pair(certificate: &CertificateDer<'static>, key: &KeyPair) -> Result<(), rustls::Error> {
+    let provider = rustls::crypto::ring::default_provider();
+    let key = PrivatePkcs8KeyDer::from(key.serialize_der()).into();
+    CertifiedKey::from_der(vec![certificate.clone()], key, &provider).map(|_| ())
 }
 
 /// SHA-256 of some bytes.
@@ -331,13 +387,78 @@ fn read(path: &Path) -> Result<String, BppError> {
     })
 }
 
-fn write_new(path: &Path, mode: u32, text: &str) -> Result<(), BppError> {
-    let failed = |error: std::io::Error| BppError::File {
-        path: path.into(),
-        reason: format!("cannot be written: {error}"),
-    };
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(mode);
-    let mut file = options.open(path).map_err(failed)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> Timestamp {
+        Timestamp::from_unix_ms(1_800_000_000_000)
+    }
+
+    #[test]
+    fn what_a_power_cut_left_of_an_authority_is_ignored_and_replaced() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (ca, put) = (dir.path(), |name: &str| fs::write(dir.path().join(name), "-----BEG"));
+        for name in ["1.key.pem", "1.key.pem.new", "1.crt.pem.new"] {
+            put(name).expect("written");
+        }
+        assert!(!Authorities::exist(ca).expect("readable"));
+        let first = Authorities::create(ca, now()).expect("made");
+        for name in ["2.key.pem", "2.key.pem.new", "2.crt.pem.new"] {
+            put(name).expect("written");
+        }
+        assert_eq!(Authorities::load(ca).expect("read").all().len(), 1);
+        first.add(ca, now()).expect("added");
+        assert_eq!(Authorities::load(ca).expect("read").issuing().generation, 2);
+    }
+
+    #[test]
+    fn an_authority_that_is_there_is_not_made_again() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let stale = Authorities::create(dir.path(), now()).expect("made");
+        stale.add(dir.path(), now()).expect("added");
+        let before = Authorities::load(dir.path()).expect("read").issuing().fingerprint();
+        let error = stale.add(dir.path(), now()).expect_err("the second is refused");
+        assert!(matches!(error, BppError::Refused { .. }), "{error}");
+        assert!(Authorities::create(dir.path(), now()).is_err());
+        let after = Authorities::load(dir.path()).expect("key and certificate are of each other");
+        assert_eq!(after.issuing().fingerprint(), before);
+    }
+
+    #[test]
+    fn of_many_that_add_at_once_one_does_and_its_pair_is_whole() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let stale = Authorities::create(dir.path(), now()).expect("made");
+        let added = std::thread::scope(|scope| {
+            let adding: Vec<_> =
+                (0..8).map(|_| scope.spawn(|| stale.add(dir.path(), now()))).collect();
+            adding.into_iter().filter_map(|one| one.join().expect("ends").ok()).count()
+        });
+        assert_eq!(added, 1);
+        assert_eq!(Authorities::load(dir.path()).expect("whole").all().len(), 2);
+    }
+
+    #[test]
+    fn while_another_changes_the_folder_nothing_is_added_or_removed() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let authorities = Authorities::create(dir.path(), now()).expect("made");
+        let held = lock(dir.path()).expect("free");
+        for refused in [authorities.add(dir.path(), now()), remove(dir.path(), 1)] {
+            let error = refused.expect_err("refused").to_string();
+            assert!(error.contains("another command"), "{error}");
+        }
+        drop(held);
+        authorities.add(dir.path(), now()).expect("added");
+    }
+
+    #[test]
+    fn a_certificate_beside_the_key_of_another_is_refused_with_both_names() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let other = tempfile::tempdir().expect("a folder");
+        Authorities::create(dir.path(), now()).expect("made");
+        Authorities::create(other.path(), now()).expect("made");
+        fs::copy(other.path().join("1.key.pem"), dir.path().join("1.key.pem")).expect("copied");
+        let error = Authorities::load(dir.path()).expect_err("refused").to_string();
+        assert!(error.contains("1.crt.pem") && error.contains("1.key.pem"), "{error}");
+    }
 }

@@ -24,6 +24,9 @@ const LOOK_MS: u64 = 2_000;
 /// Age at which the shown certificate is made anew, in ms: two thirds of its life.
 const SERVER_AGE_MS_MAX: i64 = SERVER_LIFE_MS / 3 * 2;
 
+/// Looks that fail between two words about it: an hour's.
+const FAILURES_PER_WORD: u32 = 1_800;
+
 /// TLS as the next connection is to meet it. Clones share it.
 #[derive(Debug, Clone)]
 pub struct TlsSource {
@@ -67,7 +70,8 @@ pub struct Identity {
 impl Identity {
     /// Reads the folder and makes TLS under these names and addresses.
     pub fn load(dir: PathBuf, hosts: Vec<String>, now: Timestamp) -> Result<Self, BppError> {
-        let Made { authorities, device, enrol } = make(Authorities::load(&dir)?, &hosts, now)?;
+        let Made { authorities, device, enrol } =
+            make(Arc::new(Authorities::load(&dir)?), &hosts, now)?;
         Ok(Self {
             dir,
             hosts,
@@ -94,23 +98,32 @@ impl Identity {
 
     /// Reads the folder again, and makes anew what follows from it if that is due. Says whether it was.
     ///
-    /// A folder that cannot be used, for instance in the middle of a change, changes nothing.
+    /// A folder that cannot be used, for instance in the middle of a change, changes nothing: the
+    /// authorities last read stay, and from them the certificate that is shown is made anew in time.
     pub fn refresh(&self, now: Timestamp) -> Result<bool, BppError> {
-        let authorities = Authorities::load(&self.dir)?;
         let (current, made_at) = {
             let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
             (Arc::clone(&current.0), current.1)
         };
         // A clock that was set back makes it old as well: it would not be valid yet.
         let fresh = (0..SERVER_AGE_MS_MAX).contains(&now.since_ms(made_at));
-        if fresh && fingerprints(&authorities) == fingerprints(&current) {
-            return Ok(false);
+        match Authorities::load(&self.dir) {
+            Ok(read) if fresh && fingerprints(&read) == fingerprints(&current) => Ok(false),
+            Ok(read) => self.make_anew(Arc::new(read), now).map(|()| true),
+            Err(error) if fresh => Err(error),
+            Err(error) => {
+                self.make_anew(current, now)?;
+                Err(error)
+            }
         }
+    }
+
+    fn make_anew(&self, authorities: Arc<Authorities>, now: Timestamp) -> Result<(), BppError> {
         let Made { authorities, device, enrol } = make(authorities, &self.hosts, now)?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = (authorities, now);
         self.device.replace(device);
         self.enrol.replace(enrol);
-        Ok(true)
+        Ok(())
     }
 }
 
@@ -136,8 +149,7 @@ pub async fn run(identity: Arc<Identity>) {
             }
             Ok(Err(error)) => {
                 failures = failures.saturating_add(1);
-                // The first may have fallen into the middle of a change, and once is told once.
-                if failures == 2 {
+                if is_told(failures) {
                     warn!(%error, "the device CA stays as it was");
                 }
             }
@@ -146,14 +158,48 @@ pub async fn run(identity: Arc<Identity>) {
     }
 }
 
-fn make(authorities: Authorities, hosts: &[String], now: Timestamp) -> Result<Made, BppError> {
+/// Whether this failure in a row is told: the first may have fallen into the middle of a change, the next
+/// is told at once, and what lasts is told each hour.
+fn is_told(failures: u32) -> bool {
+    failures % FAILURES_PER_WORD == 2
+}
+
+fn make(authorities: Arc<Authorities>, hosts: &[String], now: Timestamp) -> Result<Made, BppError> {
     let internal = |error: TlsError| BppError::Internal(error.to_string());
     let identity = Arc::new(ServerIdentity::new(&authorities, hosts, now).map_err(internal)?);
     let device = tls::device_tls(&authorities, Arc::clone(&identity)).map_err(internal)?;
     let enrol = tls::enrol_tls(&authorities, identity).map_err(internal)?;
-    Ok(Made { authorities: Arc::new(authorities), device, enrol })
+    Ok(Made { authorities, device, enrol })
 }
 
 fn fingerprints(authorities: &Authorities) -> Vec<Fingerprint> {
     authorities.all().iter().map(super::authority::Authority::fingerprint).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_that_lasts_is_told_at_the_second_look_and_each_hour_after() {
+        let told: Vec<u32> = (1..=7_200).filter(|failures| is_told(*failures)).collect();
+        assert_eq!(told, [2, 1_802, 3_602, 5_402]);
+        assert_eq!(u64::from(FAILURES_PER_WORD) * LOOK_MS, 3_600_000);
+    }
+
+    #[test]
+    fn while_the_folder_cannot_be_read_the_shown_certificate_is_made_anew_from_what_was() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (ca, away) = (dir.path().join("ca"), dir.path().join("away"));
+        let now = Timestamp::from_unix_ms(1_800_000_000_000);
+        let first = Authorities::create(&ca, now).expect("made").serving().fingerprint();
+        let identity = Identity::load(ca.clone(), vec!["localhost".into()], now).expect("read");
+        std::fs::rename(&ca, away).expect("gone");
+        let before = identity.device_tls().current();
+        assert!(identity.refresh(now.plus_ms(SERVER_AGE_MS_MAX - 1)).is_err());
+        assert!(Arc::ptr_eq(&before, &identity.device_tls().current()), "it is not old yet");
+        assert!(identity.refresh(now.plus_ms(SERVER_AGE_MS_MAX)).is_err(), "and that is told");
+        assert!(!Arc::ptr_eq(&before, &identity.device_tls().current()), "made anew in time");
+        assert_eq!(identity.authorities().serving().fingerprint(), first);
+    }
 }

@@ -213,7 +213,7 @@ impl Backend {
     }
 
     /// The key of a request and a certificate for it.
-    fn certificate(&self, csr_pem: &str) -> (Vec<u8>, String) {
+    pub(crate) fn certificate(&self, csr_pem: &str) -> (Vec<u8>, String) {
         let csr = CertificateSigningRequestParams::from_pem(csr_pem).expect("a request");
         let key = rcgen::PublicKeyData::der_bytes(&csr.public_key).to_vec();
         let params = CertificateParams::default();

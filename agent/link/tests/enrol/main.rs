@@ -18,6 +18,9 @@ use tripline_protocol::unit::Timestamp;
 /// A deadline that is to pass.
 const SHORT: Duration = Duration::from_millis(50);
 
+/// 3000-01-01T00:00:00Z.
+const YEAR_3000_UNIX_MS: i64 = 32_503_680_000_000;
+
 fn clock() -> Clock {
     Clock::new(Timestamp::from_unix_ms(0))
 }
@@ -86,6 +89,23 @@ async fn a_device_whose_clock_is_behind_enrols() {
     let years = Years { from: 2200, to: 2300 };
     let (backend, dir) = (Backend::start_with("127.0.0.1", years).await, dir());
     enrol_at(&backend, dir.path(), &backend.code(1)).await.expect("enrolled");
+}
+
+#[tokio::test]
+async fn a_device_whose_receiver_tells_a_far_future_goes_by_the_system_clock_if_that_can_be_right()
+{
+    let (backend, dir) = (Backend::start().await, dir());
+    let far = Timestamp::from_unix_ms(YEAR_3000_UNIX_MS);
+    let (spoofed, unset) = (clock(), Clock::new(far));
+    spoofed.advance(far);
+    let (url, code) = (backend.url(), backend.code(1));
+    let error = enrol(dir.path(), &url, &code, "1", &unset).await.expect_err("refused");
+    assert!(error.to_string().contains("has expired"), "{error}");
+    enrol(dir.path(), &url, &code, "1", &spoofed).await.expect("enrolled");
+    // What has expired by the system clock as well has expired.
+    let expired = Backend::start_with("127.0.0.1", Years { from: 2020, to: 2021 }).await;
+    let error = enrol(dir.path(), &expired.url(), &expired.code(1), "1", &spoofed).await;
+    assert!(error.expect_err("refused").to_string().contains("has expired"));
 }
 
 #[tokio::test]
@@ -252,6 +272,26 @@ async fn a_renewal_for_another_device_is_refused() {
     backend.behave(Behaviour::Says(StatusCode::OK, json));
     let error = renew(&identity, "1.0.0", &clock()).await.expect_err("refused");
     assert!(matches!(error, EnrolError::OtherDevice { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_certificate_of_none_of_the_cas_it_came_with_is_refused_and_nothing_is_replaced() {
+    let (backend, other, dir) = (Backend::start().await, Backend::start().await, dir());
+    let says = |key: &Key| {
+        let certificate = other.certificate(&key.csr_pem().expect("a request")).1;
+        let json = serde_json::to_string(&backend.enrolled(certificate)).expect("JSON");
+        backend.behave(Behaviour::Says(StatusCode::OK, json));
+    };
+    let code = backend.code(1);
+    says(&pending::begin(dir.path(), &code).expect("a key"));
+    let error = enrol_at(&backend, dir.path(), &code).await.expect_err("refused");
+    assert!(matches!(error, EnrolError::Garbage { .. }), "{error}");
+    assert_eq!(Identity::load(dir.path()).expect("readable"), None);
+    backend.behave(Behaviour::Honest);
+    let identity = enrol_at(&backend, dir.path(), &code).await.expect("enrolled");
+    says(&identity.key);
+    let error = renew(&identity, "1.0.0", &clock()).await.expect_err("refused");
+    assert!(matches!(error, EnrolError::Garbage { .. }), "{error}");
 }
 
 #[tokio::test]

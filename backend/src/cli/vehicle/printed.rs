@@ -42,6 +42,9 @@ impl Printed<'_> {
         if qr {
             println!("{}", drawn(&self.command())?);
         }
+        println!(
+            "Without `--code ...` it asks for the code, which then is in no `ps` and no shell history."
+        );
         println!("The code works once and is not shown again; `vehicle rekey` makes a new one.");
         Ok(())
     }
