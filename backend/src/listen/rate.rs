@@ -71,7 +71,7 @@ mod tests {
         let waits: Vec<_> =
             (0..7).map(|_| account.spend(rate, start).duration_since(start).as_millis()).collect();
         assert_eq!(waits, [0, 0, 0, 0, 100, 200, 300]);
-        let later = start + Duration::from_secs(60);
+        let later = start + Duration::from_mins(1);
         assert_eq!(account.spend(rate, later), later);
     }
 }
