@@ -1,5 +1,5 @@
 //! Writes down what peers cause: about once a second, in one transaction. The same again within a minute
-//! counts up, and beyond a [`Budget`] a kind has one more row that counts the rest.
+//! counts up, and beyond its budget a kind has one more row that counts the rest.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
