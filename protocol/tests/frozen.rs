@@ -9,8 +9,8 @@ use tripline_protocol::link::envelope::{DecodeError, Message, decode, encode};
 use tripline_protocol::link::settings::{DeviceSettings, Keep, NO_LIMIT};
 use tripline_protocol::link::trail::{GapReason, TrailBatch, TrailEntry, TrailFix};
 use tripline_protocol::link::up::{
-    Answer, Batch, CommandOutcome, Event, EventBatch, EventBody, Live, MotionState, Presence,
-    Stream, Trouble, Waypoint,
+    Answer, Batch, CommandOutcome, EVENT_BATCH_RECORDS_MAX, Event, EventBatch, EventBody, Live,
+    MotionState, Presence, Stream, Trouble, Waypoint,
 };
 use tripline_protocol::meter::Reading;
 use tripline_protocol::otp::{OtpVerifier, TypedOtp};
@@ -41,7 +41,8 @@ fn tariff() -> Tariff {
     }
 }
 
-fn events() -> EventBatch {
+/// Every kind of event, in batches as large as they may be.
+fn event_batches() -> Vec<EventBatch> {
     let trip = TripId::from_bytes([2; 16]);
     let assignment = AssignmentId::from_bytes([3; 16]);
     let usage = Usage { distance_m: 1234, riding_s: 300, waiting_s: 60 };
@@ -85,11 +86,15 @@ fn events() -> EventBatch {
         fix: Some(FixStamp { at: at(), position: position() }),
         body,
     };
-    Batch {
-        epoch: JournalEpoch(0x0123_4567_89ab_cdef),
-        after: Sequence(41),
-        records: bodies.into_iter().map(event).collect(),
-    }
+    let events: Vec<_> = bodies.into_iter().map(event).collect();
+    events
+        .chunks(EVENT_BATCH_RECORDS_MAX)
+        .map(|events| Batch {
+            epoch: JournalEpoch(0x0123_4567_89ab_cdef),
+            after: Sequence(41),
+            records: events.to_vec(),
+        })
+        .collect()
 }
 
 /// One of each kind of value, and what is not set.
@@ -210,8 +215,8 @@ fn the_live_position_keeps_its_bytes() {
 }
 
 #[test]
-fn the_event_batch_keeps_its_bytes() {
-    insta::assert_snapshot!(frozen(&events()));
+fn the_event_batches_keep_their_bytes() {
+    insta::assert_snapshot!(event_batches().iter().map(frozen).collect::<String>());
 }
 
 #[test]
@@ -235,7 +240,7 @@ fn the_commands_keep_their_bytes() {
 
 #[test]
 fn trailing_bytes_another_version_and_any_truncation_are_refused() {
-    let bytes = encode(&events());
+    let bytes = encode(&event_batches()[0]);
     let mut longer = bytes.clone();
     longer.push(0);
     assert_eq!(decode::<EventBatch>(&longer), Err(DecodeError::Trailing { len: 1 }));
