@@ -10,13 +10,15 @@ use rumqttc::{
     Packet, QoS, SubscribeReasonCode,
 };
 use tripline_protocol::fix::FixType;
-use tripline_protocol::id::{DeviceId, JournalEpoch, Sequence};
-use tripline_protocol::link::down::CommitAck;
+use tripline_protocol::id::{AssignmentId, DeviceId, JournalEpoch, Sequence};
+use tripline_protocol::link::down::{Command, CommandBody, CommitAck};
 use tripline_protocol::link::envelope::{decode, encode};
 use tripline_protocol::link::trail::{TrailBatch, TrailEntry, TrailFix};
 use tripline_protocol::link::up::{Presence, Stream};
 use tripline_protocol::unit::{Position, Timestamp};
-use tripline_tests::door::{DISCONNECT, Door, HONEST, PINGREQ, PINGRESP, publish};
+use tripline_tests::door::{
+    DISCONNECT, Door, HONEST, Identity, PINGREQ, PINGRESP, now, publish, subscribe,
+};
 use tripline_tests::world::PATIENCE;
 
 /// How often the store is asked again.
@@ -195,19 +197,40 @@ async fn many_publishes_at_once_are_acknowledged_in_their_order_each_after_its_c
     door.close().await
 }
 
+/// Has commands wait for a device that take more room together than any socket has.
+async fn command_at_length(door: &Door, device: &Identity) -> Result<()> {
+    const COMMANDS: u32 = 500;
+    const REASON_LEN: usize = 60_000;
+    let id: DeviceId = device.name.parse()?;
+    let mut tx = door.store.write().await?;
+    for _ in 0..COMMANDS {
+        let number = tx.next_command_number(&id).await?;
+        let assignment = AssignmentId::from_bytes([1; 16]);
+        let body = CommandBody::Withdraw { assignment, reason: "x".repeat(REASON_LEN) };
+        let payload = encode(&Command { number, expires_at: None, body });
+        tx.add_down_message(&id, number, payload, now()).await?;
+    }
+    Ok(tx.commit().await?)
+}
+
 #[tokio::test]
 async fn a_reader_that_does_not_read_is_cut_off_and_nothing_is_kept_for_it() -> Result<()> {
     let door = Door::open().await?;
     let device = door.device("ka01ab1234").await?;
+    command_at_length(&door, &device).await?;
     let mut wire = door.connect(&device, HONEST).await?;
     let before_kib = door.resident_kib()?;
-    // It pings for ever and takes no answer, until what is between the two is full.
-    let pings = PINGREQ.repeat(8 * 1024);
-    let cut = async { while wire.send(&pings).await.is_ok() {} };
-    tokio::time::timeout(PATIENCE, cut).await.context("it was never cut off")?;
+    // It asks for its commands and takes none, until what is between the two is full.
+    wire.send(subscribe(&device.topic("command"))).await?;
+    let cut = async {
+        while !door.log()?.contains("does not read what it is sent") {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        anyhow::Ok(())
+    };
+    tokio::time::timeout(PATIENCE, cut).await.context("it was never cut off")??;
     let grown_kib = door.resident_kib()?.saturating_sub(before_kib);
     ensure!(grown_kib < 16 * 1024, "{grown_kib} KiB more");
-    ensure!(door.log()?.contains("does not read what it is sent"), "for another reason");
     door.honest_time(&device).await?;
     door.close().await
 }
