@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use figment::Figment;
 use figment::providers::{Env, Format as _, Toml};
+use ipnet::IpNet;
 use serde::Deserialize;
 use tripline_protocol::tariff::Tariff;
 
@@ -14,7 +15,7 @@ use crate::domain::catalog;
 use crate::domain::dispatch::DispatchRules;
 use crate::domain::estimate::RoadModel;
 use crate::error::BppError;
-use crate::network::subscribers::{normalized_id, normalized_url};
+use crate::network::subscriber::{normalized_id, normalized_url};
 use crate::service::Settings;
 use crate::settings::SettingTables;
 
@@ -32,6 +33,9 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The Beckn side.
     pub beckn: Beckn,
+    /// Who says who is on the network.
+    #[serde(default)]
+    pub registry: Registry,
     /// The device endpoint.
     #[serde(default)]
     pub device: Device,
@@ -74,12 +78,76 @@ pub struct Beckn {
     pub uri: String,
     /// Our subscriber id.
     pub subscriber_id: String,
-    /// Which of our keys signs.
-    pub unique_key_id: String,
-    /// The signing key's file; relative to the data folder.
-    pub signing_key_file: PathBuf,
-    /// The subscribers' file; relative to the data folder.
-    pub subscribers_file: PathBuf,
+    /// The file of our keys; relative to the data folder.
+    #[serde(default = "keys_file")]
+    pub keys_file: PathBuf,
+    /// The file of subscribers of a closed network, in place of a registry; relative to the data folder.
+    pub subscribers_file: Option<PathBuf>,
+    /// Networks of the reverse proxies whose `X-Forwarded-For` is believed.
+    #[serde(default)]
+    pub proxies: Vec<IpNet>,
+    /// Requests a second taken from one address, on average, before a signature is looked at.
+    #[serde(default = "requests_per_address_per_s")]
+    pub requests_per_address_per_s: u32,
+    /// Requests a second taken from one subscriber, on average.
+    #[serde(default = "requests_per_subscriber_per_s")]
+    pub requests_per_subscriber_per_s: u32,
+    /// Whether a request whose `ttl` has passed is refused.
+    #[serde(default = "yes")]
+    pub refuse_stale: bool,
+}
+
+fn keys_file() -> PathBuf {
+    "keys.json".into()
+}
+
+const fn requests_per_address_per_s() -> u32 {
+    200
+}
+
+const fn requests_per_subscriber_per_s() -> u32 {
+    200
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// `[registry]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Registry {
+    /// Its address: `/lookup` and `/subscribe` are below it. Without one, subscribers come from a file.
+    pub url: Option<String>,
+    /// Network domain that is asked for.
+    pub domain: Option<String>,
+    /// Country that is asked for.
+    pub country: Option<String>,
+    /// City that is asked for.
+    pub city: Option<String>,
+    /// The registry's public encryption key, for its challenge.
+    pub encryption_public_key: Option<String>,
+    /// How long an answer is used before it is asked for again, in s.
+    pub cache_s: u64,
+    /// How long an answer is used while the registry cannot be asked, in s.
+    pub outage_s_max: u64,
+    /// Longest wait for an answer, in ms.
+    pub timeout_ms: u64,
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self {
+            url: None,
+            domain: None,
+            country: None,
+            city: None,
+            encryption_public_key: None,
+            cache_s: 300,
+            outage_s_max: 86_400,
+            timeout_ms: 5_000,
+        }
+    }
 }
 
 /// `[device]`
@@ -232,11 +300,13 @@ pub struct Callback {
     pub retry_ms_max: u64,
     /// Longest wait for an answer, in ms.
     pub timeout_ms: u64,
+    /// Networks that are not public and may be sent to all the same.
+    pub private_networks: Vec<IpNet>,
 }
 
 impl Default for Callback {
     fn default() -> Self {
-        Self { retry_ms_max: 60_000, timeout_ms: 10_000 }
+        Self { retry_ms_max: 60_000, timeout_ms: 10_000, private_networks: Vec::new() }
     }
 }
 
@@ -286,6 +356,21 @@ impl Config {
                 1,
                 100_000,
             ),
+            (
+                "beckn.requests_per_address_per_s",
+                u64::from(self.beckn.requests_per_address_per_s),
+                1,
+                1_000_000,
+            ),
+            (
+                "beckn.requests_per_subscriber_per_s",
+                u64::from(self.beckn.requests_per_subscriber_per_s),
+                1,
+                1_000_000,
+            ),
+            ("registry.cache_s", self.registry.cache_s, 1, 86_400),
+            ("registry.outage_s_max", self.registry.outage_s_max, 0, 30 * 86_400),
+            ("registry.timeout_ms", self.registry.timeout_ms, 100, 60_000),
             ("callback.retry_ms_max", self.callback.retry_ms_max, 10, 3_600_000),
             ("callback.timeout_ms", self.callback.timeout_ms, 100, 120_000),
         ];
@@ -347,9 +432,9 @@ impl Config {
             .unwrap_or_else(|| format!("sqlite:{}", self.data_dir.join("tripline.db").display()))
     }
 
-    /// The file of our signing key.
-    pub fn signing_key_file(&self) -> PathBuf {
-        self.data_dir.join(&self.beckn.signing_key_file)
+    /// The file of the keys by which the network knows us.
+    pub fn keys_file(&self) -> PathBuf {
+        self.data_dir.join(&self.beckn.keys_file)
     }
 
     /// The file of the key that seals commands to devices.
@@ -377,9 +462,9 @@ impl Config {
         })
     }
 
-    /// The file of subscribers.
-    pub fn subscribers_file(&self) -> PathBuf {
-        self.data_dir.join(&self.beckn.subscribers_file)
+    /// The file of subscribers, if there is no registry.
+    pub fn subscribers_file(&self) -> Option<PathBuf> {
+        self.beckn.subscribers_file.as_ref().map(|file| self.data_dir.join(file))
     }
 
     /// Path of our registered address, where requests come to.

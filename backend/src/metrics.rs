@@ -7,6 +7,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+/// Bounds of how long something took, in s.
+const SECONDS: [f64; 12] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0];
+
 /// The one label of a family: why, or which.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Reason {
@@ -19,6 +22,15 @@ pub struct Reason {
 pub struct OnLane {
     /// The lane's code.
     pub lane: &'static str,
+}
+
+/// The labels of a family: which Beckn action, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ActionOutcome {
+    /// The action's code; one that is not served is `other`.
+    pub action: &'static str,
+    /// A short fixed word.
+    pub outcome: &'static str,
 }
 
 /// Every counter.
@@ -63,6 +75,26 @@ pub struct Metrics {
     pub certificates_revoked: Gauge,
     /// Audit entries that found their queue full.
     pub audit_dropped: Counter,
+    /// Beckn requests answered, by action and outcome.
+    pub requests: Family<ActionOutcome, Counter>,
+    /// How long an ACK took, from the request's last byte.
+    pub request_seconds: Histogram,
+    /// Requests whose signer is not known or whose signature does not hold, by reason.
+    pub signatures_refused: Family<Reason, Counter>,
+    /// Attempts to deliver a callback, by action and outcome.
+    pub callbacks: Family<ActionOutcome, Counter>,
+    /// How long such an attempt took.
+    pub callback_seconds: Histogram,
+    /// Callbacks that wait, as the store has it.
+    pub callbacks_pending: Gauge,
+    /// Callbacks that were given up, as the store has it.
+    pub callbacks_dead: Gauge,
+    /// Subscribers to whom nothing but a probe is sent.
+    pub breakers_open: Gauge,
+    /// Lookups at the registry, by outcome.
+    pub registry_lookups: Family<Reason, Counter>,
+    /// 1 while the registry knows us as we are, or there is none; else 0.
+    pub network_served: Gauge,
 }
 
 impl Default for Metrics {
@@ -81,24 +113,33 @@ impl Default for Metrics {
             subscriptions_refused: Counter::default(),
             batches_committed: Family::default(),
             groups_committed: Counter::default(),
-            group_commit_seconds: Histogram::new([
-                0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0,
-            ]),
+            group_commit_seconds: Histogram::new(SECONDS),
             batches_set_aside: Counter::default(),
             batches_set_aside_dropped: Counter::default(),
             batches_held_back: Counter::default(),
             enrolments: Family::default(),
             certificates_revoked: Gauge::default(),
             audit_dropped: Counter::default(),
+            requests: Family::default(),
+            request_seconds: Histogram::new(SECONDS),
+            signatures_refused: Family::default(),
+            callbacks: Family::default(),
+            callback_seconds: Histogram::new(SECONDS),
+            callbacks_pending: Gauge::default(),
+            callbacks_dead: Gauge::default(),
+            breakers_open: Gauge::default(),
+            registry_lookups: Family::default(),
+            network_served: Gauge::default(),
             registry: Registry::default(),
         };
-        metrics.register(&mut registry);
+        metrics.register_devices(&mut registry);
+        metrics.register_network(&mut registry);
         Self { registry, ..metrics }
     }
 }
 
 impl Metrics {
-    fn register(&self, to: &mut Registry) {
+    fn register_devices(&self, to: &mut Registry) {
         to.register("devices_connected", "Devices connected", self.devices_connected.clone());
         to.register("device_connects", "Devices that came in", self.connects.clone());
         to.register(
@@ -174,6 +215,45 @@ impl Metrics {
             "audit_dropped",
             "Audit entries that found their queue full",
             self.audit_dropped.clone(),
+        );
+    }
+
+    fn register_network(&self, to: &mut Registry) {
+        to.register("beckn_requests", "Beckn requests answered", self.requests.clone());
+        to.register_with_unit(
+            "beckn_request",
+            "How long an ACK took, from the request's last byte",
+            Unit::Seconds,
+            self.request_seconds.clone(),
+        );
+        to.register(
+            "beckn_signatures_refused",
+            "Requests whose signer is not known or whose signature does not hold",
+            self.signatures_refused.clone(),
+        );
+        to.register("callbacks", "Attempts to deliver a callback", self.callbacks.clone());
+        to.register_with_unit(
+            "callback",
+            "How long such an attempt took",
+            Unit::Seconds,
+            self.callback_seconds.clone(),
+        );
+        to.register("callbacks_pending", "Callbacks that wait", self.callbacks_pending.clone());
+        to.register("callbacks_dead", "Callbacks that were given up", self.callbacks_dead.clone());
+        to.register(
+            "callback_breakers_open",
+            "Subscribers to whom nothing but a probe is sent",
+            self.breakers_open.clone(),
+        );
+        to.register(
+            "registry_lookups",
+            "Lookups at the registry, by outcome",
+            self.registry_lookups.clone(),
+        );
+        to.register(
+            "network_served",
+            "1 while the registry knows us as we are, or there is none; else 0",
+            self.network_served.clone(),
         );
     }
 

@@ -226,7 +226,7 @@ fn the_ca_is_rotated_and_retired_and_its_keys_are_for_nobody_else() {
     let does = |n: usize| (both[n]["serves"] == true, both[n]["issues"] == true);
     assert_eq!((both.len(), does(0), does(1)), (2, (true, false), (false, true)));
     assert_eq!(both[0]["fingerprint"], first["fingerprint"]);
-    for name in ["data/ca/1.key.pem", "data/ca/2.key.pem", "data/command.key", "data/signing.key"] {
+    for name in ["data/ca/1.key.pem", "data/ca/2.key.pem", "data/command.key", "data/keys.json"] {
         let mode = std::fs::metadata(folder.path(name)).expect("there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
@@ -245,7 +245,7 @@ fn init_makes_what_is_missing_in_a_folder_and_touches_nothing_else() {
     assert_eq!(again.status.code(), Some(REFUSED));
     assert!(text(&again.stderr).contains("nothing was missing"), "{}", text(&again.stderr));
 
-    let signing = std::fs::read(folder.path("data/signing.key")).expect("there");
+    let signing = std::fs::read(folder.path("data/keys.json")).expect("there");
     let comment =
         format!("{}# mine\n", text(&std::fs::read(folder.path("bpp.toml")).expect("there")));
     std::fs::write(folder.path("bpp.toml"), &comment).expect("written");
@@ -256,9 +256,9 @@ fn init_makes_what_is_missing_in_a_folder_and_touches_nothing_else() {
     let said = text(&completed.stdout);
     assert!(completed.status.success(), "{}", text(&completed.stderr));
     assert!(said.contains("command.key") && said.contains("data/ca"), "{said}");
-    assert!(!said.contains("signing.key") && !said.contains("bpp.toml"), "{said}");
+    assert!(!said.contains("keys.json") && !said.contains("bpp.toml"), "{said}");
     assert_eq!(folder.json(&["ca", "show"]).len(), 1);
-    assert_eq!(std::fs::read(folder.path("data/signing.key")).expect("there"), signing);
+    assert_eq!(std::fs::read(folder.path("data/keys.json")).expect("there"), signing);
     assert_eq!(text(&std::fs::read(folder.path("bpp.toml")).expect("there")), comment);
     assert_eq!(bpp(&init, "").status.code(), Some(REFUSED));
 }

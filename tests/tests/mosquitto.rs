@@ -117,7 +117,7 @@ async fn it_reads_its_own_commands_sealed_and_nothing_of_others() -> Result<()> 
     let payload = (0..hex.len() / 2)
         .map(|n| u8::from_str_radix(&hex[2 * n..2 * n + 2], 16))
         .collect::<Result<Vec<_>, _>>()?;
-    let key = keys::load(&door.data_dir().join("command.key"))?;
+    let key = keys::file::load(&door.data_dir().join("command.key"))?;
     let opened: DeviceCommand = seal::open(&payload, &topic.parse()?, &[key.public()])?;
     ensure!(opened == sent, "{opened:?}");
     let own = device.topic("ack");

@@ -138,6 +138,16 @@ pub enum Action {
     Track,
 }
 
+impl Action {
+    /// Whether it changes nothing: it may be asked again under the same message id.
+    pub const fn is_read(self) -> bool {
+        match self {
+            Self::Search | Self::Status | Self::Track => true,
+            Self::Select | Self::Init | Self::Confirm => false,
+        }
+    }
+}
+
 /// Why a well-formed request cannot be carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {

@@ -1,14 +1,18 @@
 //! One delivery attempt.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
-use reqwest::{Client, StatusCode, redirect};
-use tripline_protocol::signing::{KeyId, SecretKey, sign};
+use reqwest::{Client, StatusCode};
+use tripline_protocol::signing::sign;
+use tripline_protocol::unit::Timestamp;
 
 use crate::beckn::v0_9::is_nack;
-use crate::network::subscribers::Subscribers;
+use crate::keys::live::LiveKeys;
+use crate::network::directory::{Directory, Look};
+use crate::network::guard::Guard;
+use crate::network::http::{builder, read, without_url};
+use crate::network::subscriber::{Role, vouch_for};
 use crate::store::callback::DueCallback;
 use crate::time;
 
@@ -33,39 +37,37 @@ pub(super) enum Attempt {
 #[derive(Debug, Clone)]
 pub struct Poster {
     client: Client,
-    key: SecretKey,
-    key_id: KeyId,
-    subscribers: Arc<Subscribers>,
+    keys: Arc<LiveKeys>,
+    directory: Arc<Directory>,
+    guard: Guard,
 }
 
 impl Poster {
-    /// A poster that signs as `key_id` with `key` and waits `timeout_ms` for an answer.
+    /// A poster that signs with `keys`, sends to whom the directory vouches for and the guard lets
+    /// through, and waits `timeout_ms` for an answer.
     pub fn new(
-        key: SecretKey,
-        key_id: KeyId,
-        subscribers: Arc<Subscribers>,
+        keys: Arc<LiveKeys>,
+        directory: Arc<Directory>,
+        guard: Guard,
         timeout_ms: u64,
     ) -> Result<Self, String> {
-        let timeout = Duration::from_millis(timeout_ms);
-        let client = Client::builder()
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .timeout(timeout)
-            .connect_timeout(timeout)
-            .user_agent(concat!("tripline-bpp/", env!("CARGO_PKG_VERSION")))
+        let client = builder(timeout_ms)
             .build()
             .map_err(|error| format!("the HTTP client cannot be made: {error}"))?;
-        Ok(Self { client, key, key_id, subscribers })
+        Ok(Self { client, keys, directory, guard })
     }
 
     pub(super) async fn post(&self, due: &DueCallback) -> Attempt {
         let now = time::now();
-        if !self.subscribers.vouch_for(&due.subscriber_id, &due.url, now) {
-            return Attempt::Refused("the subscriber is not registered at this address now".into());
+        if let Err(refused) = self.check(due, now).await {
+            return refused;
         }
         let created_s = now.unix_ms.div_euclid(1000);
         let expires_s = created_s + SIGNATURE_S;
-        let authorization = sign(&due.body, &self.key, &self.key_id, created_s, expires_s);
+        let ring = self.keys.current();
+        let key = ring.signing();
+        let key_id = key.key_id(self.keys.subscriber_id());
+        let authorization = sign(&due.body, &key.signing, &key_id, created_s, expires_s);
         let sent = self
             .client
             .post(&due.url)
@@ -78,6 +80,18 @@ impl Poster {
             Ok(response) => judge(response).await,
             Err(error) => Attempt::Later(without_url(error)),
         }
+    }
+
+    /// Whether the callback may be sent where it is meant to go.
+    async fn check(&self, due: &DueCallback, now: Timestamp) -> Result<(), Attempt> {
+        self.guard.check(&due.url).map_err(|error| Attempt::Refused(error.to_string()))?;
+        let id = &due.subscriber_id;
+        let entries = self.directory.find(id, Role::Bap, Look::Cached, now).await;
+        let entries = entries.map_err(|error| Attempt::Later(error.to_string()))?;
+        if vouch_for(&entries, &due.url, now) {
+            return Ok(());
+        }
+        Err(Attempt::Refused("the subscriber is not registered at this address now".into()))
     }
 }
 
@@ -96,33 +110,9 @@ async fn judge(response: reqwest::Response) -> Attempt {
     if !status.is_success() {
         return Attempt::Refused(format!("answered {status}"));
     }
-    match read(response).await {
+    match read(response, ANSWER_LEN_MAX).await {
         Ok(body) if is_nack(&body) => Attempt::Refused("answered NACK".into()),
         Ok(_) => Attempt::Taken,
         Err(reason) => Attempt::Later(reason),
     }
-}
-
-/// The answer's body, bounded.
-async fn read(mut response: reqwest::Response) -> Result<Vec<u8>, String> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(without_url)? {
-        body.extend_from_slice(&chunk);
-        if body.len() > ANSWER_LEN_MAX {
-            return Err(format!("answered more than {ANSWER_LEN_MAX} bytes"));
-        }
-    }
-    Ok(body)
-}
-
-/// An error's words with its causes, and without the URL, which the log has already.
-fn without_url(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(&error);
-    while let Some(inner) = cause {
-        text += &format!(": {inner}");
-        cause = inner.source();
-    }
-    text
 }

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
-use tripline_protocol::signing::SecretKey;
 
 use super::open_store;
 use crate::config::{Config, SAMPLE};
 use crate::error::BppError;
 use crate::file;
 use crate::identity::authority::Authorities;
-use crate::keys;
+use crate::keys::file as key_file;
+use crate::keys::ring::{KeyRing, NetworkKey};
 use crate::time;
 
 #[derive(Debug, Args)]
@@ -22,6 +22,9 @@ pub(super) struct InitArgs {
     /// missing is made, and nothing else touched
     #[arg(long, default_value = ".")]
     dir: PathBuf,
+    /// The id of our first key on the network, as registered
+    #[arg(long, default_value = "k1")]
+    unique_key_id: String,
     /// Print what was made as JSON
     #[arg(long)]
     json: bool,
@@ -36,7 +39,7 @@ pub(super) async fn run(args: &InitArgs) -> Result<(), BppError> {
         file::write(&config_file, 0o600, SAMPLE)?;
     }
     let config = Config::load(&config_file)?;
-    let mut made = complete(&config, is_new)?;
+    let mut made = complete(&config, is_new, &args.unique_key_id)?;
     let store_file = config.store_url().strip_prefix("sqlite:").map(PathBuf::from);
     let store_file = store_file.filter(|path| !path.exists());
     open_store(&config).await?.close().await;
@@ -49,28 +52,30 @@ pub(super) async fn run(args: &InitArgs) -> Result<(), BppError> {
             format!("{}: nothing was missing, and nothing was changed", args.dir.display());
         return Err(BppError::Refused { message });
     }
-    let key = keys::load(&config.signing_key_file())?;
+    let ring = KeyRing::load(&config.keys_file())?;
+    let key = ring.signing();
     if args.json {
         let made = json!({
             "made": made,
             "config": config_file,
             "subscriber_id": config.beckn.subscriber_id,
-            "unique_key_id": config.beckn.unique_key_id,
+            "unique_key_id": key.unique_key_id,
             "uri": config.beckn.uri,
-            "signing_public_key": key.public().to_string(),
+            "signing_public_key": key.signing.public().to_string(),
+            "encr_public_key": key.encryption.public_base64(),
             "subscribers_file": config.subscribers_file(),
         });
         println!("{made}");
         return Ok(());
     }
     if is_new {
-        tell_next(&config_file, &config, &key);
+        tell_next(&config_file, &config, key);
     } else {
         for path in &made {
             println!("Made {}, which was missing.", path.display());
         }
-        if made.contains(&config.signing_key_file()) {
-            println!("Register its public key on the network: {}", key.public());
+        if made.contains(&config.keys_file()) {
+            println!("Register its public key on the network: {}", key.signing.public());
         }
     }
     println!("Keep a copy of {} where nobody else gets at it: without", config.ca_dir().display());
@@ -79,7 +84,7 @@ pub(super) async fn run(args: &InitArgs) -> Result<(), BppError> {
 }
 
 /// Makes what the data folder lacks, and says what that was.
-fn complete(config: &Config, is_new: bool) -> Result<Vec<PathBuf>, BppError> {
+fn complete(config: &Config, is_new: bool, unique_key_id: &str) -> Result<Vec<PathBuf>, BppError> {
     let mut made = Vec::new();
     let data_dir_made = file::make_dir(&config.data_dir, 0o700)?;
     if data_dir_made {
@@ -88,33 +93,34 @@ fn complete(config: &Config, is_new: bool) -> Result<Vec<PathBuf>, BppError> {
         // It will hold the signing key, and riders' names, phones and routes.
         set_mode(&config.data_dir, 0o700)?;
     }
-    for path in [config.signing_key_file(), config.command_key_file()] {
-        if !path.exists() {
-            keys::create(&path)?;
-            made.push(path);
-        }
+    let (keys, command_key) = (config.keys_file(), config.command_key_file());
+    if !keys.exists() {
+        KeyRing::make(unique_key_id, time::now())?.save(&keys)?;
+        made.push(keys);
+    }
+    if !command_key.exists() {
+        key_file::create(&command_key)?;
+        made.push(command_key);
     }
     if !Authorities::exist(&config.ca_dir())? {
         Authorities::create(&config.ca_dir(), time::now())?;
         made.push(config.ca_dir());
     }
-    let subscribers = config.subscribers_file();
-    if !subscribers.exists() {
+    if let Some(subscribers) = config.subscribers_file().filter(|path| !path.exists()) {
         file::write(&subscribers, 0o644, "[]\n")?;
         made.push(subscribers);
     }
     Ok(made)
 }
 
-fn tell_next(config_file: &Path, config: &Config, key: &SecretKey) {
+fn tell_next(config_file: &Path, config: &Config, key: &NetworkKey) {
     println!("Made {}. Next:", config_file.display());
     println!("  1. Set [beckn] uri and subscriber_id, [provider], [item] and [tariff] in it.");
-    println!(
-        "  2. Register this signing public key on the network, as key {}:",
-        config.beckn.unique_key_id
-    );
-    println!("       {}", key.public());
-    println!("  3. Put the subscribers to serve into {}.", config.subscribers_file().display());
+    println!("  2. Register this signing public key on the network, as key {}:", key.unique_key_id);
+    println!("       {}", key.signing.public());
+    if let Some(subscribers) = config.subscribers_file() {
+        println!("  3. Put the subscribers to serve into {}.", subscribers.display());
+    }
     println!(
         "  4. Set [device] hosts to how vehicles reach this machine, and [device] and [enrol] listen"
     );

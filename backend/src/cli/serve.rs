@@ -13,7 +13,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tracing::{error, info};
-use tripline_protocol::signing::KeyId;
 
 use super::{ConfigPath, open_store, start_log};
 use crate::audit::{Audit, writer};
@@ -24,8 +23,11 @@ use crate::enrol::{self, office::Office};
 use crate::error::BppError;
 use crate::http::{self, App};
 use crate::identity::live::{self, Identity};
-use crate::keys;
-use crate::network::subscribers::Subscribers;
+use crate::keys::file as key_file;
+use crate::keys::live::LiveKeys;
+use crate::keys::ring::KeyRing;
+use crate::network::directory::Directory;
+use crate::network::guard::Guard;
 use crate::service::Platform;
 use crate::time;
 
@@ -50,29 +52,28 @@ pub(super) struct ServeArgs {
 pub(super) async fn run(args: &ServeArgs) -> Result<(), BppError> {
     start_log(&args.log)?;
     let config = Config::load(&args.config.config)?;
-    let key = keys::load(&config.signing_key_file())?;
-    let subscribers_file = config.subscribers_file();
-    let subscribers = Subscribers::load(&subscribers_file)
+    let ring = KeyRing::load(&config.keys_file())?;
+    let subscribers_file = config.subscribers_file().unwrap_or_default();
+    let directory = Directory::of_file(&subscribers_file)
         .map_err(|reason| BppError::File { path: subscribers_file, reason })?;
+    let directory = Arc::new(directory);
     let store = open_store(&config).await?;
     let doors = Doors::open(&config).await?;
     let addresses = doors.addresses()?;
 
     let _lock = if store.has_one_backend() { Some(lock(&config.data_dir)?) } else { None };
-    let command_key = keys::load(&config.command_key_file())?;
+    let command_key = key_file::load(&config.command_key_file())?;
     let identity = Identity::load(config.ca_dir(), config.device.hosts.clone(), time::now())?;
     let identity = Arc::new(identity);
     let (audit, entries) = Audit::new();
     let platform = Arc::new(Platform::new(store, config.settings(), command_key, audit));
-    let key_id = KeyId {
-        subscriber_id: platform.settings.identity.subscriber_id.clone(),
-        unique_key_id: Some(config.beckn.unique_key_id.clone()),
-    };
-    let subscribers = Arc::new(subscribers);
-    let poster = Poster::new(key, key_id, Arc::clone(&subscribers), config.callback.timeout_ms)
+    let keys = LiveKeys::new(platform.settings.identity.subscriber_id.clone(), ring);
+    let keys = Arc::new(keys);
+    let guard = Guard::new(config.callback.private_networks.clone());
+    let poster = Poster::new(keys, Arc::clone(&directory), guard, config.callback.timeout_ms)
         .map_err(BppError::Internal)?;
-    info!(subscribers = subscribers.len(), store = %super::without_password(&config.store_url()), "open");
-    let app = Arc::new(App { platform: Arc::clone(&platform), subscribers });
+    info!(store = %super::without_password(&config.store_url()), "open");
+    let app = Arc::new(App { platform: Arc::clone(&platform), directory });
     let router = http::router(app, &config.base_path());
     let office = Arc::new(Office {
         platform: Arc::clone(&platform),

@@ -7,16 +7,17 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
-use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use axum::http::header::WWW_AUTHENTICATE;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use tracing::{error, info, warn};
-use tripline_protocol::signing::{SignatureHeader, challenge, verify};
+use tripline_protocol::signing::challenge;
 
 use super::App;
 use crate::beckn::v0_9::{ack, check_parties, nack, parse};
 use crate::beckn::{Fault, FaultKind};
-use crate::network::subscribers::Subscriber;
+use crate::network::authenticate;
+use crate::network::subscriber::Subscriber;
 use crate::service::{RequestError, ServiceError};
 use crate::time;
 
@@ -37,14 +38,15 @@ pub(super) async fn handle(
             return (rejection.status(), Json(nack(&fault))).into_response();
         }
     };
-    let subscriber = match authenticate(&app, &headers, &body) {
+    let found = authenticate::bap(&app.directory, &headers, &body, time::now()).await;
+    let subscriber = match found.map_err(|error| error.to_string()) {
         Ok(subscriber) => subscriber,
         Err(reason) => {
             warn!(action, reason, "request not authenticated");
             return unauthenticated(&app, reason);
         }
     };
-    match take_in(&app, subscriber, &action, &body).await {
+    match take_in(&app, &subscriber, &action, &body).await {
         Ok(()) => {
             info!(action, subscriber = subscriber.id, "request acknowledged");
             Json(ack()).into_response()
@@ -72,23 +74,6 @@ pub(super) async fn handle(
             (StatusCode::SERVICE_UNAVAILABLE, Json(nack(&fault))).into_response()
         }
     }
-}
-
-/// The subscriber whose signature the request bears.
-fn authenticate<'a>(
-    app: &'a App,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Result<&'a Subscriber, String> {
-    let header = headers.get(AUTHORIZATION).ok_or("the Authorization header is missing")?;
-    let text = header.to_str().map_err(|_| "the Authorization header is not ASCII")?;
-    let header = SignatureHeader::parse(text).map_err(|error| error.to_string())?;
-    let now = time::now();
-    let subscriber =
-        app.subscribers.signer(&header.key_id, now).map_err(|error| error.to_string())?;
-    verify(&header, body, &subscriber.key, now.unix_ms.div_euclid(1000))
-        .map_err(|error| error.to_string())?;
-    Ok(subscriber)
 }
 
 fn unauthenticated(app: &App, reason: String) -> Response {

@@ -12,7 +12,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 
-use crate::network::subscribers::Subscribers;
+use crate::network::directory::Directory;
 use crate::service::Platform;
 
 /// Largest body taken, in bytes. A confirm with long addresses has a tenth of it.
@@ -24,7 +24,7 @@ pub struct App {
     /// The platform.
     pub platform: Arc<Platform>,
     /// Who may ask.
-    pub subscribers: Arc<Subscribers>,
+    pub directory: Arc<Directory>,
 }
 
 /// The routes. `base` is the path of our registered address, without a slash at its end.

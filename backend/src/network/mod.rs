@@ -1,3 +1,11 @@
-//! Who else is on the network: subscribers, their addresses and keys.
+//! Who else is on the network, who speaks, and where nothing of ours may be sent.
 
-pub mod subscribers;
+pub mod subscriber;
+
+pub mod guard;
+pub mod http;
+
+pub mod directory;
+
+pub mod authenticate;
+pub mod standing;

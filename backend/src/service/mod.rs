@@ -11,7 +11,7 @@ mod track;
 
 use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tripline_protocol::id::DeviceId;
 use tripline_protocol::link::settings::DeviceSettings;
 use tripline_protocol::link::up::Live;
@@ -26,6 +26,7 @@ use crate::domain::dispatch::DispatchRules;
 use crate::domain::estimate::RoadModel;
 use crate::domain::live::LiveFleet;
 use crate::metrics::Metrics;
+use crate::network::standing::Standing;
 use crate::store::retry::Contended;
 use crate::store::{Store, StoreError};
 use crate::time;
@@ -96,6 +97,8 @@ pub struct Platform {
     pub sessions: Sessions,
     /// Rung when callbacks were written.
     pub outbox: Notify,
+    /// Whether the network is served, as far as the registry has a say in it.
+    pub standing: watch::Sender<Standing>,
     /// What is counted.
     pub metrics: Metrics,
     /// Seals commands to devices.
@@ -112,6 +115,7 @@ impl Platform {
             settings,
             sessions: Sessions::default(),
             outbox: Notify::new(),
+            standing: watch::Sender::new(Standing::Good),
             metrics: Metrics::default(),
             command_key,
             audit,

@@ -35,7 +35,7 @@ impl Tx {
         at: Timestamp,
     ) -> Result<Seen, StoreError> {
         const INSERT: &str = "INSERT INTO inbox (subscriber_id, action, message_id, digest, \
-             received_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
+             received_at, variant) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
         const SELECT: &str = "SELECT digest FROM inbox \
              WHERE subscriber_id = $1 AND action = $2 AND message_id = $3";
         let rows = on_db!(&mut *self, conn => sqlx::query(INSERT)
@@ -44,6 +44,7 @@ impl Tx {
             .bind(key.message_id.clone())
             .bind(digest.to_vec())
             .bind(at.unix_ms)
+            .bind(Vec::<u8>::new())
             .execute(conn).await?.rows_affected());
         if rows == 1 {
             return Ok(Seen::New);

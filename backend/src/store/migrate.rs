@@ -11,6 +11,7 @@ use super::StoreError;
 const STEPS: &[(i64, &str, &str)] = &[
     (1, "initial", include_str!("../../migrations/0001_initial.sql")),
     (2, "device door", include_str!("../../migrations/0002_device_door.sql")),
+    (3, "network", include_str!("../../migrations/0003_network.sql")),
 ];
 
 pub(super) async fn run<D>(pool: &Pool<D>, bytes_type: &str) -> Result<(), StoreError>

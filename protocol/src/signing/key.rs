@@ -84,3 +84,13 @@ impl fmt::Display for PublicKey {
         f.write_str(&BASE64.encode(self.0.as_bytes()))
     }
 }
+
+/// Base64 as keys and digests are written.
+pub fn encode_base64(bytes: &[u8]) -> String {
+    BASE64.encode(bytes)
+}
+
+/// The bytes of a Base64 text; `None` if it is none.
+pub fn decode_base64(text: &str) -> Option<alloc::vec::Vec<u8>> {
+    BASE64.decode(text).ok()
+}

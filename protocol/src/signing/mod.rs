@@ -15,7 +15,7 @@ use blake2::{Blake2b512, Digest as _};
 use ed25519_dalek::Signer as _;
 
 pub use header::{HeaderError, SignatureHeader};
-pub use key::{KeyError, PublicKey, SecretKey};
+pub use key::{KeyError, PublicKey, SecretKey, decode_base64, encode_base64};
 
 /// How far in the future `created` may lie, in seconds: the clock skew advised for Beckn networks.
 pub const CREATED_SKEW_S_MAX: i64 = 10;

@@ -34,8 +34,6 @@ pub(super) fn write_bpp(
 listen = "{beckn}"
 uri = "http://{beckn}/beckn"
 subscriber_id = "{id}"
-unique_key_id = "k1"
-signing_key_file = "signing.key"
 subscribers_file = "subscribers.json"
 
 [device]
@@ -84,6 +82,7 @@ otp = {otp}
 [callback]
 retry_ms_max = 500
 timeout_ms = 2000
+private_networks = ["127.0.0.0/8"]
 "#,
         id = super::BPP_ID,
         offer_s = plan.offer_s,

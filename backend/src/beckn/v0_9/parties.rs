@@ -1,7 +1,7 @@
 //! Who speaks to whom: the context must name the signer, its registered address, and us.
 
 use crate::beckn::{Fault, FaultKind, Identity, Received};
-use crate::network::subscribers::{Subscriber, normalized_url};
+use crate::network::subscriber::{Subscriber, normalized_url};
 
 /// Checks the parties of a request that `subscriber` signed.
 pub fn check_parties(

@@ -14,7 +14,7 @@ use crate::beckn::{Action, Failure, Fault, Identity, Rendered, Reply};
 use crate::domain::effect::Phase;
 use crate::domain::live::LivePosition;
 use crate::domain::order::Conversation;
-use crate::network::subscribers::normalized_url;
+use crate::network::subscriber::normalized_url;
 
 /// The answer to a request that was stored.
 pub fn ack() -> Value {

@@ -9,7 +9,7 @@ use super::context::Context;
 use super::fields::{fault, place, required, text};
 use crate::beckn::{Action, Fault, FaultKind, Received, Request, Selection};
 use crate::domain::order::{Rider, Route};
-use crate::network::subscribers::normalized_id;
+use crate::network::subscriber::normalized_id;
 
 /// Reads the body of a request that came to `action`.
 pub fn parse(action: &str, body: &[u8]) -> Result<Received, Fault> {

@@ -1,0 +1,43 @@
+-- Trust on the network. Times are Unix milliseconds.
+
+-- A read may be asked again under the same message id: then `variant` is the digest of what is asked. For
+-- what has an effect it is empty, so that one id stands for one request.
+CREATE TABLE inbox_by_variant (
+    subscriber_id TEXT   NOT NULL,
+    action        TEXT   NOT NULL,
+    message_id    TEXT   NOT NULL,
+    variant       BYTES  NOT NULL,
+    digest        BYTES  NOT NULL,
+    received_at   BIGINT NOT NULL,
+    PRIMARY KEY (subscriber_id, action, message_id, variant)
+);
+INSERT INTO inbox_by_variant (subscriber_id, action, message_id, variant, digest, received_at)
+    SELECT subscriber_id, action, message_id, CAST('' AS BYTES), digest, received_at FROM inbox;
+DROP TABLE inbox;
+ALTER TABLE inbox_by_variant RENAME TO inbox;
+CREATE INDEX inbox_received ON inbox (received_at);
+
+-- When a callback was delivered or given up.
+ALTER TABLE callback ADD COLUMN finished_at BIGINT;
+DROP INDEX callback_due;
+-- What is pending is looked for by subscriber, so that one who takes nothing hides nobody's turn.
+CREATE INDEX callback_pending ON callback (subscriber_id, next_attempt_at) WHERE state = 'pending';
+CREATE INDEX callback_finished ON callback (state, finished_at);
+
+-- What the registry last said of a subscriber in a role: its answer's entries, as JSON.
+CREATE TABLE subscriber (
+    subscriber_id TEXT   NOT NULL,
+    role          TEXT   NOT NULL,
+    entries       TEXT   NOT NULL,
+    fetched_at    BIGINT NOT NULL,
+    PRIMARY KEY (subscriber_id, role)
+);
+CREATE INDEX subscriber_fetched ON subscriber (fetched_at);
+
+-- Keys of ours that the registry was asked to take up. Its challenge is answered for a while after, and so
+-- often only.
+CREATE TABLE registration (
+    unique_key_id TEXT   NOT NULL PRIMARY KEY,
+    asked_at      BIGINT NOT NULL,
+    answers       BIGINT NOT NULL
+);

@@ -1,0 +1,7 @@
+//! Our private keys: the one that seals commands to devices ([`file`](mod@file)), and those by which we
+//! are known on the network ([`ring`]).
+
+pub mod encryption;
+pub mod file;
+pub mod live;
+pub mod ring;

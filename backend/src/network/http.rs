@@ -1,0 +1,40 @@
+//! HTTP to others: no proxy, no redirect, answers bounded in time and size.
+
+use std::time::Duration;
+
+use reqwest::{Client, ClientBuilder, Response, redirect};
+
+/// A client that waits `timeout_ms` for a whole answer. Made once and shared.
+pub fn builder(timeout_ms: u64) -> ClientBuilder {
+    let timeout = Duration::from_millis(timeout_ms);
+    Client::builder()
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .timeout(timeout)
+        .connect_timeout(timeout)
+        .user_agent(concat!("tripline-bpp/", env!("CARGO_PKG_VERSION")))
+}
+
+/// An answer's body of at most `len_max` bytes.
+pub async fn read(mut response: Response, len_max: usize) -> Result<Vec<u8>, String> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(without_url)? {
+        body.extend_from_slice(&chunk);
+        if body.len() > len_max {
+            return Err(format!("answered more than {len_max} bytes"));
+        }
+    }
+    Ok(body)
+}
+
+/// An error's words with its causes, and without the URL, which the log has already.
+pub fn without_url(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(inner) = cause {
+        text += &format!(": {inner}");
+        cause = inner.source();
+    }
+    text
+}
