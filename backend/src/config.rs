@@ -336,6 +336,7 @@ impl Config {
         if !matches!(uri.scheme(), "http" | "https") || uri.host().is_none() {
             return Err("beckn.uri must begin with http:// or https:// and a host".into());
         }
+        self.check_registry()?;
         self.check_device()?;
         let ranges = [
             ("dispatch.radius_m", u64::from(self.dispatch.radius_m), 1, 100_000),
@@ -380,6 +381,40 @@ impl Config {
             }
         }
         self.check_tariff()
+    }
+
+    /// One of both says who is on the network: with both, nobody could tell who is believed.
+    fn check_registry(&self) -> Result<(), String> {
+        let text = match (&self.registry.url, &self.beckn.subscribers_file) {
+            (Some(url), None) => url,
+            (None, Some(_)) => return Ok(()),
+            (Some(_), Some(_)) => {
+                return Err(
+                    "registry.url and beckn.subscribers_file are both set: leave out the one \
+                            that is not to say who is on the network"
+                        .into(),
+                );
+            }
+            (None, None) => {
+                return Err(
+                    "nothing says who is on the network: set registry.url or, for a closed \
+                            network, beckn.subscribers_file"
+                        .into(),
+                );
+            }
+        };
+        let url =
+            url::Url::parse(text).map_err(|error| format!("registry.url is no URL: {error}"))?;
+        let bare = url.username().is_empty() && url.password().is_none();
+        let bare = bare && url.query().is_none() && url.fragment().is_none();
+        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() || !bare {
+            return Err(
+                "registry.url must be http:// or https:// with a host and, perhaps, a port and \
+                        a path"
+                    .into(),
+            );
+        }
+        Ok(())
     }
 
     /// What devices are told must be something they can reach.
@@ -580,6 +615,27 @@ mod tests {
             assert!(SAMPLE.contains(from), "{from} is not in the sample");
             let error = load(&SAMPLE.replace(from, to)).expect_err("refused");
             assert!(error.contains(key), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_registry_or_a_file_says_who_is_on_the_network_and_never_both() {
+        let with = |from: &str, to: &str| {
+            assert!(SAMPLE.contains(from), "{from} is not in the sample");
+            load(&SAMPLE.replace(from, to))
+        };
+        let (file, url) = ("subscribers_file =", "# url = \"https://registry.example\"");
+        let error = with(file, "# subscribers_file =").expect_err("refused");
+        assert!(error.contains("registry.url or, for a closed network"), "{error}");
+        let error = with(url, &url[2..]).expect_err("refused");
+        assert!(error.contains("are both set"), "{error}");
+        let alone = SAMPLE.replace(file, "# subscribers_file =");
+        assert!(load(&alone.replace(url, &url[2..])).is_ok());
+        for bad in ["registry", "ftp://registry", "https://me:x@registry", "https://registry/?a=b"]
+        {
+            let error =
+                load(&alone.replace(url, &format!("url = \"{bad}\""))).expect_err("refused");
+            assert!(error.contains("registry.url"), "{bad}: {error}");
         }
     }
 

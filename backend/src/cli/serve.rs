@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tracing::{error, info};
 
-use super::{ConfigPath, open_store, start_log};
+use super::{ConfigPath, open_directory, open_store, start_log};
 use crate::audit::{Audit, writer};
 use crate::callback::{Poster, worker};
 use crate::config::Config;
@@ -26,8 +26,9 @@ use crate::identity::live::{self, Identity};
 use crate::keys::file as key_file;
 use crate::keys::live::LiveKeys;
 use crate::keys::ring::KeyRing;
-use crate::network::directory::Directory;
+use crate::network::directory::Counts;
 use crate::network::guard::Guard;
+use crate::network::self_check::SelfCheck;
 use crate::service::Platform;
 use crate::time;
 
@@ -53,10 +54,6 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), BppError> {
     start_log(&args.log)?;
     let config = Config::load(&args.config.config)?;
     let ring = KeyRing::load(&config.keys_file())?;
-    let subscribers_file = config.subscribers_file().unwrap_or_default();
-    let directory = Directory::of_file(&subscribers_file)
-        .map_err(|reason| BppError::File { path: subscribers_file, reason })?;
-    let directory = Arc::new(directory);
     let store = open_store(&config).await?;
     let doors = Doors::open(&config).await?;
     let addresses = doors.addresses()?;
@@ -69,11 +66,21 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), BppError> {
     let platform = Arc::new(Platform::new(store, config.settings(), command_key, audit));
     let keys = LiveKeys::new(platform.settings.identity.subscriber_id.clone(), ring);
     let keys = Arc::new(keys);
+    let counts = Counts::of(&platform.metrics);
+    let directory = Arc::new(open_directory(&config, &platform.store, counts).await?);
+    let self_check = SelfCheck::new(
+        Arc::clone(&directory),
+        Arc::clone(&keys),
+        platform.settings.identity.uri.clone(),
+        platform.standing.clone(),
+        platform.metrics.network_served.clone(),
+    );
+    let checked_well = self_check.start(time::now()).await?;
     let guard = Guard::new(config.callback.private_networks.clone());
     let poster = Poster::new(keys, Arc::clone(&directory), guard, config.callback.timeout_ms)
         .map_err(BppError::Internal)?;
     info!(store = %super::without_password(&config.store_url()), "open");
-    let app = Arc::new(App { platform: Arc::clone(&platform), directory });
+    let app = Arc::new(App { platform: Arc::clone(&platform), directory: Arc::clone(&directory) });
     let router = http::router(app, &config.base_path());
     let office = Arc::new(Office {
         platform: Arc::clone(&platform),
@@ -87,6 +94,8 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), BppError> {
     let mut tasks = JoinSet::new();
     let (ingest_tx, ingest_rx) = mpsc::channel(ingest::BATCHES_WAITING_MAX);
     tasks.spawn(live::run(Arc::clone(&identity)));
+    tasks.spawn(directory.run());
+    tasks.spawn(self_check.run(checked_well));
     tasks.spawn(ingest::run(Arc::clone(&platform), ingest_rx));
     tasks.spawn(worker::run(Arc::clone(&platform), poster, config.retry_rules()));
     tasks.spawn(dispatch(Arc::clone(&platform)));

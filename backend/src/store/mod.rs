@@ -23,6 +23,7 @@ pub mod retry;
 pub mod set_aside;
 pub mod settings;
 pub mod signal;
+pub mod subscriber;
 pub mod vehicle;
 
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool};
