@@ -93,6 +93,8 @@ pub struct Metrics {
     pub breakers_open: Gauge,
     /// Lookups at the registry, by outcome.
     pub registry_lookups: Family<Reason, Counter>,
+    /// Challenges of the registry, by outcome.
+    pub challenges: Family<Reason, Counter>,
     /// 1 while the registry knows us as we are, or there is none; else 0.
     pub network_served: Gauge,
 }
@@ -129,6 +131,7 @@ impl Default for Metrics {
             callbacks_dead: Gauge::default(),
             breakers_open: Gauge::default(),
             registry_lookups: Family::default(),
+            challenges: Family::default(),
             network_served: Gauge::default(),
             registry: Registry::default(),
         };
@@ -249,6 +252,11 @@ impl Metrics {
             "registry_lookups",
             "Lookups at the registry, by outcome",
             self.registry_lookups.clone(),
+        );
+        to.register(
+            "registry_challenges",
+            "Challenges of the registry, by outcome",
+            self.challenges.clone(),
         );
         to.register(
             "network_served",

@@ -9,3 +9,5 @@ pub mod directory;
 
 pub mod authenticate;
 pub mod standing;
+
+pub mod registration;
