@@ -183,7 +183,10 @@ impl KeyRing {
             return Err(format!("of the keys exactly one must be \"signing\"; {signing} are"));
         }
         if keys.len() > KEYS_MAX {
-            return Err(format!("there are {} keys; {KEYS_MAX} may be beside each other", keys.len()));
+            return Err(format!(
+                "there are {} keys; {KEYS_MAX} may be beside each other",
+                keys.len()
+            ));
         }
         if let [first, second] = keys.as_slice()
             && first.unique_key_id == second.unique_key_id

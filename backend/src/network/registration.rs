@@ -183,7 +183,8 @@ impl Registrar {
     }
 
     fn body(&self, key: &NetworkKey, now: Timestamp) -> Result<Vec<u8>, RegistrationError> {
-        let internal = |error: &dyn std::fmt::Display| RegistrationError::Internal(error.to_string());
+        let internal =
+            |error: &dyn std::fmt::Display| RegistrationError::Internal(error.to_string());
         let nonce: [u8; 16] = chance::bytes().map_err(|error| internal(&error))?;
         let body = Subscribe {
             subscriber_id: &self.identity.subscriber_id,
@@ -215,10 +216,9 @@ async fn judge(response: Response) -> Result<SubscriptionStatus, RegistrationErr
     let body = read(response, ANSWER_LEN_MAX).await.map_err(RegistrationError::Unreachable)?;
     let answer = serde_json::from_slice::<Answer>(&body).ok();
     let known = answer.and_then(|answer| SubscriptionStatus::from_code(&answer.status));
-    known.filter(|_| status.is_success()).ok_or_else(|| RegistrationError::Refused {
-        status: status.as_u16(),
-        words: words(&body),
-    })
+    known
+        .filter(|_| status.is_success())
+        .ok_or_else(|| RegistrationError::Refused { status: status.as_u16(), words: words(&body) })
 }
 
 /// What a registry said, for an operator's terminal: shortened, and nothing that a terminal obeys.

@@ -55,7 +55,8 @@ impl Tx {
         let (from, to) = window(now);
         Ok(on_db!(self, conn => sqlx::query(SQL)
             .bind(unique_key_id.to_owned()).bind(from).bind(to).bind(i64::from(ANSWERS_MAX))
-            .execute(conn).await?.rows_affected()) == 1)
+            .execute(conn).await?.rows_affected())
+            == 1)
     }
 }
 
