@@ -1,8 +1,9 @@
 //! Our keys on the network: the ring and its file, registration with a registry and its challenge, and a
 //! whole rotation, on both databases.
 
+#[expect(dead_code, reason = "other tests need more of it")]
 mod both;
-mod registry;
+mod challenger;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -31,7 +32,7 @@ use tripline_protocol::signing::{SecretKey, SignatureHeader, decode_base64, sign
 use tripline_protocol::unit::Timestamp;
 
 use both::on_both;
-use registry::Registry;
+use challenger::Registry;
 
 /// Longest wait for something that happens within seconds.
 const PATIENCE: Duration = Duration::from_mins(1);
