@@ -22,6 +22,10 @@ use crate::store::{Store, StoreError};
 /// How long the registry is told that a key holds, from when it is asked, in ms: a year.
 pub const KEY_LIFE_MS: i64 = 365 * 86_400_000;
 
+/// How long before it was made the registry is told that a key holds, in ms: peers whose clocks are behind
+/// ours take what it signs from the first.
+const BACKDATED_MS: i64 = 60_000;
+
 /// How long the signature of the request holds, in s.
 const SIGNATURE_S: i64 = 60;
 
@@ -196,7 +200,7 @@ impl Registrar {
             unique_key_id: &key.unique_key_id,
             signing_public_key: key.signing.public().to_string(),
             encr_public_key: key.encryption.public_base64(),
-            valid_from: date_time(key.made_at)?,
+            valid_from: date_time(key.made_at.plus_ms(-BACKDATED_MS))?,
             valid_until: date_time(now.plus_ms(KEY_LIFE_MS))?,
             nonce: encode_base64(&nonce),
         };
