@@ -15,6 +15,7 @@ use crate::domain::catalog;
 use crate::domain::dispatch::DispatchRules;
 use crate::domain::estimate::RoadModel;
 use crate::error::BppError;
+use crate::keys::encryption::{EncryptionKeyError, RegistryPublicKey};
 use crate::network::subscriber::{normalized_id, normalized_url};
 use crate::service::Settings;
 use crate::settings::SettingTables;
@@ -338,6 +339,7 @@ impl Config {
         }
         self.check_registry()?;
         self.check_device()?;
+        self.registry_key().map_err(|error| format!("registry.encryption_public_key: {error}"))?;
         let ranges = [
             ("dispatch.radius_m", u64::from(self.dispatch.radius_m), 1, 100_000),
             ("dispatch.offer_s", u64::from(self.dispatch.offer_s), 1, 3_600),
@@ -470,6 +472,11 @@ impl Config {
     /// The file of the keys by which the network knows us.
     pub fn keys_file(&self) -> PathBuf {
         self.data_dir.join(&self.beckn.keys_file)
+    }
+
+    /// The registry's public encryption key, if it is set.
+    pub fn registry_key(&self) -> Result<Option<RegistryPublicKey>, EncryptionKeyError> {
+        self.registry.encryption_public_key.as_deref().map(str::parse).transpose()
     }
 
     /// The file of the key that seals commands to devices.
@@ -637,6 +644,22 @@ mod tests {
                 load(&alone.replace(url, &format!("url = \"{bad}\""))).expect_err("refused");
             assert!(error.contains("registry.url"), "{bad}: {error}");
         }
+    }
+
+    #[test]
+    fn a_registrys_encryption_key_is_one_or_named_as_none() {
+        let with = |key: &str| {
+            let shown = "# encryption_public_key = \"...\"";
+            assert!(SAMPLE.contains(shown));
+            load(&SAMPLE.replace(shown, &format!("encryption_public_key = \"{key}\"")))
+        };
+        let key = crate::keys::encryption::EncryptionKey::from_bytes([1; 32]);
+        for form in [key.public_base64(), key.public_der_base64()] {
+            let config = with(&form).expect("it loads");
+            assert_eq!(config.registry_key(), Ok(key.public_base64().parse().ok()));
+        }
+        let error = with("...").expect_err("refused");
+        assert!(error.contains("registry.encryption_public_key: a public"), "{error}");
     }
 
     #[test]

@@ -95,6 +95,8 @@ pub struct Metrics {
     pub registry_lookups: Family<Reason, Counter>,
     /// Entries of its answers that were left out, by reason.
     pub registry_entries_refused: Family<Reason, Counter>,
+    /// Challenges of the registry, by outcome.
+    pub challenges: Family<Reason, Counter>,
     /// 1 while the registry knows us as we are, or there is none; else 0.
     pub network_served: Gauge,
 }
@@ -132,6 +134,7 @@ impl Default for Metrics {
             breakers_open: Gauge::default(),
             registry_lookups: Family::default(),
             registry_entries_refused: Family::default(),
+            challenges: Family::default(),
             network_served: Gauge::default(),
             registry: Registry::default(),
         };
@@ -257,6 +260,11 @@ impl Metrics {
             "registry_entries_refused",
             "Entries of the registry's answers that were left out",
             self.registry_entries_refused.clone(),
+        );
+        to.register(
+            "registry_challenges",
+            "Challenges of the registry, by outcome",
+            self.challenges.clone(),
         );
         to.register(
             "network_served",

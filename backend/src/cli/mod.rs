@@ -5,6 +5,7 @@ mod opened;
 mod audit;
 mod ca;
 mod init;
+mod key;
 mod serve;
 mod subscriber;
 mod vehicle;
@@ -61,6 +62,9 @@ enum Command {
     /// The device CA, which signs the certificates of devices
     #[command(subcommand)]
     Ca(ca::CaCommand),
+    /// Our keys on the network: show, register, rotate
+    #[command(subcommand)]
+    Key(key::KeyCommand),
     /// What was written down: enrolments, revocations, who was turned away and why; newest last
     Audit(audit::AuditArgs),
 }
@@ -88,6 +92,7 @@ impl Cli {
             Command::Vehicle(command) => runtime.block_on(vehicle::run(command)),
             Command::Subscriber(command) => runtime.block_on(subscriber::run(command)),
             Command::Ca(command) => runtime.block_on(ca::run(command)),
+            Command::Key(command) => runtime.block_on(key::run(command)),
             Command::Audit(args) => runtime.block_on(audit::run(args)),
         }
     }

@@ -21,11 +21,13 @@ use crate::config::Config;
 use crate::device::{ingest, listener};
 use crate::enrol::{self, office::Office};
 use crate::error::BppError;
+use crate::http::on_subscribe::{self, ChallengeDesk};
 use crate::http::{self, App};
 use crate::identity::live::{self, Identity};
-use crate::keys::file as key_file;
 use crate::keys::live::LiveKeys;
 use crate::keys::ring::KeyRing;
+use crate::keys::rotation::{self, Rotation};
+use crate::keys::{self, file as key_file};
 use crate::network::directory::Counts;
 use crate::network::guard::Guard;
 use crate::network::self_check::SelfCheck;
@@ -77,11 +79,24 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), BppError> {
     );
     let checked_well = self_check.start(time::now()).await?;
     let guard = Guard::new(config.callback.private_networks.clone());
-    let poster = Poster::new(keys, Arc::clone(&directory), guard, config.callback.timeout_ms)
-        .map_err(BppError::Internal)?;
+    let rotation = Rotation {
+        keys: Arc::clone(&keys),
+        path: config.keys_file(),
+        directory: Arc::clone(&directory),
+        url: platform.settings.identity.uri.clone(),
+    };
+    let desk = ChallengeDesk {
+        platform: Arc::clone(&platform),
+        keys: Arc::clone(&keys),
+        registry: config.registry_key().map_err(|e| BppError::Internal(e.to_string()))?,
+    };
+    let poster =
+        Poster::new(Arc::clone(&keys), Arc::clone(&directory), guard, config.callback.timeout_ms)
+            .map_err(BppError::Internal)?;
     info!(store = %super::without_password(&config.store_url()), "open");
     let app = Arc::new(App { platform: Arc::clone(&platform), directory: Arc::clone(&directory) });
-    let router = http::router(app, &config.base_path());
+    let base = config.base_path();
+    let router = http::router(app, &base).merge(on_subscribe::router(desk, &base));
     let office = Arc::new(Office {
         platform: Arc::clone(&platform),
         identity: Arc::clone(&identity),
@@ -96,6 +111,8 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), BppError> {
     tasks.spawn(live::run(Arc::clone(&identity)));
     tasks.spawn(directory.run());
     tasks.spawn(self_check.run(checked_well));
+    tasks.spawn(keys::live::run(keys, config.keys_file()));
+    tasks.spawn(rotation.run(Duration::from_millis(rotation::LOOK_MS)));
     tasks.spawn(ingest::run(Arc::clone(&platform), ingest_rx));
     tasks.spawn(worker::run(Arc::clone(&platform), poster, config.retry_rules()));
     tasks.spawn(dispatch(Arc::clone(&platform)));

@@ -10,3 +10,5 @@ pub mod directory;
 pub mod authenticate;
 pub mod self_check;
 pub mod standing;
+
+pub mod registration;

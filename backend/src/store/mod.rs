@@ -19,6 +19,7 @@ pub mod inbox;
 pub mod lane;
 pub mod order;
 pub mod presence;
+pub mod registration;
 pub mod retry;
 pub mod set_aside;
 pub mod settings;
