@@ -4,6 +4,7 @@ mod opened;
 
 mod audit;
 mod ca;
+mod callback;
 mod init;
 mod serve;
 mod vehicle;
@@ -55,6 +56,9 @@ enum Command {
     /// The device CA, which signs the certificates of devices
     #[command(subcommand)]
     Ca(ca::CaCommand),
+    /// What subscribers are told: what waits, what was given up; look at it, try it once more
+    #[command(subcommand)]
+    Callback(callback::CallbackCommand),
     /// What was written down: enrolments, revocations, who was turned away and why; newest last
     Audit(audit::AuditArgs),
 }
@@ -81,6 +85,7 @@ impl Cli {
             Command::Serve(args) => runtime.block_on(serve::run(&args)),
             Command::Vehicle(command) => runtime.block_on(vehicle::run(command)),
             Command::Ca(command) => runtime.block_on(ca::run(command)),
+            Command::Callback(command) => runtime.block_on(callback::run(command)),
             Command::Audit(args) => runtime.block_on(audit::run(args)),
         }
     }
