@@ -1,6 +1,6 @@
 //! `bpp.toml`: commented TOML, every key overridable from the environment, unknown keys refused.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
@@ -340,6 +340,7 @@ impl Config {
         self.check_registry()?;
         self.check_device()?;
         self.registry_key().map_err(|error| format!("registry.encryption_public_key: {error}"))?;
+        self.check_private_networks()?;
         let ranges = [
             ("dispatch.radius_m", u64::from(self.dispatch.radius_m), 1, 100_000),
             ("dispatch.offer_s", u64::from(self.dispatch.offer_s), 1, 3_600),
@@ -437,6 +438,28 @@ impl Config {
             return Err("enrol.url must be https:// with a host and, perhaps, a port".into());
         }
         Ok(())
+    }
+
+    /// Whoever may enter what he likes into a registry could have us send into our own networks.
+    fn check_private_networks(&self) -> Result<(), String> {
+        let networks = &self.callback.private_networks;
+        let Some(registry) = self.registry.url.as_deref().filter(|_| !networks.is_empty()) else {
+            return Ok(());
+        };
+        let url = url::Url::parse(registry)
+            .map_err(|error| format!("registry.url is no URL: {error}"))?;
+        let address = match url.host() {
+            Some(url::Host::Ipv4(address)) => Some(IpAddr::from(address)),
+            Some(url::Host::Ipv6(address)) => Some(IpAddr::from(address)),
+            Some(url::Host::Domain(_)) | None => None,
+        };
+        if address.is_some_and(|address| networks.iter().any(|network| network.contains(&address)))
+        {
+            return Ok(());
+        }
+        Err("callback.private_networks is for subscribers of a file, or of a registry whose url is an \
+             address within these networks: anybody may have made the entries of another one"
+            .into())
     }
 
     fn check_tariff(&self) -> Result<(), String> {
@@ -643,6 +666,26 @@ mod tests {
             let error =
                 load(&alone.replace(url, &format!("url = \"{bad}\""))).expect_err("refused");
             assert!(error.contains("registry.url"), "{bad}: {error}");
+        }
+    }
+
+    #[test]
+    fn private_networks_are_not_let_through_on_the_word_of_a_registry_elsewhere() {
+        let with = |url: &str, networks: &str| {
+            let text = SAMPLE.replace("subscribers_file = \"subscribers.json\"\n", "");
+            let url_at = "# url = \"https://registry.example\"";
+            assert!(text.contains(url_at) && text.contains("private_networks = []"));
+            let text = text.replace(url_at, &format!("url = \"{url}\""));
+            load(&text.replace("private_networks = []", &format!("private_networks = {networks}")))
+        };
+        let local = r#"["127.0.0.0/8", "fd00::/8"]"#;
+        for url in ["http://127.0.0.1:5000", "http://127.1/", "http://[fd00::5]/registry"] {
+            with(url, local).expect(url);
+        }
+        for url in ["https://registry.example", "http://localhost:5000", "http://10.0.0.1"] {
+            let error = with(url, local).expect_err(url);
+            assert!(error.contains("callback.private_networks"), "{error}");
+            with(url, "[]").expect(url);
         }
     }
 

@@ -4,6 +4,7 @@ mod opened;
 
 mod audit;
 mod ca;
+mod callback;
 mod init;
 mod key;
 mod serve;
@@ -65,6 +66,9 @@ enum Command {
     /// Our keys on the network: show, register, rotate
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// What subscribers are told: what waits, what was given up; look at it, try it once more
+    #[command(subcommand)]
+    Callback(callback::CallbackCommand),
     /// What was written down: enrolments, revocations, who was turned away and why; newest last
     Audit(audit::AuditArgs),
 }
@@ -93,6 +97,7 @@ impl Cli {
             Command::Subscriber(command) => runtime.block_on(subscriber::run(command)),
             Command::Ca(command) => runtime.block_on(ca::run(command)),
             Command::Key(command) => runtime.block_on(key::run(command)),
+            Command::Callback(command) => runtime.block_on(callback::run(command)),
             Command::Audit(args) => runtime.block_on(audit::run(args)),
         }
     }
