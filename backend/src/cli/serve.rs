@@ -29,6 +29,7 @@ use crate::keys::ring::KeyRing;
 use crate::network::directory::Directory;
 use crate::network::guard::Guard;
 use crate::service::Platform;
+use crate::service::intake::{self, Intake};
 use crate::time;
 
 /// How often orders that wait for a driver are looked at, in ms.
@@ -70,11 +71,13 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), BppError> {
     let keys = LiveKeys::new(platform.settings.identity.subscriber_id.clone(), ring);
     let keys = Arc::new(keys);
     let guard = Guard::new(config.callback.private_networks.clone());
-    let poster = Poster::new(keys, Arc::clone(&directory), guard, config.callback.timeout_ms)
+    let poster = Poster::new(keys, Arc::clone(&directory), guard.clone(), config.callback.timeout_ms)
         .map_err(BppError::Internal)?;
     info!(store = %super::without_password(&config.store_url()), "open");
-    let app = Arc::new(App { platform: Arc::clone(&platform), directory });
-    let router = http::router(app, &config.base_path());
+    let (intake, waiting) = Intake::new();
+    let rules = config.request_rules();
+    let app = App::new(Arc::clone(&platform), directory, guard, intake, rules);
+    let router = http::router(Arc::new(app), &config.base_path());
     let office = Arc::new(Office {
         platform: Arc::clone(&platform),
         identity: Arc::clone(&identity),
@@ -90,6 +93,8 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), BppError> {
     tasks.spawn(ingest::run(Arc::clone(&platform), ingest_rx));
     tasks.spawn(worker::run(Arc::clone(&platform), poster, config.retry_rules()));
     tasks.spawn(dispatch(Arc::clone(&platform)));
+    tasks.spawn(intake::run(Arc::clone(&platform), waiting));
+    tasks.spawn(intake::forget(Arc::clone(&platform)));
     let (limits, device_tls) = (listener::limits(&config.device), identity.device_tls());
     tasks.spawn(listener::run(doors.device, limits, device_tls, Arc::clone(&platform), ingest_tx));
     let enrol_limits = enrol::listener::limits(&config.device);

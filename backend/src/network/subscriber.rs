@@ -85,24 +85,28 @@ pub enum UnknownSubscriber {
     Inactive,
 }
 
-/// The entry that signs with this key, of `entries` of one subscriber in one role, if it holds now. There
-/// may be several: other domains, renewed keys.
-pub fn signer<'e>(
+/// The entries that may have signed with this key, of `entries` of one subscriber in one role: those that
+/// hold now and do not name another key. There may be several where either side names none, and while
+/// the subscriber changes from one key to the next; the signature holds under one of them, or under none.
+pub fn signers<'e>(
     entries: &'e [Subscriber],
     key_id: &KeyId,
     now: Timestamp,
-) -> Result<&'e Subscriber, UnknownSubscriber> {
+) -> Result<Vec<&'e Subscriber>, UnknownSubscriber> {
     let with_key = |entry: &&Subscriber| match (&entry.unique_key_id, &key_id.unique_key_id) {
-        (Some(ours), Some(theirs)) => ours == theirs,
+        (Some(theirs), Some(named)) => theirs == named,
         // Either side knows one key only.
         (None, _) | (_, None) => true,
     };
-    let found = entries.iter().filter(with_key).find(|entry| entry.is_active(now));
-    found.ok_or_else(|| match (entries.first(), entries.iter().find(with_key)) {
-        (None, _) => UnknownSubscriber::Stranger,
-        (Some(_), None) => UnknownSubscriber::Key,
-        (Some(_), Some(_)) => UnknownSubscriber::Inactive,
-    })
+    let named: Vec<_> = entries.iter().filter(with_key).collect();
+    if entries.is_empty() {
+        return Err(UnknownSubscriber::Stranger);
+    }
+    if named.is_empty() {
+        return Err(UnknownSubscriber::Key);
+    }
+    let holding: Vec<_> = named.into_iter().filter(|entry| entry.is_active(now)).collect();
+    if holding.is_empty() { Err(UnknownSubscriber::Inactive) } else { Ok(holding) }
 }
 
 /// Whether one of these entries of a subscriber has it live at this URL now: nothing is sent anywhere else.
@@ -190,7 +194,7 @@ mod tests {
 
     fn find(more: &str, key: Option<&str>) -> Result<String, UnknownSubscriber> {
         let subscribers = parse_entries(&entry(more)).expect("parses");
-        signer(&subscribers, &key_id(key), NOW).map(|subscriber| subscriber.url.clone())
+        signers(&subscribers, &key_id(key), NOW).map(|found| found[0].url.clone())
     }
 
     #[test]
@@ -202,7 +206,7 @@ mod tests {
         assert_eq!(find(expired, Some("k1")), Err(UnknownSubscriber::Inactive));
         let left = r#","status":"UNSUBSCRIBED""#;
         assert_eq!(find(left, Some("k1")), Err(UnknownSubscriber::Inactive));
-        assert_eq!(signer(&[], &key_id(None), NOW).err(), Some(UnknownSubscriber::Stranger));
+        assert_eq!(signers(&[], &key_id(None), NOW).err(), Some(UnknownSubscriber::Stranger));
     }
 
     #[test]
@@ -210,7 +214,7 @@ mod tests {
         let first = entry(r#","status":"EXPIRED""#);
         let all = [&first[1..first.len() - 1], &entry("")[1..]].join(",");
         let subscribers = parse_entries(&format!("[{all}")).expect("parses");
-        assert!(signer(&subscribers, &key_id(Some("k1")), NOW).is_ok());
+        assert!(signers(&subscribers, &key_id(Some("k1")), NOW).is_ok());
         assert!(vouch_for(&subscribers, "https://bap.example/v1/on_status", NOW));
         for url in
             ["https://bap.example/v1", "https://bap.example/v10/x", "https://other/on_status"]

@@ -6,6 +6,7 @@
 pub mod codes;
 
 mod context;
+mod duration;
 mod fields;
 
 mod parties;
@@ -16,6 +17,6 @@ mod order;
 mod reply;
 
 pub use context::Context;
-pub use parties::check_parties;
+pub use parties::{Mismatch, check_parties};
 pub use reply::{ack, is_nack, nack, render};
-pub use request::parse;
+pub use request::{located, parse};
