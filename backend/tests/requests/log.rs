@@ -46,7 +46,7 @@ fn asks(item: &str) -> Vec<Ask> {
     vec![
         with("m-good"),
         changed(|ask| ask.life_s = 0),
-        changed(|ask| ask.raw = Some(ask.bytes()[..700].to_vec())),
+        changed(|ask| ask.raw = Some(ask.bytes()[..600].to_vec())),
         changed(|ask| ask.body["message"]["order"]["items"][0]["id"] = json!(PHONE)),
         changed(|ask| ask.body["message"]["order"]["fulfillment"]["id"] = json!(OTP)),
         changed(|ask| ask.body["message"]["order"]["id"] = json!(OTP)),
