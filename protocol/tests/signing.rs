@@ -3,8 +3,8 @@
 
 use proptest::prelude::*;
 use tripline_protocol::signing::{
-    HeaderError, KeyId, PublicKey, SIGNATURE_LIFE_S_MAX, SecretKey, SignatureError, SignatureHeader,
-    sign, verify,
+    HeaderError, KeyId, PublicKey, SIGNATURE_LIFE_S_MAX, SecretKey, SignatureError,
+    SignatureHeader, sign, verify,
 };
 
 const BODY: &[u8] = br#"{"context":{"action":"search"}}"#;
@@ -114,11 +114,7 @@ fn refusals() -> Vec<(&'static str, &'static str, HeaderError)> {
         ("created=\"1", "created=\"01", value("created", seconds)),
         ("created=\"1", "created=\" 1", value("created", seconds)),
         ("created=\"1", "created=\"99999999999999999991", value("created", seconds)),
-        (
-            " digest\"",
-            " digest host\"",
-            value("headers", "must be \"(created) (expires) digest\""),
-        ),
+        (" digest\"", " digest host\"", value("headers", "must be \"(created) (expires) digest\"")),
         ("signature=\"", "signature=\"AAAA", value("signature", "must be the Base64 of 64 bytes")),
         ("==\"", "\"", value("signature", "must be the Base64 of 64 bytes")),
         ("==\"", "==\"x", Syntax),
@@ -145,12 +141,17 @@ fn a_header_that_is_not_exactly_one_signature_is_refused_by_name() {
 
 #[test]
 fn a_key_is_named_in_one_to_three_parts() {
-    for (text, unique_key_id) in
-        [("bpp.example", None), ("bpp.example|ed25519", None), ("bpp.example|k1|ed25519", Some("k1"))]
-    {
+    for (text, unique_key_id) in [
+        ("bpp.example", None),
+        ("bpp.example|ed25519", None),
+        ("bpp.example|k1|ed25519", Some("k1")),
+    ] {
         let header = signed().replace("bpp.example|k1|ed25519", text);
         let found = SignatureHeader::parse(&header).expect("parses").key_id;
-        assert_eq!((&*found.subscriber_id, found.unique_key_id.as_deref()), ("bpp.example", unique_key_id));
+        assert_eq!(
+            (&*found.subscriber_id, found.unique_key_id.as_deref()),
+            ("bpp.example", unique_key_id)
+        );
     }
 }
 

@@ -98,7 +98,8 @@ impl Reading {
 
     /// The path of a key in the object that is read.
     fn path_of(&self, key: &str) -> String {
-        let mut path = self.path.borrow().iter().fold(String::new(), |path, part| path + part + ".");
+        let mut path =
+            self.path.borrow().iter().fold(String::new(), |path, part| path + part + ".");
         path += key;
         while path.len() > PATH_LEN_MAX {
             path.pop();
@@ -256,9 +257,26 @@ mod tests {
         assert_eq!(parse(b"{\"a\":\"\xff\"}"), Err(JsonFault::NotUtf8 { at: 6 }));
         assert_eq!(parse(b"{\"a\":\"\xed\xa0\x80\"}"), Err(JsonFault::NotUtf8 { at: 6 }));
         for text in [
-            "{", "{} {}", "{}x", "{a:1}", "{'a':1}", "[1,]", "{\"a\":1,}", "nul", "NaN", "01", "+1",
-            "1e999", ".5", "\"\\ud800\"", "\"\\ud800\\u0041\"", "\"\\udc00\"", "\"\n\"", "\"\\x\"",
-            "// a\n{}", "\u{a0}{}",
+            "{",
+            "{} {}",
+            "{}x",
+            "{a:1}",
+            "{'a':1}",
+            "[1,]",
+            "{\"a\":1,}",
+            "nul",
+            "NaN",
+            "01",
+            "+1",
+            "1e999",
+            ".5",
+            "\"\\ud800\"",
+            "\"\\ud800\\u0041\"",
+            "\"\\udc00\"",
+            "\"\n\"",
+            "\"\\x\"",
+            "// a\n{}",
+            "\u{a0}{}",
         ] {
             let fault = parse(text.as_bytes()).expect_err(text);
             assert!(matches!(fault, JsonFault::Syntax { .. }), "{text}: {fault}");

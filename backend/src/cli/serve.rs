@@ -71,8 +71,9 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), BppError> {
     let keys = LiveKeys::new(platform.settings.identity.subscriber_id.clone(), ring);
     let keys = Arc::new(keys);
     let guard = Guard::new(config.callback.private_networks.clone());
-    let poster = Poster::new(keys, Arc::clone(&directory), guard.clone(), config.callback.timeout_ms)
-        .map_err(BppError::Internal)?;
+    let poster =
+        Poster::new(keys, Arc::clone(&directory), guard.clone(), config.callback.timeout_ms)
+            .map_err(BppError::Internal)?;
     info!(store = %super::without_password(&config.store_url()), "open");
     let (intake, waiting) = Intake::new();
     let rules = config.request_rules();

@@ -62,12 +62,7 @@ fn known_path(fault: &Fault) -> Option<&str> {
     fault.path.as_deref().filter(|_| fault.kind != FaultKind::Json)
 }
 
-async fn take_in(
-    app: &App,
-    peer: IpAddr,
-    action: &str,
-    request: Request,
-) -> Result<(), Fault> {
+async fn take_in(app: &App, peer: IpAddr, action: &str, request: Request) -> Result<(), Fault> {
     let (head, stream) = request.into_parts();
     app.gate.count_address(peer, &head.headers)?;
     if let Some(reason) = app.platform.standing.borrow().refusal() {

@@ -32,9 +32,11 @@ pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Fault
 
 /// What can be told before a byte of the body is there.
 fn check_head(headers: &HeaderMap) -> Result<(), Fault> {
-    let identity = |value: &axum::http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
+    let identity =
+        |value: &axum::http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
     if !headers.get_all(CONTENT_ENCODING).iter().all(identity) {
-        let message = "an encoded body is not taken: what is signed are the bytes of the JSON itself";
+        let message =
+            "an encoded body is not taken: what is signed are the bytes of the JSON itself";
         return Err(Fault::new(FaultKind::Encoding, message));
     }
     let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());

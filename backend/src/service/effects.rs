@@ -154,8 +154,7 @@ pub(super) fn new_callback(
     answer_until: Timestamp,
     at: Timestamp,
 ) -> NewCallback {
-    let expires_at =
-        if rendered.of_booking { at.plus_ms(BOOKING_TRIED_MS) } else { answer_until };
+    let expires_at = if rendered.of_booking { at.plus_ms(BOOKING_TRIED_MS) } else { answer_until };
     NewCallback {
         order_key,
         sequence,
@@ -174,7 +173,8 @@ mod tests {
     #[test]
     fn an_answer_is_tried_while_somebody_waits_and_within_bounds() {
         let now = Timestamp::from_unix_ms(1_800_000_000_000);
-        let tried_ms = |sent_ms: i64, ttl_ms| answer_until(now.plus_ms(sent_ms), ttl_ms, now).since_ms(now);
+        let tried_ms =
+            |sent_ms: i64, ttl_ms| answer_until(now.plus_ms(sent_ms), ttl_ms, now).since_ms(now);
         assert_eq!(tried_ms(-5_000, Some(30_000)), 25_000);
         assert_eq!(tried_ms(0, None), ANSWER_TRIED_MS);
         assert_eq!(tried_ms(60_000, Some(30_000)), 30_000, "a clock ahead gives no more");

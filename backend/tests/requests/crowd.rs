@@ -38,7 +38,8 @@ async fn an_address_that_sends_too_much_is_told_so_and_no_other_is() {
     // Not even a signature is looked at.
     let mut ask = Ask::search("m");
     (ask.header, ask.more) = (|_| None, of("198.51.100.1, 198.51.100.1"));
-    let statuses: Vec<_> = [world.send(&ask).await, world.send(&ask).await].map(|a| a.status).into();
+    let statuses: Vec<_> =
+        [world.send(&ask).await, world.send(&ask).await].map(|a| a.status).into();
     assert!(statuses.contains(&429), "{statuses:?}");
     let mut ask = Ask::search("other");
     ask.more = of("198.51.100.1, 198.51.100.2");

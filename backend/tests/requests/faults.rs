@@ -81,7 +81,11 @@ const SIGNERS: &[Row] = &[
         UNSIGNED,
     ),
     ("a BAP as gateway", |ask| gateway(ask, "x-gateway-authorization", OTHER_BAP), UNSIGNED),
-    ("a gateway's nonsense", |ask| ask.more.push(("x-gateway-authorization", "x".into())), UNSIGNED),
+    (
+        "a gateway's nonsense",
+        |ask| ask.more.push(("x-gateway-authorization", "x".into())),
+        UNSIGNED,
+    ),
     (
         "a gateway alone",
         |ask| {
@@ -95,7 +99,11 @@ const SIGNERS: &[Row] = &[
 const CONTEXTS: &[Row] = &[
     ("an id with scheme and slash", |ask| set(ask, "bap_id", "https://bap.example/"), ACK),
     ("an address with a slash", |ask| set(ask, "bap_uri", &format!("{}/", uri_of(BAP))), ACK),
-    ("another address", |ask| set(ask, "bap_uri", "http://127.0.0.1:9/x"), (200, "context.bap_uri")),
+    (
+        "another address",
+        |ask| set(ask, "bap_uri", "http://127.0.0.1:9/x"),
+        (200, "context.bap_uri"),
+    ),
     ("no address", |ask| set(ask, "bap_uri", ""), (200, "context.bap_uri")),
     ("our id with scheme", |ask| set(ask, "bpp_id", &format!("https://{BPP}/")), ACK),
     ("another platform", |ask| set(ask, "bpp_id", "other.bpp"), (200, "context.bpp_id")),
@@ -105,8 +113,16 @@ const CONTEXTS: &[Row] = &[
     ("a later version", |ask| set(ask, "core_version", "1.1.0"), (200, "context.core_version")),
     ("no message id", |ask| set(ask, "message_id", ""), (200, "context.message_id")),
     ("no time", |ask| set(ask, "timestamp", ""), (200, "context.timestamp")),
-    ("a time of no zone", |ask| set(ask, "timestamp", "2026-01-01T00:00:00"), (200, "context.timestamp")),
-    ("a number for a time", |ask| ask.body["context"]["timestamp"] = json!(1), (200, "context.timestamp")),
+    (
+        "a time of no zone",
+        |ask| set(ask, "timestamp", "2026-01-01T00:00:00"),
+        (200, "context.timestamp"),
+    ),
+    (
+        "a number for a time",
+        |ask| ask.body["context"]["timestamp"] = json!(1),
+        (200, "context.timestamp"),
+    ),
     ("a time with an offset", |ask| set(ask, "timestamp", "2099-01-01T00:00:00+05:30"), ACK),
     ("stale", |ask| set(ask, "timestamp", &at(-60)), (200, "context.timestamp")),
     ("as late as clocks are apart", |ask| set(ask, "timestamp", &at(-35)), ACK),
@@ -121,9 +137,17 @@ const CONTEXTS: &[Row] = &[
 ];
 
 const BODIES: &[Row] = &[
-    ("a key twice", |ask| spoilt(ask, "\"country\":", "\"city\":\"x\",\"country\":"), (400, "context.city")),
+    (
+        "a key twice",
+        |ask| spoilt(ask, "\"country\":", "\"city\":\"x\",\"country\":"),
+        (400, "context.city"),
+    ),
     ("a byte order mark", |ask| spoilt(ask, "{\"context", "\u{feff}{\"context"), (400, "30000")),
-    ("something behind it", |ask| ask.raw = Some([&ask.bytes()[..], b"{}"].concat()), (400, "30000")),
+    (
+        "something behind it",
+        |ask| ask.raw = Some([&ask.bytes()[..], b"{}"].concat()),
+        (400, "30000"),
+    ),
     ("half of it", |ask| ask.raw = Some(ask.bytes()[..99].to_vec()), (400, "30000")),
     ("half a character", |ask| spoilt(ask, "std:080", "\\ud83d"), (400, "30000")),
     ("no UTF-8", |ask| ask.raw = Some(b"{\"context\":\"\xff\"}".to_vec()), (400, "30000")),
@@ -131,7 +155,11 @@ const BODIES: &[Row] = &[
     ("a text", |ask| ask.raw = Some(b"\"search\"".to_vec()), (200, "context.core_version")),
     ("a deep one", |ask| ask.raw = Some(b"[".repeat(1_000)), (400, "30000")),
     ("a large one", |ask| ask.raw = Some(b" ".repeat(300_000)), (413, "30000")),
-    ("one that is compressed", |ask| ask.more.push(("content-encoding", "gzip".into())), (415, "30000")),
+    (
+        "one that is compressed",
+        |ask| ask.more.push(("content-encoding", "gzip".into())),
+        (415, "30000"),
+    ),
     ("one that is not", |ask| ask.more.push(("content-encoding", "identity".into())), ACK),
     ("a rating", |ask| ask.action = "rating", (404, "40001")),
     ("an address", |ask| ask.action = "%ff", (404, "40001")),
@@ -139,9 +167,17 @@ const BODIES: &[Row] = &[
 
 const NAMES: &[Row] = &[
     ("an order of nobody", |ask| message(ask, "status", &by_id(UUID)), (200, "message.order_id")),
-    ("an order of others", |ask| message(ask, "track", &by_id("1209849124")), (200, "message.order_id")),
+    (
+        "an order of others",
+        |ask| message(ask, "track", &by_id("1209849124")),
+        (200, "message.order_id"),
+    ),
     ("no order's id", |ask| message(ask, "status", &json!({})), (200, "message.order_id")),
-    ("an init of no order", |ask| order(ask, "init", json!({ "id": UUID })), (200, "message.order.id")),
+    (
+        "an init of no order",
+        |ask| order(ask, "init", json!({ "id": UUID })),
+        (200, "message.order.id"),
+    ),
     (
         "an init of no fulfillment",
         |ask| order(ask, "init", json!({ "fulfillment": { "id": "f-1" } })),
@@ -157,7 +193,11 @@ const NAMES: &[Row] = &[
         |ask| order(ask, "select", json!({ "items": [{ "id": "no" }], "fulfillment": route() })),
         (200, "message.order.items.0.id"),
     ),
-    ("a confirm of no order", |ask| order(ask, "confirm", json!({ "id": "x" })), (200, "message.order.id")),
+    (
+        "a confirm of no order",
+        |ask| order(ask, "confirm", json!({ "id": "x" })),
+        (200, "message.order.id"),
+    ),
     (
         "a confirm that names none",
         |ask| order(ask, "confirm", json!({ "items": [{ "id": "no" }], "fulfillment": route() })),
@@ -275,7 +315,11 @@ async fn check(rows: &[Row]) {
         assert_eq!((answer.status, answer.named()), (*status, *named), "{what}: {answer:?}");
         assert_eq!(answer.is_ack(), named.is_empty(), "{what}: {answer:?}");
         let stored = world.counts().await != before;
-        assert_eq!(stored, answer.is_ack(), "{what}: what is refused leaves nothing, what is not does");
+        assert_eq!(
+            stored,
+            answer.is_ack(),
+            "{what}: what is refused leaves nothing, what is not does"
+        );
         let challenge = answer.headers.contains_key("www-authenticate")
             || answer.headers.contains_key("proxy-authenticate");
         assert_eq!(challenge, *status == 401, "{what}: {answer:?}");

@@ -33,7 +33,8 @@ fn asks(item: &str) -> Vec<Ask> {
         ask.action = "init";
         ask.body["context"]["action"] = json!("init");
         let fulfillment = &mut ask.body["message"]["order"]["fulfillment"];
-        fulfillment["customer"] = json!({ "person": { "name": NAME }, "contact": { "phone": PHONE } });
+        fulfillment["customer"] =
+            json!({ "person": { "name": NAME }, "contact": { "phone": PHONE } });
         fulfillment["start"]["authorization"] = json!({ "type": "OTP", "token": OTP });
         ask
     };
@@ -53,7 +54,9 @@ fn asks(item: &str) -> Vec<Ask> {
         changed(|ask| ask.body["context"]["action"] = json!(PHONE)),
         changed(|ask| ask.body["context"]["bap_uri"] = json!(format!("http://{OTP}/"))),
         changed(|ask| ask.body["context"]["timestamp"] = json!(at(-600))),
-        changed(|ask| ask.body["message"]["order"]["fulfillment"]["end"]["location"]["gps"] = json!(OTP)),
+        changed(|ask| {
+            ask.body["message"]["order"]["fulfillment"]["end"]["location"]["gps"] = json!(OTP)
+        }),
         changed(|ask| ask.body["message"]["order"]["fulfillment"]["customer"] = json!([[PHONE]])),
         {
             let mut ask = with("m-twice");

@@ -18,7 +18,8 @@ async fn book(world: &World) -> Vec<Ask> {
         assert!(world.send(ask).await.is_ack());
     }
     let (quoted, _) = world.callbacks("on_select").await.remove(0);
-    let mut order = json!({ "fulfillment": { "id": quoted["message"]["order"]["fulfillment"]["id"] } });
+    let mut order =
+        json!({ "fulfillment": { "id": quoted["message"]["order"]["fulfillment"]["id"] } });
     order["fulfillment"]["customer"] = serde_json::from_str(RIDER).expect("JSON");
     sent.push(Ask::new("init", "m-init", &json!({ "order": order })));
     assert!(world.send(&sent[2]).await.is_ack());

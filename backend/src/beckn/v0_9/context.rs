@@ -82,7 +82,8 @@ impl Context {
     /// Whom a request addresses, where it says so: id and address.
     pub(super) fn addressee(body: &Value) -> Result<(Option<String>, Option<String>), Fault> {
         let field = |name: &str| {
-            let found = text(body, &format!("/context/{name}")).map(|found| found.map(str::to_owned));
+            let found =
+                text(body, &format!("/context/{name}")).map(|found| found.map(str::to_owned));
             found.map_err(|error| Fault { kind: FaultKind::Context, ..error })
         };
         Ok((field("bpp_id")?, field("bpp_uri")?))

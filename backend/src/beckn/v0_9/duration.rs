@@ -101,8 +101,27 @@ mod tests {
     #[test]
     fn what_is_no_duration_or_none_at_all_is_absent() {
         for text in [
-            "", "P", "PT", "P1DT", "T30S", "30", "30S", "PTS", "PT.5S", "PT5.S", "PT-30S", "-PT30S",
-            "PT30S5M", "PT5S5S", "PT5X", "PT 30S", "P1D2W", "soon", "PT0S", "P0D", "PT0.0001S",
+            "",
+            "P",
+            "PT",
+            "P1DT",
+            "T30S",
+            "30",
+            "30S",
+            "PTS",
+            "PT.5S",
+            "PT5.S",
+            "PT-30S",
+            "-PT30S",
+            "PT30S5M",
+            "PT5S5S",
+            "PT5X",
+            "PT 30S",
+            "P1D2W",
+            "soon",
+            "PT0S",
+            "P0D",
+            "PT0.0001S",
         ] {
             assert_eq!(parse_ms(text), None, "{text:?}");
         }

@@ -46,7 +46,9 @@ pub fn check_parties(
         return Err(Mismatch::Other(refused("domain", must)));
     }
     let checked = guard.check(&received.bap_uri);
-    checked.map_err(|error| Mismatch::Other(refused("bap_uri", &format!("cannot be used: {error}"))))?;
+    checked.map_err(|error| {
+        Mismatch::Other(refused("bap_uri", &format!("cannot be used: {error}")))
+    })?;
     Ok(())
 }
 

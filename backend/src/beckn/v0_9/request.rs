@@ -138,9 +138,7 @@ fn first<'v>(body: &'v Value, pointers: &[&str]) -> Result<Option<&'v str>, Faul
 }
 
 fn order_id(body: &Value) -> Result<OrderId, Fault> {
-    required(body, "/message/order_id")?
-        .parse()
-        .map_err(|_| no_order("message.order_id"))
+    required(body, "/message/order_id")?.parse().map_err(|_| no_order("message.order_id"))
 }
 
 /// What cannot be an id of ours names no order.
