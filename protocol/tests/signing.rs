@@ -99,7 +99,7 @@ fn refusals() -> Vec<(&'static str, &'static str, HeaderError)> {
         ("algorithm=\"ed25519\",", "algorithm=\"ed25519\"", Syntax),
         ("algorithm=\"ed25519\",", "algorithm=\"ed25519\",nonce=\"1\",", Unknown),
         ("algorithm=\"ed25519\",", "Algorithm=\"ed25519\",", Unknown),
-        ("algorithm=\"ed25519\"", "algorithm = \"ed25519\"", Unknown),
+        ("algorithm=\"ed25519\"", "algorithm = \"ed25519\"", Syntax),
         ("algorithm=\"ed25519\"", "algorithm=\"\"", value("algorithm", "must not be empty")),
         ("algorithm=\"ed25519\"", "algorithm=ed25519", Syntax),
         ("algorithm=\"ed25519\"", "algorithm=\"rsa\"", value("algorithm", "must be ed25519")),

@@ -60,27 +60,27 @@ impl Account {
 #[derive(Debug)]
 pub struct Accounts<K> {
     rate: Rate,
-    accounts: HashMap<K, Account>,
+    of: HashMap<K, Account>,
     forget_at: Instant,
 }
 
 impl<K: Hash + Eq> Accounts<K> {
     /// Nobody's yet.
     pub fn new(rate: Rate, now: Instant) -> Self {
-        Self { rate, accounts: HashMap::new(), forget_at: now }
+        Self { rate, of: HashMap::new(), forget_at: now }
     }
 
     /// Whether once more is within this peer's rate; then it is counted. A new one is refused where there are
     /// more peers than can be told apart.
     pub fn take(&mut self, peer: K, now: Instant) -> bool {
-        if self.accounts.len() >= PEERS_MAX && now >= self.forget_at {
-            self.accounts.retain(|_, account| !account.is_full(now));
+        if self.of.len() >= PEERS_MAX && now >= self.forget_at {
+            self.of.retain(|_, account| !account.is_full(now));
             self.forget_at = now + Duration::from_millis(FORGET_EVERY_MS);
         }
-        if self.accounts.len() >= PEERS_MAX && !self.accounts.contains_key(&peer) {
+        if self.of.len() >= PEERS_MAX && !self.of.contains_key(&peer) {
             return false;
         }
-        self.accounts.entry(peer).or_insert_with(|| Account::new(now)).take(self.rate, now)
+        self.of.entry(peer).or_insert_with(|| Account::new(now)).take(self.rate, now)
     }
 }
 
@@ -99,7 +99,7 @@ mod tests {
         assert!(!within(&mut accounts, PEERS_MAX, start), "more than can be told apart");
         assert!(!within(&mut accounts, 0, start), "and nobody gains by it");
         assert!(within(&mut accounts, PEERS_MAX, start + Duration::from_secs(3)));
-        assert_eq!(accounts.accounts.len(), 1);
+        assert_eq!(accounts.of.len(), 1);
     }
 
     #[test]

@@ -175,32 +175,32 @@ const NAMES: &[Row] = &[
     ("no order's id", |ask| message(ask, "status", &json!({})), (200, "message.order_id")),
     (
         "an init of no order",
-        |ask| order(ask, "init", json!({ "id": UUID })),
+        |ask| order(ask, "init", &json!({ "id": UUID })),
         (200, "message.order.id"),
     ),
     (
         "an init of no fulfillment",
-        |ask| order(ask, "init", json!({ "fulfillment": { "id": "f-1" } })),
+        |ask| order(ask, "init", &json!({ "fulfillment": { "id": "f-1" } })),
         (200, "message.order.fulfillment.id"),
     ),
     (
         "an init of no item",
-        |ask| order(ask, "init", json!({ "items": [{ "id": "no" }], "fulfillment": route() })),
+        |ask| order(ask, "init", &json!({ "items": [{ "id": "no" }], "fulfillment": route() })),
         (200, "message.order.items.0.id"),
     ),
     (
         "a select of no item",
-        |ask| order(ask, "select", json!({ "items": [{ "id": "no" }], "fulfillment": route() })),
+        |ask| order(ask, "select", &json!({ "items": [{ "id": "no" }], "fulfillment": route() })),
         (200, "message.order.items.0.id"),
     ),
     (
         "a confirm of no order",
-        |ask| order(ask, "confirm", json!({ "id": "x" })),
+        |ask| order(ask, "confirm", &json!({ "id": "x" })),
         (200, "message.order.id"),
     ),
     (
         "a confirm that names none",
-        |ask| order(ask, "confirm", json!({ "items": [{ "id": "no" }], "fulfillment": route() })),
+        |ask| order(ask, "confirm", &json!({ "items": [{ "id": "no" }], "fulfillment": route() })),
         (200, "message.order.id"),
     ),
 ];
@@ -301,7 +301,7 @@ fn message(ask: &mut Ask, action: &'static str, message: &Value) {
     ask.body["message"] = message.clone();
 }
 
-fn order(ask: &mut Ask, action: &'static str, order: Value) {
+fn order(ask: &mut Ask, action: &'static str, order: &Value) {
     message(ask, action, &json!({ "order": order }));
 }
 
@@ -374,7 +374,7 @@ async fn an_order_of_another_subscriber_does_not_exist() {
     let fulfillment = quoted["message"]["order"]["fulfillment"]["id"].clone();
     let init = || {
         let mut ask = Ask::search("m");
-        order(&mut ask, "init", json!({ "fulfillment": { "id": fulfillment } }));
+        order(&mut ask, "init", &json!({ "fulfillment": { "id": fulfillment } }));
         ask
     };
     let stranger = world.send(&init().by(OTHER_BAP)).await;

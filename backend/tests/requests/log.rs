@@ -55,7 +55,7 @@ fn asks(item: &str) -> Vec<Ask> {
         changed(|ask| ask.body["context"]["bap_uri"] = json!(format!("http://{OTP}/"))),
         changed(|ask| ask.body["context"]["timestamp"] = json!(at(-600))),
         changed(|ask| {
-            ask.body["message"]["order"]["fulfillment"]["end"]["location"]["gps"] = json!(OTP)
+            ask.body["message"]["order"]["fulfillment"]["end"]["location"]["gps"] = json!(OTP);
         }),
         changed(|ask| ask.body["message"]["order"]["fulfillment"]["customer"] = json!([[PHONE]])),
         {

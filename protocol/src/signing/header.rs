@@ -163,16 +163,12 @@ fn parameter(text: &str) -> Result<(&str, &str, &str), HeaderError> {
     Ok((name, value, after))
 }
 
-/// What follows a comma, blanks or both; nothing may end in a comma.
+/// What follows a comma, blanks or both. Nothing ends in a comma, and nothing follows without a separator.
 fn after_separator(text: &str) -> Result<&str, HeaderError> {
     let blank = text.trim_start();
     let next = blank.strip_prefix(',').map_or(blank, str::trim_start);
-    match (text.is_empty(), next.is_empty(), next.len() == text.len()) {
-        (true, _, _) => Ok(next),
-        // A comma that nothing follows, or no separator at all.
-        (false, true, _) | (false, false, true) => Err(HeaderError::Syntax),
-        (false, false, false) => Ok(next),
-    }
+    let separated = next.len() < text.len() && !next.is_empty();
+    if text.is_empty() || separated { Ok(next) } else { Err(HeaderError::Syntax) }
 }
 
 fn seconds(parameter: &'static str, text: &str) -> Result<i64, HeaderError> {
