@@ -66,6 +66,17 @@ impl Binaries {
         serde_json::from_slice(&output.stdout).with_context(|| format!("the JSON of {name}"))
     }
 
+    /// The same without holding up the stubs of this process, which the binary may have to talk to.
+    pub async fn json_while_serving(&self, name: &str, arguments: &[&str]) -> Result<Value> {
+        let mut command = tokio::process::Command::new(self.dir.join(name));
+        let output = command.args(arguments).stdin(Stdio::null()).output().await?;
+        if !output.status.success() {
+            let error = String::from_utf8_lossy(&output.stderr).into_owned();
+            bail!("{name} {} failed: {error}", arguments.join(" "));
+        }
+        serde_json::from_slice(&output.stdout).with_context(|| format!("the JSON of {name}"))
+    }
+
     /// Runs a binary that is expected to fail; gives its exit code and standard error.
     pub async fn fail(&self, name: &str, arguments: &[&str]) -> Result<(i32, String)> {
         let output = tokio::process::Command::new(self.dir.join(name))
