@@ -438,10 +438,12 @@ async fn both_sides_change_their_keys() {
 
     let told = on_status("m1", "RIDE_STARTED");
     let key_id = KeyId { subscriber_id: BPP_ID.into(), unique_key_id: Some("next".into()) };
+    let uri = bap.uri();
     let post = async || {
-        let authorization = sign(told.to_string().as_bytes(), &next, &key_id, now_s, now_s + 60);
-        let posted = bpp.post_raw(&bap.uri(), "on_status", told.to_string(), Some(authorization));
-        posted.await.expect("an answer").0
+        let told = told.to_string();
+        let authorization = sign(told.as_bytes(), &next, &key_id, now_s, now_s + 60);
+        let posted = bpp.post_raw(&uri, "on_status", told, Some(authorization)).await;
+        posted.expect("an answer").0
     };
     assert_eq!(post().await, 401);
     bap.trust_key("next", next.public());
