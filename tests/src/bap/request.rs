@@ -49,6 +49,8 @@ pub struct Sent {
     pub authorization: String,
     /// Its message id.
     pub message_id: String,
+    /// Whether it was answered with an ACK.
+    pub acknowledged: bool,
 }
 
 impl Answer {
@@ -79,9 +81,12 @@ impl Bap {
         let context = self.context(action, &message_id);
         let body = json!({ "context": context, "message": message }).to_string().into_bytes();
         let authorization = self.sign(&body);
-        let sent = Sent { action: action.into(), body, authorization, message_id };
-        self.desk.sent.lock().unwrap_or_else(PoisonError::into_inner).push(sent.clone());
-        self.send_again(&sent).await
+        let action = action.into();
+        let mut sent = Sent { action, body, authorization, message_id, acknowledged: false };
+        let answer = self.send_again(&sent).await;
+        sent.acknowledged = answer.as_ref().is_ok_and(|answer| answer.ack);
+        self.desk.sent.lock().unwrap_or_else(PoisonError::into_inner).push(sent);
+        answer
     }
 
     /// Every request of [`Bap::request`], in order, whatever became of it.

@@ -66,15 +66,17 @@ impl Binaries {
         serde_json::from_slice(&output.stdout).with_context(|| format!("the JSON of {name}"))
     }
 
-    /// The same without holding up the stubs of this process, which the binary may have to talk to.
-    pub async fn json_while_serving(&self, name: &str, arguments: &[&str]) -> Result<Value> {
+    /// The same for one that prints an object a line, and without holding up the stubs of this process,
+    /// which it may have to talk to.
+    pub async fn json_lines(&self, name: &str, arguments: &[&str]) -> Result<Vec<Value>> {
         let mut command = tokio::process::Command::new(self.dir.join(name));
         let output = command.args(arguments).stdin(Stdio::null()).output().await?;
         if !output.status.success() {
             let error = String::from_utf8_lossy(&output.stderr).into_owned();
             bail!("{name} {} failed: {error}", arguments.join(" "));
         }
-        serde_json::from_slice(&output.stdout).with_context(|| format!("the JSON of {name}"))
+        let lines = serde_json::Deserializer::from_slice(&output.stdout).into_iter();
+        lines.collect::<Result<_, _>>().with_context(|| format!("the JSON of {name}"))
     }
 
     /// Runs a binary that is expected to fail; gives its exit code and standard error.

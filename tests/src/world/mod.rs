@@ -14,6 +14,7 @@ mod panel;
 mod postgres;
 mod process;
 mod proxy;
+mod ride;
 mod rows;
 
 use std::path::{Path, PathBuf};
@@ -34,6 +35,7 @@ pub use panel::Hands;
 pub use postgres::TestDatabase;
 pub use process::Process;
 pub use proxy::Proxy;
+pub use ride::METRES;
 pub use rows::RowCounts;
 
 use address::free_address;

@@ -155,11 +155,12 @@ impl World {
         Ok(key)
     }
 
-    /// Runs a command of the platform on its configuration, `["key", "show"]` for instance; gives its JSON.
-    pub async fn bpp_command(&self, arguments: &[&str]) -> Result<Value> {
+    /// Runs a command of the platform on its configuration, `["key", "show"]` for instance; gives its JSON,
+    /// an object a line.
+    pub async fn bpp_command(&self, arguments: &[&str]) -> Result<Vec<Value>> {
         let config = self.folder().join("bpp/bpp.toml");
         let all = [arguments, &["--json", "--config", path(&config)?]].concat();
-        self.binaries.json_while_serving("tripline-bpp", &all).await
+        self.binaries.json_lines("tripline-bpp", &all).await
     }
 
     /// Starts the platform where it is expected to give up; gives its exit code and standard error.
