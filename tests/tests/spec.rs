@@ -3,8 +3,9 @@
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use tripline_backend::beckn::v0_9;
+use tripline_backend::keys::encryption::{EncryptionKey, RegistryPublicKey};
 use tripline_protocol::signing::{
-    PublicKey, SecretKey, SignatureError, SignatureHeader, digest, sign, verify,
+    PublicKey, SecretKey, SignatureError, SignatureHeader, digest, encode_base64, sign, verify,
 };
 use tripline_tests::spec::spec_dir;
 
@@ -94,5 +95,47 @@ fn published_requests_are_understood() -> Result<()> {
         }
     }
     ensure!(understood >= 6, "only {understood} published requests were understood");
+    Ok(())
+}
+
+#[test]
+fn the_published_challenges_are_read_and_the_published_secrets_shared() -> Result<()> {
+    let Some(dir) = spec_dir() else { return Ok(()) };
+    let vectors: Value = serde_json::from_slice(&std::fs::read(dir.join("signing/vectors.json"))?)?;
+    let shared = |private: &str, public: &str| -> Result<String> {
+        let (ours, theirs): (EncryptionKey, RegistryPublicKey) =
+            (private.parse()?, public.parse()?);
+        let secret = ours.shared_with(&theirs).context("a secret")?;
+        Ok(encode_base64(secret.as_bytes()))
+    };
+    for vector in vectors["x25519_challenge_ondc"].as_array().context("challenges")? {
+        let private = text(vector, "private_key_pkcs8_der_b64")?;
+        let public = text(vector, "peer_public_key_spki_der_b64")?;
+        ensure!(shared(private, public)? == text(vector, "shared_secret_b64")?);
+        let ours: EncryptionKey = private.parse()?;
+        let read = ours.read_challenge(&public.parse()?, text(vector, "ciphertext_b64")?)?;
+        ensure!(read == text(vector, "plaintext")?, "{read}");
+    }
+    for vector in vectors["x25519_dh"].as_array().context("secrets")? {
+        let secret = text(vector, "shared_secret_b64")?;
+        for (private, public) in [
+            ("np1_private_der_b64", "np2_public_der_b64"),
+            ("np2_private_der_b64", "np1_public_der_b64"),
+        ] {
+            ensure!(shared(text(vector, private)?, text(vector, public)?)? == secret, "{private}");
+        }
+        for (private, public) in [
+            ("np1_private_der_b64", "np1_public_der_b64"),
+            ("np2_private_der_b64", "np2_public_der_b64"),
+        ] {
+            let key: EncryptionKey = text(vector, private)?.parse()?;
+            ensure!(key.public_der_base64() == text(vector, public)?, "the halves: {public}");
+        }
+    }
+    let registries = &vectors["ondc_registry_encryption_public_keys"];
+    for registry in ["prod", "preprod", "staging"] {
+        let key = registries[registry].as_str().context("a key")?;
+        key.parse::<RegistryPublicKey>().with_context(|| registry.to_owned())?;
+    }
     Ok(())
 }

@@ -5,6 +5,7 @@ mod track;
 
 pub mod admin;
 pub mod listener;
+pub mod on_subscribe;
 
 use std::sync::Arc;
 

@@ -6,7 +6,7 @@ use tripline_protocol::signing::{SignatureHeader, verify};
 use tripline_protocol::unit::Timestamp;
 
 use super::directory::{Directory, DirectoryError, Look};
-use super::subscriber::{Role, Subscriber, signer};
+use super::subscriber::{Role, Subscriber, signers};
 
 /// Why it is not known who sent a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,8 +33,14 @@ pub async fn bap(
     let header = SignatureHeader::parse(text).map_err(|error| refused(&error.to_string()))?;
     let id = &header.key_id.subscriber_id;
     let entries = directory.find(id, Role::Bap, Look::Cached, now).await?;
-    let subscriber = signer(&entries, &header.key_id, now).map_err(|e| refused(&e.to_string()))?;
-    verify(&header, body, &subscriber.key, now.unix_ms.div_euclid(1000))
-        .map_err(|error| refused(&error.to_string()))?;
-    Ok(subscriber.clone())
+    let candidates = signers(&entries, &header.key_id, now).map_err(|e| refused(&e.to_string()))?;
+    let now_s = now.unix_ms.div_euclid(1000);
+    let mut found = Err(refused("the signer has no key"));
+    for subscriber in candidates {
+        match verify(&header, body, &subscriber.key, now_s) {
+            Ok(()) => return Ok(subscriber.clone()),
+            Err(error) => found = Err(refused(&error.to_string())),
+        }
+    }
+    found
 }

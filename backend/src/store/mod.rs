@@ -19,10 +19,12 @@ pub mod inbox;
 pub mod lane;
 pub mod order;
 pub mod presence;
+pub mod registration;
 pub mod retry;
 pub mod set_aside;
 pub mod settings;
 pub mod signal;
+pub mod subscriber;
 pub mod vehicle;
 
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool};

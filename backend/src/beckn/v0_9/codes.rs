@@ -67,6 +67,13 @@ pub const ON_UPDATE: &str = "on_update";
 /// Unsolicited: the ride was called off.
 pub const ON_CANCEL: &str = "on_cancel";
 
+/// A callback's action as one of the few fixed words there are, for a label; `other` if it is none.
+pub fn callback_label(action: &str) -> &'static str {
+    let unsolicited = [ON_UPDATE, ON_CANCEL];
+    let known = ACTIONS.into_iter().map(callback).chain(unsolicited);
+    known.into_iter().find(|known| *known == action).unwrap_or("other")
+}
+
 /// Code and name of a fulfillment state. `RIDE_PAUSED` and `RIDE_RESUMED` are ours: no Beckn
 /// vocabulary has a pause.
 pub const fn phase(phase: Phase) -> (&'static str, &'static str) {

@@ -15,7 +15,10 @@ mod catalog;
 mod order;
 mod reply;
 
+mod answer;
+
+pub use answer::{Answer, Refusal, parse_answer};
 pub use context::Context;
 pub use parties::check_parties;
-pub use reply::{ack, is_nack, nack, render};
+pub use reply::{ack, nack, render};
 pub use request::parse;

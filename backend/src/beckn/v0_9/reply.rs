@@ -31,13 +31,6 @@ pub fn nack(fault: &Fault) -> Value {
     json!({ "message": { "ack": { "status": NACK } }, "error": error })
 }
 
-/// Whether the answer to a callback says NACK. An empty one, or one that says nothing, is an ACK.
-pub fn is_nack(body: &[u8]) -> bool {
-    let body: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
-    let status = body.pointer("/message/ack/status").and_then(Value::as_str);
-    status.is_some_and(|status| status.eq_ignore_ascii_case(NACK))
-}
-
 /// Renders a callback.
 pub fn render(
     identity: &Identity,
