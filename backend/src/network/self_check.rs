@@ -43,9 +43,8 @@ impl SelfCheck {
         standing: watch::Sender<Standing>,
         served: Gauge,
     ) -> Self {
-        let check = Self { directory, keys, uri, standing, served };
-        check.set(check.standing.borrow().clone());
-        check
+        served.set(i64::from(*standing.borrow() == Standing::Good));
+        Self { directory, keys, uri, standing, served }
     }
 
     /// The check before anything is served.

@@ -342,3 +342,6 @@ impl Cache {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
