@@ -246,6 +246,28 @@ async fn a_flood_of_strangers_reaches_the_registry_as_a_trickle_and_holds_up_nob
 }
 
 #[tokio::test]
+async fn strangers_whom_a_slow_registry_does_not_answer_for_take_no_place_of_who_is_known() {
+    let (stub, directory, _dir) = world(vec![entry(BAP, "BAP", 1)]).await;
+    assert_eq!(keys_of(&directory, Look::Cached, NOW).await, Ok(vec![public(1)]));
+    stub.hold();
+    let strangers: Vec<_> = (0..40)
+        .map(|n| {
+            let (directory, id) = (Arc::clone(&directory), format!("stranger-{n}.example"));
+            tokio::spawn(async move { directory.find(&id, Role::Bap, Look::Cached, NOW).await })
+        })
+        .collect();
+    until("the first strangers", async || stub.questions().len() > 1).await;
+    let known = Arc::clone(&directory);
+    let known = tokio::spawn(async move { keys_of(&known, Look::Anew, NOW).await });
+    until("a question after who is known", async || stub.count(BAP) == 2).await;
+    for stranger in strangers {
+        assert!(stranger.await.expect("ends").is_err(), "nobody answered");
+    }
+    assert_eq!(known.await.expect("ends"), Ok(vec![public(1)]), "what is cached holds");
+    stub.let_go();
+}
+
+#[tokio::test]
 async fn what_the_registry_said_outlives_a_restart_during_its_outage_up_to_its_limit() {
     on_both(async |store| {
         let mut stub = StubRegistry::start(vec![entry(BAP, "BAP", 1)]).await;
