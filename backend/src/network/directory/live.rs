@@ -248,9 +248,9 @@ impl Live {
 
     /// Takes up what was written down before, or by others.
     pub(super) async fn load(&self, now: Timestamp) -> Result<(), StoreError> {
-        let is_news = |key: &Key, at| self.state().cache.is_news(key, at);
+        let is_news = |key: &Key, at| self.state().cache.is_news(key, at, now);
         for fetched in self.kept.load(now, is_news).await? {
-            self.state().cache.take_up(fetched);
+            self.state().cache.take_up(fetched, now);
         }
         Ok(())
     }
@@ -309,7 +309,8 @@ impl Flight {
         let mut state = live.state();
         match answer {
             Ok(answer) => {
-                state.cache.answered(&self.key, answer.entries.into(), self.asked_at);
+                let entries = answer.entries.into();
+                state.cache.answered(&self.key, entries, self.asked_at, ended_at);
             }
             Err(error) => state.cache.failed(&self.key, error.to_string(), ended_at),
         }
