@@ -24,6 +24,7 @@ use tripline_backend::network::self_check::SelfCheck;
 use tripline_backend::network::standing::Standing;
 use tripline_backend::network::subscriber::{Role, Subscriber};
 use tripline_backend::store::Store;
+use tripline_backend::store::subscriber::{AHEAD_MS_MAX, SubscriberRow};
 use tripline_backend::time;
 use tripline_protocol::signing::PublicKey;
 use tripline_protocol::unit::Timestamp;
@@ -325,6 +326,35 @@ async fn what_another_process_looked_up_is_taken_up_and_so_is_that_somebody_is_g
         }
         assert_eq!(stub.count(BAP), 4, "the one that serves asked once");
         running.abort();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_row_gives_way_to_one_fetched_later_and_to_any_if_its_clock_was_wrong() {
+    on_both(async |store| {
+        let put = async |text: &str, fetched_at: Timestamp| {
+            let row = SubscriberRow {
+                subscriber_id: BAP.into(),
+                role: Role::Gateway,
+                entries: text.into(),
+                fetched_at,
+            };
+            let mut tx = store.write().await.expect("begins");
+            tx.put_subscriber(row).await.expect("written");
+            tx.commit().await.expect("commits");
+            let mut tx = store.read().await.expect("begins");
+            tx.subscribers().await.expect("read").remove(0).entries
+        };
+        assert_eq!(put("first", NOW).await, "first");
+        assert_eq!(put("older", NOW.plus_ms(-1)).await, "first");
+        assert_eq!(put("again", NOW).await, "again");
+        assert_eq!(put("newer", NOW.plus_ms(AHEAD_MS_MAX)).await, "newer");
+        assert_eq!(put("older", NOW).await, "newer");
+        assert_eq!(
+            put("after the clock was set", NOW.plus_ms(-1)).await,
+            "after the clock was set"
+        );
     })
     .await;
 }
