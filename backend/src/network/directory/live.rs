@@ -57,6 +57,13 @@ pub(super) struct Live {
     store_told: Seldom,
 }
 
+/// What there is to say of a subscriber.
+enum Said {
+    Now(Result<Entries, DirectoryError>),
+    /// When this lookup has ended.
+    After(watch::Receiver<()>),
+}
+
 /// A lookup under way. Dropped without an end, it failed.
 struct Flight {
     live: Arc<Live>,
@@ -106,8 +113,8 @@ impl Live {
         now: Timestamp,
     ) -> Result<Entries, DirectoryError> {
         let mut flight = match self.begin(&key, look, now) {
-            Ok(flight) => flight,
-            Err(said) => return said,
+            Said::After(flight) => flight,
+            Said::Now(said) => return said,
         };
         // It never changes; it ends.
         let _ = flight.changed().await;
@@ -120,23 +127,19 @@ impl Live {
     }
 
     /// The lookup to wait for, or what can be said without one.
-    fn begin(
-        self: &Arc<Self>,
-        key: &Key,
-        look: Look,
-        now: Timestamp,
-    ) -> Result<watch::Receiver<()>, Result<Entries, DirectoryError>> {
+    fn begin(self: &Arc<Self>, key: &Key, look: Look, now: Timestamp) -> Said {
+        let unavailable = |reason| Said::Now(Err(DirectoryError::Unavailable(reason)));
         let mut state = self.state();
         match state.cache.next(key, look, now) {
-            Next::Use(entries) => Err(Ok(entries)),
+            Next::Use(entries) => Said::Now(Ok(entries)),
             Next::UseAndAsk(entries) => {
                 self.take_off(&mut state, key, now);
-                Err(Ok(entries))
+                Said::Now(Ok(entries))
             }
-            Next::Ask => Ok(self.take_off(&mut state, key, now)),
+            Next::Ask => Said::After(self.take_off(&mut state, key, now)),
             Next::Wait => match state.flights.get(key) {
-                Some(flight) => Ok(flight.clone()),
-                None => Err(Err(DirectoryError::Unavailable("a lookup was lost".into()))),
+                Some(flight) => Said::After(flight.clone()),
+                None => unavailable("a lookup was lost".into()),
             },
             Next::HeldBack => {
                 self.counts.looked_up("held-back");
@@ -144,9 +147,9 @@ impl Live {
                     warn!("too many subscribers that were never met: some are not looked up");
                 }
                 let reason = "too many subscribers are asked about that were never met";
-                Err(Err(DirectoryError::Unavailable(reason.into())))
+                unavailable(reason.into())
             }
-            Next::Failed(reason) => Err(Err(DirectoryError::Unavailable(reason))),
+            Next::Failed(reason) => unavailable(reason),
         }
     }
 
