@@ -176,9 +176,10 @@ impl Unanswered {
 
 impl IntoResponse for Unanswered {
     fn into_response(self) -> Response {
-        match &self {
-            Self::Store(error) => error!(%error, "challenge not answered"),
-            other => warn!(reason = %other, "challenge not answered"),
+        if let Self::Store(error) = &self {
+            error!(%error, "challenge not answered");
+        } else {
+            warn!(reason = %self, "challenge not answered");
         }
         let (status, message) = match self {
             Self::Malformed(_) => (
