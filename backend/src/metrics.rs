@@ -93,10 +93,10 @@ pub struct Metrics {
     pub breakers_open: Gauge,
     /// Lookups at the registry, by outcome.
     pub registry_lookups: Family<Reason, Counter>,
-    /// Challenges of the registry, by outcome.
-    pub challenges: Family<Reason, Counter>,
     /// 1 while the registry knows us as we are, or there is none; else 0.
     pub network_served: Gauge,
+    /// Challenges of the registry, by outcome.
+    pub challenges: Family<Reason, Counter>,
 }
 
 impl Default for Metrics {
@@ -131,8 +131,8 @@ impl Default for Metrics {
             callbacks_dead: Gauge::default(),
             breakers_open: Gauge::default(),
             registry_lookups: Family::default(),
-            challenges: Family::default(),
             network_served: Gauge::default(),
+            challenges: Family::default(),
             registry: Registry::default(),
         };
         metrics.register_devices(&mut registry);
@@ -254,14 +254,14 @@ impl Metrics {
             self.registry_lookups.clone(),
         );
         to.register(
-            "registry_challenges",
-            "Challenges of the registry, by outcome",
-            self.challenges.clone(),
-        );
-        to.register(
             "network_served",
             "1 while the registry knows us as we are, or there is none; else 0",
             self.network_served.clone(),
+        );
+        to.register(
+            "registry_challenges",
+            "Challenges of the registry, by outcome",
+            self.challenges.clone(),
         );
     }
 

@@ -53,12 +53,12 @@ enum Command {
     /// The fleet's vehicles and their devices: add, enrol, look at, revoke
     #[command(subcommand)]
     Vehicle(vehicle::VehicleCommand),
-    /// The device CA, which signs the certificates of devices
-    #[command(subcommand)]
-    Ca(ca::CaCommand),
     /// Our keys on the network: show, register, rotate
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// The device CA, which signs the certificates of devices
+    #[command(subcommand)]
+    Ca(ca::CaCommand),
     /// What was written down: enrolments, revocations, who was turned away and why; newest last
     Audit(audit::AuditArgs),
 }
@@ -84,8 +84,8 @@ impl Cli {
             Command::Init(args) => runtime.block_on(init::run(&args)),
             Command::Serve(args) => runtime.block_on(serve::run(&args)),
             Command::Vehicle(command) => runtime.block_on(vehicle::run(command)),
-            Command::Ca(command) => runtime.block_on(ca::run(command)),
             Command::Key(command) => runtime.block_on(key::run(command)),
+            Command::Ca(command) => runtime.block_on(ca::run(command)),
             Command::Audit(args) => runtime.block_on(audit::run(args)),
         }
     }
