@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tripline_backend::audit::Audit;
 use tripline_backend::config::{Config, SAMPLE};
 use tripline_backend::http::listener;
@@ -318,6 +319,20 @@ async fn what_is_no_challenge_at_all_is_refused_with_a_clear_word_and_counted() 
     ] {
         assert!(counted.contains(line), "{line} is not in {counted}");
     }
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let (_dir, stores) = both::both().await;
+    let world = World::start(stores.into_iter().next().expect("SQLite")).await;
+    let address = world.url.strip_prefix("http://").and_then(|url| url.split('/').next());
+    let mut slow = TcpStream::connect(address.expect("an address")).await.expect("connects");
+    let head = "POST /beckn/on_subscribe HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n\r\n{";
+    slow.write_all(head.as_bytes()).await.expect("sent");
+    let mut answer = [0; 12];
+    let read = tokio::time::timeout(PATIENCE, slow.read_exact(&mut answer)).await;
+    read.expect("in time").expect("answered");
+    assert_eq!(&answer, b"HTTP/1.1 408");
 }
 
 #[tokio::test]
