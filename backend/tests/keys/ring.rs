@@ -87,12 +87,29 @@ fn a_file_that_is_no_ring_is_refused_by_what_is_wrong_with_it() {
     refused("{}", "no ring of keys");
     refused("[]", "exactly one must be \"signing\"; 0 are");
     refused(&with(1, "state", json!("signing")), "exactly one must be \"signing\"; 2 are");
-    refused(&with(0, "state", json!("retired")), "retired");
+    refused(&with(0, "state", json!("retired")), "wrong kind at line 1");
     refused(&with(0, "note", json!("mine")), "unknown field `note`");
-    refused(&with(1, "unique_key_id", json!("k1")), "two keys have the id k1");
-    refused(&with(1, "unique_key_id", json!("a|b")), "the id \"a|b\" is none");
-    refused(&with(1, "signing_key", json!("AAAA")), "key k2: a private signing key");
-    refused(&with(1, "encryption_key", json!("AAAA")), "key k2: a private encryption key");
+    refused(&with(1, "unique_key_id", json!("k1")), "two keys have the same id");
+    refused(&with(1, "unique_key_id", json!("a|b")), "key 2 of the file: unique_key_id is none");
+    refused(
+        &with(1, "signing_key", json!("AAAA")),
+        "key 2 of the file: signing_key: a private signing key",
+    );
+    refused(
+        &with(1, "encryption_key", json!("AAAA")),
+        "key 2 of the file: encryption_key: a private",
+    );
+    // Values that stand in each other's place, which an editor can do: none of them is told.
+    for (at, from) in [
+        ("unique_key_id", "signing_key"),
+        ("state", "signing_key"),
+        ("since_unix_ms", "signing_key"),
+    ] {
+        let mut swapped = good.clone();
+        let (one, other) = (good[0][at].clone(), good[0][from].clone());
+        (swapped[0][at], swapped[0][from]) = (other, one);
+        refused(&swapped.to_string(), "");
+    }
     let mut three = good.clone();
     let third = json!({ "unique_key_id": "k3" });
     three.as_array_mut().expect("keys").push(good[1].clone());
