@@ -15,6 +15,7 @@ use crate::domain::catalog;
 use crate::domain::dispatch::DispatchRules;
 use crate::domain::estimate::RoadModel;
 use crate::error::BppError;
+use crate::http::Rules;
 use crate::keys::encryption::{EncryptionKeyError, RegistryPublicKey};
 use crate::network::subscriber::{normalized_id, normalized_url};
 use crate::service::Settings;
@@ -570,6 +571,16 @@ impl Config {
             },
             track_url: format!("{origin}/track"),
             first_settings: self.device.settings.0,
+        }
+    }
+
+    /// Who may send how many requests.
+    pub fn request_rules(&self) -> Rules {
+        Rules {
+            proxies: self.beckn.proxies.clone(),
+            per_address_per_s: self.beckn.requests_per_address_per_s,
+            per_subscriber_per_s: self.beckn.requests_per_subscriber_per_s,
+            refuse_stale: self.beckn.refuse_stale,
         }
     }
 

@@ -200,6 +200,7 @@ async fn an_order_changed_in_between_is_a_conflict_and_keeps_the_first_change() 
 async fn the_same_request_is_seen_again_and_another_under_its_id_is_told_apart() {
     on_both(|store| async move {
         let key = |action: &str| RequestKey {
+            variant: Vec::new(),
             subscriber_id: "bap.example".into(),
             action: action.into(),
             message_id: "m1".into(),

@@ -55,6 +55,41 @@ fn the_published_signatures_are_reproduced_and_verified() -> Result<()> {
     Ok(())
 }
 
+/// The header of a gateway as the vectors have it, with this signature and end.
+fn gateway_header(vector: &Value, signature: &str, expires: i64) -> Result<SignatureHeader> {
+    let text = format!(
+        "Signature keyId=\"example-bg.com|bg3|ed25519\",algorithm=\"ed25519\",created=\"{}\",\
+         expires=\"{expires}\",headers=\"(created) (expires) digest\",signature=\"{signature}\"",
+        vector["created"]
+    );
+    Ok(SignatureHeader::parse(&text)?)
+}
+
+#[test]
+fn the_published_gateway_signature_is_refused_and_its_correction_taken() -> Result<()> {
+    let Some(dir) = spec_dir() else { return Ok(()) };
+    let vectors: Value = serde_json::from_slice(&std::fs::read(dir.join("signing/vectors.json"))?)?;
+    let body = std::fs::read(dir.join("signing/bap_search_body.json"))?;
+    let all = vectors["authorization"].as_array().context("signatures")?;
+    let published = "published_signature_b64_INVALID";
+    let vector =
+        all.iter().find(|vector| vector.get(published).is_some()).context("the gateway's")?;
+    let key: PublicKey = text(vector, "signing_public_key_b64")?.parse()?;
+    let created = vector["created"].as_i64().context("created")?;
+    let expires = vector["expires"].as_i64().context("expires")?;
+    let check = |signature: &str, expires: i64| -> Result<_> {
+        Ok(verify(&gateway_header(vector, signature, expires)?, &body, &key, created))
+    };
+    let (wrong, right) = (text(vector, published)?, text(vector, "correct_signature_b64")?);
+    ensure!(
+        check(wrong, expires)? == Err(SignatureError::Mismatch),
+        "a private key for a signature"
+    );
+    ensure!(check(right, created)? == Err(SignatureError::Empty), "no time to hold in");
+    ensure!(check(right, expires)? == Ok(()), "the correction");
+    Ok(())
+}
+
 /// A metro operator's examples: nothing says so but who is asked.
 fn is_ticket(body: &Value) -> bool {
     body["context"]["bpp_id"].as_str().is_some_and(|id| id.contains("kmrl"))

@@ -32,6 +32,7 @@ use crate::network::directory::Counts;
 use crate::network::guard::Guard;
 use crate::network::self_check::SelfCheck;
 use crate::service::Platform;
+use crate::service::intake::{self, Intake};
 use crate::time;
 
 /// How often orders that wait for a driver are looked at, in ms.
@@ -90,13 +91,15 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), BppError> {
         keys: Arc::clone(&keys),
         registry: config.registry_key().map_err(|e| BppError::Internal(e.to_string()))?,
     };
-    let poster =
-        Poster::new(Arc::clone(&keys), Arc::clone(&directory), guard, config.callback.timeout_ms)
-            .map_err(BppError::Internal)?;
+    let timeout_ms = config.callback.timeout_ms;
+    let poster = Poster::new(Arc::clone(&keys), Arc::clone(&directory), guard.clone(), timeout_ms)
+        .map_err(BppError::Internal)?;
     info!(store = %super::without_password(&config.store_url()), "open");
-    let app = Arc::new(App { platform: Arc::clone(&platform), directory: Arc::clone(&directory) });
+    let (intake, waiting) = Intake::new();
+    let rules = config.request_rules();
+    let app = App::new(Arc::clone(&platform), Arc::clone(&directory), guard, intake, rules);
     let base = config.base_path();
-    let router = http::router(app, &base).merge(on_subscribe::router(desk, &base));
+    let router = http::router(Arc::new(app), &base).merge(on_subscribe::router(desk, &base));
     let office = Arc::new(Office {
         platform: Arc::clone(&platform),
         identity: Arc::clone(&identity),
@@ -116,6 +119,8 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), BppError> {
     tasks.spawn(ingest::run(Arc::clone(&platform), ingest_rx));
     tasks.spawn(worker::run(Arc::clone(&platform), poster, config.retry_rules()));
     tasks.spawn(dispatch(Arc::clone(&platform)));
+    tasks.spawn(intake::run(Arc::clone(&platform), waiting));
+    tasks.spawn(intake::forget(Arc::clone(&platform)));
     let (limits, device_tls) = (listener::limits(&config.device), identity.device_tls());
     tasks.spawn(listener::run(doors.device, limits, device_tls, Arc::clone(&platform), ingest_tx));
     let enrol_limits = enrol::listener::limits(&config.device);

@@ -160,6 +160,27 @@ impl Tx {
         }
         Ok(())
     }
+
+    /// Begins a part that can be undone alone.
+    pub async fn begin_part(&mut self) -> Result<(), StoreError> {
+        self.run("SAVEPOINT part").await
+    }
+
+    /// Ends a part, which stays.
+    pub async fn keep_part(&mut self) -> Result<(), StoreError> {
+        self.run("RELEASE SAVEPOINT part").await
+    }
+
+    /// Ends a part, of which nothing stays.
+    pub async fn undo_part(&mut self) -> Result<(), StoreError> {
+        self.run("ROLLBACK TO SAVEPOINT part").await?;
+        self.keep_part().await
+    }
+
+    async fn run(&mut self, sql: &'static str) -> Result<(), StoreError> {
+        on_db!(self, conn => sqlx::query(sql).execute(conn).await?.rows_affected());
+        Ok(())
+    }
 }
 
 /// A number of ours as the database keeps it: the same 64 bits, signed.

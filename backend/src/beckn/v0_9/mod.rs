@@ -6,6 +6,7 @@
 pub mod codes;
 
 mod context;
+mod duration;
 mod fields;
 
 mod parties;
@@ -19,6 +20,6 @@ mod answer;
 
 pub use answer::{Answer, Refusal, parse_answer};
 pub use context::Context;
-pub use parties::check_parties;
+pub use parties::{Mismatch, check_parties};
 pub use reply::{ack, nack, render};
-pub use request::parse;
+pub use request::{located, parse};

@@ -5,7 +5,7 @@ use tripline_protocol::unit::Timestamp;
 
 use super::catalog::catalog;
 use super::codes::{
-    ACK, NACK, ON_CANCEL, ON_UPDATE, callback, failure, fault as fault_code, fault_path,
+    ACK, NACK, ON_CANCEL, ON_UPDATE, callback, failure, fault as fault_code, is_of_booking,
 };
 use super::context::Context;
 use super::fields::time;
@@ -25,7 +25,7 @@ pub fn ack() -> Value {
 pub fn nack(fault: &Fault) -> Value {
     let (kind, code) = fault_code(fault.kind);
     let mut error = json!({ "type": kind, "code": code, "message": fault.message });
-    if let Some(path) = fault.path.as_deref().or(fault_path(fault.kind)) {
+    if let Some(path) = &fault.path {
         error["path"] = json!(path);
     }
     json!({ "message": { "ack": { "status": NACK } }, "error": error })
@@ -51,6 +51,7 @@ pub fn render(
         action,
         url: format!("{}/{action}", normalized_url(&context.bap_uri)),
         body: body.to_string().into_bytes(),
+        of_booking: is_of_booking(action),
     })
 }
 
