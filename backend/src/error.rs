@@ -52,8 +52,9 @@ pub enum BppError {
     },
     /// The registry has another address for us.
     #[error(
-        "the registry has another address for us, {registered}, than ours, {ours}: what is meant for us \
-         would go there. Register {ours}, or set [beckn] uri to the registered address"
+        "the registry, or the file in its place, has another address for us, {registered}, than ours, \
+         {ours}: what is meant for us would go there. Register {ours}, or set [beckn] uri to the \
+         registered address"
     )]
     Moved {
         /// The address it has.

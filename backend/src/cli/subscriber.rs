@@ -100,13 +100,16 @@ impl Known {
         BppError::Refused { message: format!("no subscriber {id:?} is known here; {way_out}") }
     }
 
-    /// What the registry says of a subscriber in a role at this moment.
-    async fn ask(&self, id: &str, role: Role, now: Timestamp) -> Result<Listed, BppError> {
+    /// What the registry says of a subscriber in a role at this moment; written down at once, since a
+    /// running platform looks for what is new.
+    async fn ask(&self, id: &str, role: Role) -> Result<Listed, BppError> {
+        let now = time::now();
         let asked = self.directory.refresh(id, role, now).await;
         let entries = asked.map_err(|DirectoryError::Unavailable(reason)| BppError::Registry {
             url: self.opened.config.registry.url.clone().unwrap_or_default(),
             reason,
         })?;
+        self.directory.flush().await.map_err(|source| self.opened.failed(source))?;
         Ok(Listed { id: normalized_id(id), role, entries, fetched_at: Some(now) })
     }
 }
@@ -149,7 +152,6 @@ async fn refresh(args: &RefreshArgs) -> Result<(), BppError> {
         Some(id) => refresh_one(&known, id, now).await?,
         None => refresh_all(&known, now).await?,
     };
-    known.directory.flush().await.map_err(|source| known.opened.failed(source))?;
     for one in &asked {
         print(one, args.json, now);
     }
@@ -166,7 +168,7 @@ async fn refresh_one(known: &Known, id: &str, now: Timestamp) -> Result<Vec<List
     let roles: BTreeSet<Role> = before.iter().copied().chain([Role::Bap, Role::Gateway]).collect();
     let mut asked = Vec::new();
     for role in roles {
-        let one = known.ask(id, role, now).await?;
+        let one = known.ask(id, role).await?;
         if before.contains(&role) || !one.entries.is_empty() {
             asked.push(one);
         }
@@ -186,7 +188,7 @@ async fn refresh_one(known: &Known, id: &str, now: Timestamp) -> Result<Vec<List
 async fn refresh_all(known: &Known, now: Timestamp) -> Result<Vec<Listed>, BppError> {
     let mut asked = Vec::new();
     for one in known.listed(now).await? {
-        asked.push(known.ask(&one.id, one.role, now).await?);
+        asked.push(known.ask(&one.id, one.role).await?);
     }
     Ok(asked)
 }

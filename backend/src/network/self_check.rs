@@ -43,9 +43,8 @@ impl SelfCheck {
         standing: watch::Sender<Standing>,
         served: Gauge,
     ) -> Self {
-        let check = Self { directory, keys, uri, standing, served };
-        check.set(check.standing.borrow().clone());
-        check
+        served.set(i64::from(*standing.borrow() == Standing::Good));
+        Self { directory, keys, uri, standing, served }
     }
 
     /// The check before anything is served.
@@ -193,15 +192,15 @@ mod tests {
         let moved = Standing::Moved { registered: "https://old.example".into() };
         let left = entry(URI, "UNSUBSCRIBED");
         for (entries, standing) in [
-            (&[][..], Standing::Unregistered),
-            (&[left.clone()], Standing::Unregistered),
-            (&[old.clone()], moved.clone()),
-            (&[left, old.clone()], moved),
-            (&[old, good], Standing::Good),
+            (vec![], Standing::Unregistered),
+            (vec![left.clone()], Standing::Unregistered),
+            (vec![old.clone()], moved.clone()),
+            (vec![left, old.clone()], moved),
+            (vec![old, good], Standing::Good),
         ] {
-            assert_eq!(judge(entries, URI, true, NOW), standing, "{entries:?}");
+            assert_eq!(judge(&entries, URI, true, NOW), standing, "{entries:?}");
             if !entries.is_empty() {
-                assert_eq!(judge(entries, URI, false, NOW), standing, "a file that names us");
+                assert_eq!(judge(&entries, URI, false, NOW), standing, "a file that names us");
             }
         }
         assert_eq!(judge(&[], URI, false, NOW), Standing::Good, "a file need not name us");

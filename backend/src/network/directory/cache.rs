@@ -153,9 +153,8 @@ impl Slot {
         let idle = !self.under_way;
         let paused = self.failed_within(now, RETRY_MS);
         match self.worth(now, rules) {
-            Worth::Fresh(entries) => Next::Use(entries),
             Worth::Stale(entries) if idle && !paused => Next::UseAndAsk(entries),
-            Worth::Stale(entries) => Next::Use(entries),
+            Worth::Fresh(entries) | Worth::Stale(entries) => Next::Use(entries),
             Worth::Old(entries) if self.failed_within(now, FAILING_MS) => {
                 if idle && !paused {
                     Next::UseAndAsk(entries)
@@ -288,13 +287,16 @@ impl Cache {
         slot.failure = Some(Failure { at, reason });
     }
 
+    /// Whether something fetched then says more than what is held.
+    pub(super) fn is_news(&self, key: &Key, fetched_at: Timestamp) -> bool {
+        let held = self.slots.get(key).and_then(|slot| slot.answer.as_ref());
+        held.is_none_or(|answer| answer.fetched_at < fetched_at)
+    }
+
     /// Takes up what another process, or this one before it was started again, wrote down.
     pub(super) fn take_up(&mut self, (key, entries, fetched_at): Fetched) {
-        let slot = self.slots.get(&key);
-        let is_known = slot.is_some_and(Slot::is_known);
-        let newest = slot.and_then(|slot| slot.answer.as_ref());
-        let is_newer = newest.is_none_or(|answer| answer.fetched_at < fetched_at);
-        if !is_newer || (entries.is_empty() && !is_known) {
+        let is_known = self.slots.get(&key).is_some_and(Slot::is_known);
+        if !self.is_news(&key, fetched_at) || (entries.is_empty() && !is_known) {
             return;
         }
         if !is_known {
@@ -342,3 +344,6 @@ impl Cache {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -123,3 +123,52 @@ fn load(path: &Path) -> Result<(Subscribers, Stamp), String> {
     let subscribers = grouped.into_iter().map(|(key, entries)| (key, entries.into()));
     Ok((subscribers.collect(), stamp))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::subscriber::Role;
+    use tripline_protocol::signing::SecretKey;
+
+    fn text(ids: &[&str]) -> String {
+        let key = SecretKey::from_seed(&[1; 32]).public();
+        let entry = |id: &&str| {
+            format!(
+                r#"{{"subscriber_id":"{id}","subscriber_url":"https://{id}","type":"BAP",
+                    "signing_public_key":"{key}"}}"#
+            )
+        };
+        format!("[{}]", ids.iter().map(entry).collect::<Vec<_>>().join(","))
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_used_changes_nothing_until_one_that_can() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("subscribers.json");
+        let write = |text: &str| std::fs::write(&path, text).expect("written");
+        write(&text(&["one.example"]));
+        let file = FileDirectory::open(&path).expect("it can be used");
+        let count = |id: &str| file.find(&Key { id: id.into(), role: Role::Bap }).len();
+        assert_eq!((file.refresh(), count("one.example")), (Ok(false), 1));
+        for bad in ["", "[", "{}", r#"[{"type":"BAP"}]"#] {
+            write(bad);
+            for _ in 0..2 {
+                assert!(file.refresh().is_err(), "{bad:?}");
+                assert_eq!(count("one.example"), 1, "{bad:?}");
+            }
+        }
+        std::fs::remove_file(&path).expect("removed");
+        assert!(file.refresh().is_err() && count("one.example") == 1, "gone");
+        write(&text(&["two.example", "two.example", "one.EXAMPLE"]));
+        assert_eq!(file.refresh(), Ok(true));
+        assert_eq!((count("one.example"), count("two.example")), (1, 2));
+        assert_eq!(file.refresh(), Ok(false));
+    }
+
+    #[test]
+    fn a_failure_that_lasts_is_told_at_the_second_look_and_each_hour_after() {
+        let told: Vec<u32> = (1..=4_000).filter(|failures| is_told(*failures)).collect();
+        assert_eq!(told, [2, 1_802, 3_602]);
+        assert_eq!(u64::from(FAILURES_PER_WORD) * LOOK_MS, 3_600_000);
+    }
+}

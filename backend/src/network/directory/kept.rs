@@ -19,9 +19,9 @@ use crate::store::{Store, StoreError};
 /// How long a row is kept that nobody fetched again, in ms: 90 days, longer than any outage may last.
 const ROW_AGE_MS_MAX: i64 = 90 * 86_400_000;
 
-/// How far back rows are read again, in ms: clocks of replicas differ, and what was written first need not
-/// be seen first.
-const OVERLAP_MS: i64 = 30_000;
+/// How far back rows are read again, in ms: a row bears the time at which the registry was asked, which may
+/// take a minute to answer, and clocks of replicas differ.
+const OVERLAP_MS: i64 = 120_000;
 
 /// Time between two words about rows that cannot be read, in ms.
 const ROW_WORD_MS: i64 = 3_600_000;
@@ -51,21 +51,22 @@ impl Kept {
         Self { store, from, age_ms_max, read_through: Mutex::new(None), told: Seldom::default() }
     }
 
-    /// Rows that may have come since the last call, newest first.
-    pub(super) async fn load(&self, now: Timestamp) -> Result<Vec<Fetched>, StoreError> {
+    /// Rows that may have come since the last call and are news, newest first.
+    pub(super) async fn load(
+        &self,
+        now: Timestamp,
+        is_news: impl Fn(&Key, Timestamp) -> bool,
+    ) -> Result<Vec<Fetched>, StoreError> {
         let through = *self.read_through.lock().unwrap_or_else(PoisonError::into_inner);
         let since = match through {
-            Some(through) => through.plus_ms(-OVERLAP_MS),
+            Some(through) => through.min(now).plus_ms(-OVERLAP_MS),
             None => now.plus_ms(-self.age_ms_max),
         };
         let limit = u32::try_from(KNOWN_MAX).unwrap_or(u32::MAX);
         let rows = self.store.read().await?.subscribers_since(since, limit).await?;
-        // A clock that is ahead elsewhere must not hide what comes from the others.
-        let newest = rows.first().map(|row| row.fetched_at.min(now));
-        let mut read_through = self.read_through.lock().unwrap_or_else(PoisonError::into_inner);
-        *read_through = newest.or(through).or(Some(now));
-        drop(read_through);
-        Ok(rows.iter().filter_map(|row| self.fetched(row, now)).collect())
+        *self.read_through.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+        let news = rows.iter().filter(|row| is_news(&key(row), row.fetched_at));
+        Ok(news.filter_map(|row| self.fetched(row, now)).collect())
     }
 
     /// Every row, by id and role.
@@ -76,10 +77,7 @@ impl Kept {
 
     fn fetched(&self, row: &SubscriberRow, now: Timestamp) -> Option<Fetched> {
         match read(row, &self.from) {
-            Ok(entries) => {
-                let key = Key { id: row.subscriber_id.clone(), role: row.role };
-                Some((key, entries?.into(), row.fetched_at))
-            }
+            Ok(entries) => Some((key(row), entries?.into(), row.fetched_at)),
             Err(error) => {
                 if self.told.is_due(now, ROW_WORD_MS) {
                     error!(%error, "a row cannot be read; the registry is asked in its place");
@@ -117,6 +115,10 @@ impl Kept {
             }
         }
     }
+}
+
+fn key(row: &SubscriberRow) -> Key {
+    Key { id: row.subscriber_id.clone(), role: row.role }
 }
 
 /// A row's entries; `None` if it is of another registry than `from`.

@@ -248,7 +248,8 @@ impl Live {
 
     /// Takes up what was written down before, or by others.
     pub(super) async fn load(&self, now: Timestamp) -> Result<(), StoreError> {
-        for fetched in self.kept.load(now).await? {
+        let is_news = |key: &Key, at| self.state().cache.is_news(key, at);
+        for fetched in self.kept.load(now, is_news).await? {
             self.state().cache.take_up(fetched);
         }
         Ok(())

@@ -23,6 +23,7 @@ use std::sync::Arc;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use serde_json::Value;
+use tracing::warn;
 use tripline_protocol::unit::Timestamp;
 
 use self::file::FileDirectory;
@@ -122,6 +123,12 @@ impl Directory {
             let path = config.subscribers_file().unwrap_or_default();
             return Self::of_file(&path).map_err(|reason| BppError::File { path, reason });
         };
+        if url.starts_with("http://") {
+            warn!(
+                url,
+                "what this registry says can be changed on the way: https:// would protect it"
+            );
+        }
         let own_id = normalized_id(&config.beckn.subscriber_id);
         let client = RegistryClient::new(url, &config.registry).map_err(BppError::Internal)?;
         let live = Live::new(client, &config.registry, own_id, store, counts);
