@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use tripline_tests::bap::{Answer, Bap};
+use tripline_tests::bap::{Answer, Bap, order_said_anew};
 use tripline_tests::registry::{Behavior, Lie, Outcome};
 use tripline_tests::world::{
     BAP_ID, BPP_ID, Booking, PATIENCE, Plan, TestDatabase, World, drop_near,
@@ -35,9 +35,9 @@ async fn wait_until<F: Future<Output = Result<bool>>>(
     Ok(())
 }
 
-/// Asks about an order that nobody has: what matters is whether the question is taken.
+/// Begins an order that nobody goes on with: what matters is whether the request is taken.
 async fn ask(bap: &Bap) -> Result<Answer> {
-    bap.request("status", json!({ "order_id": uuid::Uuid::new_v4().to_string() })).await
+    bap.request("init", order_said_anew("auto", "37.4248,-122.0764", "37.4249,-122.0778")).await
 }
 
 /// Waits until what the registry said of the rider's platform is written down for the next start.

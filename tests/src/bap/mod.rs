@@ -24,6 +24,7 @@ use tripline_protocol::signing::{KeyId, PublicKey, SecretKey};
 use uuid::Uuid;
 
 pub use behavior::Behavior;
+pub use booking::order_said_anew;
 pub use ledger::Entry;
 pub use request::{Answer, Sent};
 

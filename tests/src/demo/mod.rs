@@ -122,7 +122,8 @@ async fn play(
 ) -> Result<()> {
     let truth = arguments.trace.is_none().then(committed_truth);
     let seconds = arguments.seconds;
-    narrator.say("demo", "starting a registry, the platform on an empty folder, receiver and agent");
+    narrator
+        .say("demo", "starting a registry, the platform on an empty folder, receiver and agent");
     let world = slot.insert(World::start(plan).await?);
     ensure!(world.registry().lookups_of(BPP_ID) > 0, "the platform did not look itself up");
     let registry = world.registry().url();
