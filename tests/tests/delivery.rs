@@ -161,6 +161,12 @@ async fn what_was_refused_is_a_dead_letter_that_can_be_sent_again() -> Result<()
     world.wait_until_all_is_told().await?;
     world.bap.set_behavior(Behavior::Nack);
     world.drive(&["start", "--otp", &otp]).await?;
+    world
+        .bap
+        .wait_for_arrival("the start, to be refused", PATIENCE, |all| {
+            all.iter().find(|entry| entry.state_code() == Some("RIDE_STARTED")).map(drop)
+        })
+        .await?;
     world.wait_until_all_is_told().await?;
     world.bap.set_behavior(Behavior::Ack);
     // After a dead letter the next goes.
