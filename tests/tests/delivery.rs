@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
-use tripline_tests::bap::{Bap, Behavior, Sent};
-use tripline_tests::world::{PATIENCE, Plan, RowCounts, TestDatabase, World};
+use tripline_tests::bap::{Bap, Behavior, Entry, Sent, order_said_anew};
+use tripline_tests::world::{Booking, PATIENCE, Plan, RowCounts, TestDatabase, World, drop_near};
 
 const ROUNDS: usize = 10;
 
@@ -21,11 +21,11 @@ fn random_life() -> Result<Duration> {
 
 /// Asks for an order's status and begins further orders, in turn, until the platform is gone; gives the
 /// request that was not answered.
-async fn ask_until_it_is_gone(bap: &Bap, order_id: &str, terms: &Value) -> Result<Sent> {
+async fn ask_until_it_is_gone(bap: &Bap, order_id: &str, anew: &Value) -> Result<Sent> {
     for n in 0.. {
         let (action, message) = match n % 2 {
             0 => ("status", json!({ "order_id": order_id })),
-            _ => ("init", terms.clone()),
+            _ => ("init", anew.clone()),
         };
         match bap.request(action, message).await {
             Ok(answer) => ensure!(answer.ack, "{action} was refused: {answer:?}"),
@@ -40,8 +40,7 @@ async fn wait_for_answers(bap: &Bap, asked: &[Sent]) -> Result<()> {
     for sent in asked {
         let (what, id) = (format!("on_{}", sent.action), sent.message_id.clone());
         bap.wait_for(&what, PATIENCE, |accepted| {
-            let answers =
-                |of: &&tripline_tests::bap::Entry| of.message_id == id && of.action == what;
+            let answers = |of: &&Entry| of.message_id == id && of.action == what;
             accepted.iter().find(answers).map(drop)
         })
         .await?;
@@ -49,23 +48,16 @@ async fn wait_for_answers(bap: &Bap, asked: &[Sent]) -> Result<()> {
     Ok(())
 }
 
-/// What is said to go on with an order: the message of the `init` that made it.
-fn message_of(bap: &Bap, action: &str) -> Result<Value> {
-    let sent = bap.sent().into_iter().rfind(|sent| sent.action == action).context("it was sent")?;
-    let body: Value = serde_json::from_slice(&sent.body)?;
-    Ok(body["message"].clone())
-}
-
 async fn killed_again_and_again(plan: Plan) -> Result<()> {
     let mut world = World::start(plan).await?;
     let pickup = world.wait_for_position().await?;
-    let drop = tripline_tests::world::drop_near(&pickup)?;
+    let drop = drop_near(&pickup)?;
     let bap = world.bap.clone();
     world.search_until_found(&pickup, &drop).await?;
     let quoted = bap.select("auto", &pickup, &drop).await?;
     let terms = bap.init(&quoted, "Asha Rao", "+91-9800000000").await?;
     let order_id = terms.pointer("/message/order/id").and_then(Value::as_str).context("an id")?;
-    let asked = message_of(&bap, "init")?;
+    let anew = order_said_anew("auto", &pickup, &drop);
 
     let begun = bap.sent().len();
     for round in 0..ROUNDS {
@@ -75,7 +67,7 @@ async fn killed_again_and_again(plan: Plan) -> Result<()> {
             bap.stop().await;
         }
         let killer = world.kill_bpp_after(random_life()?)?;
-        let unanswered = ask_until_it_is_gone(&bap, order_id, &asked).await?;
+        let unanswered = ask_until_it_is_gone(&bap, order_id, &anew).await?;
         killer.await??;
         world.kill_bpp().await?;
         if away {
@@ -95,7 +87,7 @@ async fn killed_again_and_again(plan: Plan) -> Result<()> {
     let confirm = bap.confirm(&terms).await?;
     world.kill_bpp().await?;
     world.start_bpp().await?;
-    let booking = tripline_tests::world::Booking { order_id: order_id.into(), confirm };
+    let booking = Booking { order_id: order_id.into(), confirm };
     world.drive_to_pickup().await?;
     let otp = world.otp(&booking).await?;
     world.drive(&["start", "--otp", &otp]).await?;
@@ -133,7 +125,7 @@ async fn a_riders_platform_that_was_away_is_told_all_of_it_once_and_in_order() -
     world
         .bap
         .wait_for_arrival("three attempts of the start", PATIENCE, |entries| {
-            let started = |e: &&tripline_tests::bap::Entry| e.state_code() == Some("RIDE_STARTED");
+            let started = |e: &&Entry| e.state_code() == Some("RIDE_STARTED");
             (entries.iter().filter(started).count() >= 3).then_some(())
         })
         .await?;
@@ -169,6 +161,12 @@ async fn what_was_refused_is_a_dead_letter_that_can_be_sent_again() -> Result<()
     world.wait_until_all_is_told().await?;
     world.bap.set_behavior(Behavior::Nack);
     world.drive(&["start", "--otp", &otp]).await?;
+    world
+        .bap
+        .wait_for_arrival("the start, to be refused", PATIENCE, |all| {
+            all.iter().find(|entry| entry.state_code() == Some("RIDE_STARTED")).map(drop)
+        })
+        .await?;
     world.wait_until_all_is_told().await?;
     world.bap.set_behavior(Behavior::Ack);
     // After a dead letter the next goes.

@@ -10,8 +10,11 @@ mod corpus;
 mod door;
 mod ingest;
 mod journal;
+mod network;
 mod odometer;
 mod parse;
+mod platform;
+mod running;
 mod trail;
 
 /// A section's name and what prints its rows.
@@ -24,6 +27,7 @@ const SECTIONS: &[Section] = &[
     ("door", door::rows),
     ("ingest", ingest::rows),
     ("journal", journal::rows),
+    ("network", network::rows),
     ("odometer", odometer::rows),
     ("parse", parse::rows),
     ("trail", trail::rows),

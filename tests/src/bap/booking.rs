@@ -99,6 +99,16 @@ impl Bap {
     }
 }
 
+/// The message of an `init` that says its order anew, without a `select` before it: each makes an order.
+pub fn order_said_anew(item_id: &str, pickup_gps: &str, drop_gps: &str) -> Value {
+    let mut fulfillment = route(pickup_gps, drop_gps);
+    fulfillment["customer"] = json!({
+        "person": { "name": "Asha Rao" },
+        "contact": { "phone": "+91-9800000000" },
+    });
+    json!({ "order": { "items": [{ "id": item_id }], "fulfillment": fulfillment } })
+}
+
 fn route(pickup_gps: &str, drop_gps: &str) -> Value {
     json!({
         "start": { "location": { "gps": pickup_gps } },

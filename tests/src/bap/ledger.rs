@@ -115,14 +115,14 @@ impl Ledger {
         of.among(&self.0.borrow())
     }
 
-    /// State codes told of an order, each message once.
-    pub(super) fn fulfillment_states(&self, order_id: &str) -> Vec<String> {
+    /// State codes told of an order by the callbacks that are meant, each message once.
+    pub(super) fn states_of(&self, order_id: &str, meant: impl Fn(&Entry) -> bool) -> Vec<String> {
         const TELLING: [&str; 3] = ["on_confirm", "on_status", "on_cancel"];
         let mut told = HashSet::new();
         self.entries(Of::Accepted)
             .iter()
             .filter(|entry| entry.order_id.as_deref() == Some(order_id))
-            .filter(|entry| TELLING.contains(&entry.action.as_str()))
+            .filter(|entry| TELLING.contains(&entry.action.as_str()) && meant(entry))
             .filter(|entry| told.insert(entry.message_id.clone()))
             .filter_map(|entry| entry.state_code().map(str::to_owned))
             .collect()
@@ -228,7 +228,7 @@ mod tests {
             entry("on_cancel", "m5", "RIDE_CANCELLED"),
         ]);
         assert_eq!(
-            ledger.fulfillment_states("order-1"),
+            ledger.states_of("order-1", |_| true),
             ["DRIVER_EN_ROUTE", "RIDE_PAUSED", "RIDE_PAUSED", "RIDE_CANCELLED"]
         );
     }

@@ -24,6 +24,7 @@ use tripline_protocol::signing::{KeyId, PublicKey, SecretKey};
 use uuid::Uuid;
 
 pub use behavior::Behavior;
+pub use booking::order_said_anew;
 pub use ledger::Entry;
 pub use request::{Answer, Sent};
 
@@ -192,7 +193,17 @@ impl Bap {
     /// The codes of the fulfillment states that an order's accepted `on_confirm`, `on_status` and
     /// `on_cancel` told, in order, each message once. Answers to [`Bap::status`] are among them.
     pub fn fulfillment_states(&self, order_id: &str) -> Vec<String> {
-        self.desk.ledger.fulfillment_states(order_id)
+        self.desk.ledger.states_of(order_id, |_| true)
+    }
+
+    /// The same without answers to [`Bap::status`]: what the BPP told by itself, and the answer to
+    /// [`Bap::confirm`].
+    pub fn told_states(&self, order_id: &str) -> Vec<String> {
+        let sent = self.sent();
+        let asked = |message_id: &str| {
+            sent.iter().any(|sent| sent.action == "status" && sent.message_id == message_id)
+        };
+        self.desk.ledger.states_of(order_id, |entry| !asked(&entry.message_id))
     }
 
     /// Waits until `pick` finds what it looks for in [`Bap::accepted`]. The error names `what` and

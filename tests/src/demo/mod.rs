@@ -6,12 +6,12 @@ mod summary;
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use clap::{Parser, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 use tripline_firmware_sim::trace::Trace;
 
-use crate::world::{Plan, World, build_binaries, committed_trace, committed_truth};
+use crate::world::{BPP_ID, Plan, World, build_binaries, committed_trace, committed_truth};
 use narrator::Narrator;
 
 /// Shortest trace that holds a ride, in seconds.
@@ -71,6 +71,7 @@ impl Arguments {
             from_s: self.from.unwrap_or(if own { 10.0 } else { 0.0 }),
             seconds: Some(self.seconds),
             redate: self.time == Time::Now,
+            registry: true,
             ..Plan::default()
         })
     }
@@ -121,8 +122,12 @@ async fn play(
 ) -> Result<()> {
     let truth = arguments.trace.is_none().then(committed_truth);
     let seconds = arguments.seconds;
-    narrator.say("demo", "starting the platform on an empty folder, the receiver and the agent");
+    narrator
+        .say("demo", "starting a registry, the platform on an empty folder, receiver and agent");
     let world = slot.insert(World::start(plan).await?);
+    ensure!(world.registry().lookups_of(BPP_ID) > 0, "the platform did not look itself up");
+    let registry = world.registry().url();
+    narrator.say("platform", &format!("looked itself up at {registry}: found, with its address"));
     narrator
         .say("operator", &format!("added vehicle KA 01 AB 1234 with device {}", world.device()));
     let enrol_url = world.enrol_url();
@@ -148,6 +153,7 @@ async fn stay(world: &World) -> Result<()> {
     eprintln!("\nStill running; Ctrl-C stops all of it.");
     eprintln!("  Beckn API   {}/{{action}}  (signed requests)", world.beckn_uri());
     eprintln!("  rider's app {}", world.bap.uri());
+    eprintln!("  registry    {}/lookup", world.registry().url());
     eprintln!("  metrics     {}/metrics", world.admin_url());
     eprintln!("  driver      tripline-agent trip --socket {folder}/agent/agent.sock show");
     eprintln!("  receiver    tripline-sim lever --control {folder}/sim.sock status");

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use tripline_protocol::unit::Paise;
 
 use super::narrator::Narrator;
-use crate::world::{PATIENCE, TripAnswer, World, drop_near};
+use crate::world::{BAP_ID, PATIENCE, TripAnswer, World, drop_near};
 
 /// Seconds of the trace in front of the start of the ride at most, and after its stop at least.
 const MARGIN_S: f64 = 15.0;
@@ -82,6 +82,8 @@ async fn book(
 ) -> Result<(String, String)> {
     narrator.say("rider", &format!("search: from {pickup} to {drop}"));
     let found = world.search_until_found(pickup, drop).await?;
+    ensure!(world.registry().lookups_of(BAP_ID) > 0, "a signature was believed without its key");
+    narrator.say("platform", "asked the registry for the rider's app; its key fits the signature");
     let item = text(&found, "/message/catalog/bpp~1providers/0/items/0/id")?;
     let price = text(&found, "/message/catalog/bpp~1providers/0/items/0/price/value")?;
     narrator.say("rider", &format!("on_search: item {item}, about Rs {price}; select"));
@@ -125,7 +127,7 @@ async fn watch(world: &World, narrator: &Narrator, order_id: &str, until_ms: i64
             return Ok(());
         }
         let now = tokio::time::Instant::now();
-        anyhow::ensure!(now < give_up, "the vehicle's fixes ended before the ride did");
+        ensure!(now < give_up, "the vehicle's fixes ended before the ride did");
         if now >= look_at {
             look_at = now + LOOK_EVERY;
             let tracked = world.bap.track(order_id).await?;

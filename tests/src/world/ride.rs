@@ -32,7 +32,7 @@ impl World {
     /// effect and in order, each message with the same body and a fresh signature at every attempt.
     pub async fn check_told(&self, booking: &Booking) -> Result<()> {
         self.wait_for_final_fare(booking).await?;
-        let states = self.bap.fulfillment_states(&booking.order_id);
+        let states = self.bap.told_states(&booking.order_id);
         ensure!(states == WHOLE_RIDE, "the rider's platform was told {states:?}");
         let faults = self.bap.faults_of_attempts();
         ensure!(faults.is_empty(), "{faults:#?}");

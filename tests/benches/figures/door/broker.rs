@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
-use super::running::{LOOK_EVERY, Running, free_port};
+use crate::running::{LOOK_EVERY, Running, free_port};
 
 /// Debian keeps it where only root's PATH looks.
 const PROGRAMS: [&str; 2] = ["mosquitto", "/usr/sbin/mosquitto"];

@@ -9,8 +9,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 
-use super::platform::Platform;
-use super::running::Running;
+use crate::platform::Platform;
+use crate::running::Running;
 
 /// Connections begun a second: what two cores shake hands with, on both sides.
 const CONNECTS_PER_S: u64 = 250;

@@ -3,8 +3,7 @@
 //!
 //! `TRIPLINE_BENCH_VEHICLES` says how many vehicles there are, 10,000 if it is not set.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -13,16 +12,14 @@ use tripline_backend::store::Store;
 use tripline_protocol::link::up::Stream;
 use tripline_tests::world::TestDatabase;
 
+use crate::platform::{Platform, Programs};
 use crate::{Data, Row};
 
 mod broker;
 mod fleet;
-mod platform;
-mod running;
 
 use broker::Broker;
 use fleet::{Fleet, Summary, Target};
-use platform::Platform;
 
 const VEHICLES: u64 = 10_000;
 
@@ -32,9 +29,6 @@ const IDLE_S: u64 = 10;
 
 /// A connection is one descriptor; what else a process opens is few.
 const DESCRIPTORS_BESIDE: u64 = 1_000;
-
-/// The released programs.
-struct Programs(PathBuf);
 
 pub(super) fn rows(_: &Data) -> Vec<Row> {
     measured().expect("the door, the fleet and the broker run")
@@ -46,7 +40,7 @@ fn measured() -> Result<Vec<Row>> {
         Err(_) => VEHICLES,
     };
     allow_descriptors(vehicles + DESCRIPTORS_BESIDE)?;
-    let programs = build()?;
+    let programs = Programs::build()?;
     let runtime = tokio::runtime::Runtime::new()?;
     let mut rows = on_store(&programs, &runtime, None, vehicles)?;
     if let Some(database) = runtime.block_on(TestDatabase::create())? {
@@ -61,25 +55,6 @@ fn allow_descriptors(wanted: u64) -> Result<()> {
     let maximum = getrlimit(Resource::Nofile).maximum;
     ensure!(maximum.is_none_or(|most| most >= wanted), "`ulimit -Hn` is below {wanted}");
     Ok(setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum })?)
-}
-
-/// Builds platform and simulator, as they are released.
-fn build() -> Result<Programs> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .args(["build", "--release", "--locked", "-p", "tripline-backend", "-p"])
-        .arg("tripline-firmware-sim")
-        .status()?;
-    ensure!(status.success(), "the release build failed");
-    // This bench stands in <target>/release/deps.
-    let own = std::env::current_exe()?;
-    Ok(Programs(own.ancestors().nth(2).context("<target>/release")?.to_path_buf()))
-}
-
-impl Programs {
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
 }
 
 /// The platform over a store: SQLite in its folder, or the PostgreSQL database of this URL.

@@ -12,25 +12,25 @@ use rustix::process::{Pid, Signal, kill_process};
 const GOODBYE: Duration = Duration::from_secs(30);
 
 /// Between two looks at something that is waited for.
-pub(super) const LOOK_EVERY: Duration = Duration::from_millis(50);
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// A running program. Dropped, it is killed.
-pub(super) struct Running(Child);
+pub(crate) struct Running(Child);
 
 impl Running {
-    pub(super) fn spawn(command: &mut Command) -> Result<Self> {
+    pub(crate) fn spawn(command: &mut Command) -> Result<Self> {
         let name = command.get_program().to_string_lossy().into_owned();
         let child = command.stdin(Stdio::null()).spawn();
         Ok(Self(child.with_context(|| format!("{name} cannot be started"))?))
     }
 
     /// The child, for its standard output.
-    pub(super) const fn child(&mut self) -> &mut Child {
+    pub(crate) const fn child(&mut self) -> &mut Child {
         &mut self.0
     }
 
     /// Tells it to end, and waits until it has.
-    pub(super) fn stop(mut self) -> Result<ExitStatus> {
+    pub(crate) fn stop(mut self) -> Result<ExitStatus> {
         let pid = Pid::from_raw(self.0.id().cast_signed()).context("its process id")?;
         kill_process(pid, Signal::TERM)?;
         let deadline = Instant::now() + GOODBYE;
@@ -44,7 +44,7 @@ impl Running {
     }
 
     /// Its processor time so far, user and system.
-    pub(super) fn cpu(&self) -> Result<Duration> {
+    pub(crate) fn cpu(&self) -> Result<Duration> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;
         // The name, field 2, may hold spaces and ends with the last parenthesis; utime is field 14.
         let (_, fields) = stat.rsplit_once(')').context("a name")?;
@@ -54,7 +54,7 @@ impl Running {
     }
 
     /// Its resident memory.
-    pub(super) fn resident_bytes(&self) -> Result<u64> {
+    pub(crate) fn resident_bytes(&self) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib = line.and_then(|line| line.split_whitespace().next()).context("a size")?;
@@ -70,6 +70,6 @@ impl Drop for Running {
 }
 
 /// A port of loopback that was free a moment ago.
-pub(super) fn free_port() -> Result<u16> {
+pub(crate) fn free_port() -> Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }

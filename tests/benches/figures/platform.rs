@@ -1,4 +1,4 @@
-//! The platform under load: `tripline-bpp`, from a fresh folder.
+//! The released programs, and the platform under load: `tripline-bpp`, from a fresh folder.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -8,30 +8,64 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::Programs;
-use super::running::{LOOK_EVERY, Running, free_port};
+use crate::running::{LOOK_EVERY, Running, free_port};
 
 /// Longest wait for all vehicles to be connected.
 const CONNECTED_WITHIN: Duration = Duration::from_mins(5);
 
+/// The released programs.
+pub(crate) struct Programs(PathBuf);
+
+impl Programs {
+    /// Builds platform and simulator, as they are released.
+    pub(crate) fn build() -> Result<Self> {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut command = Command::new(cargo);
+        command.args([
+            "build",
+            "--locked",
+            "-p",
+            "tripline-backend",
+            "-p",
+            "tripline-firmware-sim",
+        ]);
+        // This bench stands in <target>/<profile>/deps; one that is tried out without optimisation is no
+        // reason to build with it.
+        if !cfg!(debug_assertions) {
+            command.arg("--release");
+        }
+        let status = command.status()?;
+        ensure!(status.success(), "the programs do not build");
+        let own = std::env::current_exe()?;
+        Ok(Self(own.ancestors().nth(2).context("<target>/<profile>")?.to_path_buf()))
+    }
+
+    /// Where one of them is.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
 /// A platform, running or not.
-pub(super) struct Platform {
+pub(crate) struct Platform {
     program: PathBuf,
     /// Its configuration file.
-    pub(super) config: PathBuf,
+    pub(crate) config: PathBuf,
     /// What it runs with beside that file; its command line needs the same.
-    pub(super) env: Vec<(&'static str, String)>,
+    pub(crate) env: Vec<(&'static str, String)>,
+    beckn_port: u16,
     admin_port: u16,
     running: Option<Running>,
 }
 
 impl Platform {
     /// Makes its folder.
-    pub(super) fn init(programs: &Programs, dir: &Path, url: Option<&str>) -> Result<Self> {
+    pub(crate) fn init(programs: &Programs, dir: &Path, url: Option<&str>) -> Result<Self> {
         let program = programs.path("tripline-bpp");
-        let admin_port = free_port()?;
+        let (admin_port, beckn_port) = (free_port()?, free_port()?);
         let mut env = vec![
-            ("TRIPLINE_BPP_BECKN__LISTEN", format!("127.0.0.1:{}", free_port()?)),
+            ("TRIPLINE_BPP_BECKN__LISTEN", format!("127.0.0.1:{beckn_port}")),
+            ("TRIPLINE_BPP_BECKN__URI", format!("http://127.0.0.1:{beckn_port}/beckn")),
             ("TRIPLINE_BPP_DEVICE__LISTEN", format!("127.0.0.1:{}", free_port()?)),
             ("TRIPLINE_BPP_ENROL__LISTEN", format!("127.0.0.1:{}", free_port()?)),
             ("TRIPLINE_BPP_ADMIN__LISTEN", format!("127.0.0.1:{admin_port}")),
@@ -47,11 +81,17 @@ impl Platform {
             .stdout(Stdio::null())
             .status()?;
         ensure!(init.success(), "tripline-bpp init: {init}");
-        Ok(Self { program, config: dir.join("bpp.toml"), env, admin_port, running: None })
+        let config = dir.join("bpp.toml");
+        Ok(Self { program, config, env, beckn_port, admin_port, running: None })
+    }
+
+    /// Its registered address.
+    pub(crate) fn beckn_uri(&self) -> String {
+        format!("http://127.0.0.1:{}/beckn", self.beckn_port)
     }
 
     /// Starts it, and waits until it listens.
-    pub(super) fn start(&mut self) -> Result<()> {
+    pub(crate) fn start(&mut self) -> Result<()> {
         let mut running = Running::spawn(
             Command::new(&self.program)
                 .args(["serve", "--json", "--log", "error", "--config"])
@@ -68,30 +108,30 @@ impl Platform {
     }
 
     /// Stops it.
-    pub(super) fn stop(&mut self) -> Result<()> {
+    pub(crate) fn stop(&mut self) -> Result<()> {
         let status = self.running.take().context("it does not run")?.stop()?;
         ensure!(status.success(), "tripline-bpp serve: {status}");
         Ok(())
     }
 
     /// Stops it and starts it again.
-    pub(super) fn restart(&mut self) -> Result<()> {
+    pub(crate) fn restart(&mut self) -> Result<()> {
         self.stop()?;
         self.start()
     }
 
     /// Its processor time so far.
-    pub(super) fn cpu(&self) -> Result<Duration> {
+    pub(crate) fn cpu(&self) -> Result<Duration> {
         self.running.as_ref().context("it does not run")?.cpu()
     }
 
     /// Its resident memory.
-    pub(super) fn resident_bytes(&self) -> Result<u64> {
+    pub(crate) fn resident_bytes(&self) -> Result<u64> {
         self.running.as_ref().context("it does not run")?.resident_bytes()
     }
 
     /// Waits until so many vehicles are connected, by its own count.
-    pub(super) fn wait_for_connections(&self, vehicles: u64) -> Result<()> {
+    pub(crate) fn wait_for_connections(&self, vehicles: u64) -> Result<()> {
         let deadline = Instant::now() + CONNECTED_WITHIN;
         while self.connected()? < vehicles {
             ensure!(Instant::now() < deadline, "{} of {vehicles} connected", self.connected()?);

@@ -1,0 +1,416 @@
+//! Rides on a network with a registry: it goes, lies and stays away; keys change on both sides; and the
+//! platform keeps to what it can be sure of.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tripline_tests::bap::{Answer, Bap, order_said_anew};
+use tripline_tests::registry::{Behavior, Lie, Outcome};
+use tripline_tests::world::{
+    BAP_ID, BPP_ID, Booking, PATIENCE, Plan, TestDatabase, World, drop_near,
+};
+
+/// Between two looks at what nobody tells of.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// The registry is asked so often that a test need not wait for it, and not waited for for long.
+fn with_registry() -> Plan {
+    let registry_keys = "cache_s = 1\ntimeout_ms = 1000".into();
+    Plan { registry: true, registry_keys, ..Plan::default() }
+}
+
+async fn wait_until<F: Future<Output = Result<bool>>>(
+    what: &str,
+    longest: Duration,
+    is_so: impl Fn() -> F,
+) -> Result<()> {
+    let until = tokio::time::Instant::now() + longest;
+    while !is_so().await? {
+        ensure!(tokio::time::Instant::now() < until, "waited in vain for {what}");
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    Ok(())
+}
+
+/// Begins an order that nobody goes on with: what matters is whether the request is taken.
+async fn ask(bap: &Bap) -> Result<Answer> {
+    bap.request("init", order_said_anew("auto", "37.4248,-122.0764", "37.4249,-122.0778")).await
+}
+
+/// Waits until what the registry said of the rider's platform is written down for the next start.
+async fn wait_until_kept(world: &World) -> Result<()> {
+    wait_until("the rider's platform to be written down", PATIENCE, || async {
+        let listed = world.bpp_command(&["subscriber", "list"]).await?;
+        Ok(listed.iter().any(|one| one["subscriber_id"] == BAP_ID))
+    })
+    .await
+}
+
+async fn a_ride_with_a_registry(plan: Plan) -> Result<()> {
+    let mut world = World::start(plan).await?;
+    ensure!(world.registry().lookups_of(BPP_ID) > 0, "it did not look itself up");
+    let booking = world.start_ride().await?;
+    ensure!(world.registry().lookups_of(BAP_ID) > 0, "whom does it believe?");
+    wait_until_kept(&world).await?;
+
+    world.registry().stop().await;
+    world.kill_bpp().await?;
+    world.start_bpp().await?;
+    world.bap.status(&booking.order_id).await?;
+    world.finish_ride().await?;
+    world.check_told(&booking).await?;
+    world.registry().start_again().await?;
+    world.check_no_errors()?;
+    world.stop().await
+}
+
+#[tokio::test]
+async fn a_ride_goes_on_through_a_restart_while_the_registry_is_down() -> Result<()> {
+    a_ride_with_a_registry(with_registry()).await
+}
+
+#[tokio::test]
+async fn a_ride_with_a_registry_on_postgresql() -> Result<()> {
+    let Some(database) = TestDatabase::create().await? else { return Ok(()) };
+    a_ride_with_a_registry(Plan { store_url: Some(database.url), ..with_registry() }).await
+}
+
+/// Nobody can say who they are: refused, as a stranger or for the time being.
+fn refused(answer: &Answer) -> bool {
+    !answer.ack && matches!(answer.http_status, 401 | 503)
+}
+
+#[tokio::test]
+async fn while_the_registry_cannot_be_asked_those_known_go_on_and_strangers_wait() -> Result<()> {
+    let mut world = World::start(with_registry()).await?;
+    world.book().await?;
+    let registry = world.registry().clone();
+    for (n, trouble) in ["down", "silent", "broken"].into_iter().enumerate() {
+        let newcomer = world.add_bap(&format!("newcomer-{n}.tripline.test")).await?;
+        match trouble {
+            "down" => registry.stop().await,
+            "silent" => registry.set_behavior(Behavior::Silent),
+            _ => registry.set_behavior(Behavior::Error500),
+        }
+        for _ in 0..5 {
+            let known = ask(&world.bap).await?;
+            ensure!(known.ack, "{trouble}: somebody known is refused: {known:?}");
+            let unknown = ask(&newcomer).await?;
+            ensure!(refused(&unknown), "{trouble}: a stranger is taken: {unknown:?}");
+        }
+        registry.set_behavior(Behavior::Honest);
+        registry.start_again().await?;
+        wait_until("the newcomer to be taken", PATIENCE, || async {
+            Ok(ask(&newcomer).await?.ack)
+        })
+        .await?;
+    }
+    world.check_no_errors()?;
+    world.stop().await
+}
+
+#[tokio::test]
+async fn a_registry_that_lies_lets_nobody_in_and_nobody_known_out() -> Result<()> {
+    // What is known holds for longer than the test, so that no lie is asked for of those known.
+    let plan = Plan { registry_keys: "timeout_ms = 1000".into(), ..with_registry() };
+    let mut world = World::start(plan).await?;
+    world.book().await?;
+    let registry = world.registry().clone();
+    for (n, lie) in Lie::ALL.into_iter().enumerate() {
+        let newcomer = world.add_bap(&format!("newcomer-{n}.tripline.test")).await?;
+        registry.set_behavior(Behavior::Lying(lie));
+        let unknown = ask(&newcomer).await?;
+        ensure!(!unknown.ack, "{lie:?}: a stranger is taken: {unknown:?}");
+        let known = ask(&world.bap).await?;
+        ensure!(known.ack, "{lie:?}: somebody known is refused: {known:?}");
+        registry.set_behavior(Behavior::Honest);
+    }
+    ensure!(registry.redirects_followed() == 0, "a redirect was followed");
+    let told = world.wait_until_all_is_told().await?;
+    ensure!(told.requests > 0);
+    world.stop().await
+}
+
+#[tokio::test]
+async fn who_has_left_the_network_is_refused() -> Result<()> {
+    let mut world = World::start(with_registry()).await?;
+    let leaver = world.add_bap("leaver.tripline.test").await?;
+    ensure!(ask(&leaver).await?.ack);
+    let left = |entry: &mut Value| entry["status"] = json!("UNSUBSCRIBED");
+    world.registry().change(leaver.subscriber_id(), left);
+    wait_until("the leaver to be refused", PATIENCE, || async {
+        let answer = ask(&leaver).await?;
+        ensure!(answer.ack || refused(&answer), "{answer:?}");
+        Ok(!answer.ack)
+    })
+    .await?;
+    ensure!(ask(&world.bap).await?.ack);
+    world.stop().await
+}
+
+#[tokio::test]
+async fn a_platform_registered_at_another_address_does_not_start() -> Result<()> {
+    let mut world = World::start(with_registry()).await?;
+    let elsewhere = "http://127.0.0.1:9/elsewhere";
+    world.registry().change(BPP_ID, |entry| entry["subscriber_url"] = json!(elsewhere));
+    world.kill_bpp().await?;
+    let (code, error) = world.fail_to_start_bpp().await?;
+    ensure!(code == 8, "exit code {code}: {error}");
+    let ours = world.beckn_uri();
+    ensure!(error.contains(elsewhere) && error.contains(&ours), "{error}");
+    world.registry().change(BPP_ID, |entry| entry["subscriber_url"] = json!(ours));
+    world.start_bpp().await?;
+    world.stop().await
+}
+
+#[tokio::test]
+async fn a_platform_that_is_not_registered_takes_and_tells_nothing_until_it_is() -> Result<()> {
+    let mut world = World::start(with_registry()).await?;
+    world.bap.set_behavior(tripline_tests::bap::Behavior::Error500);
+    let asked = ask(&world.bap).await?;
+    ensure!(asked.ack);
+    let entries = world.registry().entries_of(BPP_ID);
+    world.registry().remove(BPP_ID);
+    world.kill_bpp().await?;
+    world.bap.set_behavior(tripline_tests::bap::Behavior::Ack);
+    let told = world.bap.ledger().len();
+    world.start_bpp().await?;
+    for _ in 0..5 {
+        let answer = ask(&world.bap).await?;
+        ensure!(answer.http_status == 503 && !answer.ack, "{answer:?}");
+        ensure!(answer.body.pointer("/message/ack/status") == Some(&json!("NACK")), "{answer:?}");
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    ensure!(world.metric("tripline_network_served").await? < 0.5);
+    ensure!(world.bap.ledger().len() == told, "it tells what nobody may take from it");
+
+    entries.into_iter().for_each(|entry| world.registry().enter(entry));
+    world.kill_bpp().await?;
+    world.start_bpp().await?;
+    ensure!(ask(&world.bap).await?.ack);
+    world
+        .bap
+        .wait_for("what was kept meanwhile", PATIENCE, |accepted| {
+            accepted.iter().find(|entry| entry.message_id == asked.message_id).map(drop)
+        })
+        .await?;
+    world.stop().await
+}
+
+/// Asks for an order's status again and again, each time until it is told, until it is to stop. An error is
+/// a request or a callback lost.
+async fn keep_asking(bap: Bap, order_id: String, stop: watch::Receiver<bool>) -> Result<usize> {
+    let mut asked = 0;
+    while !*stop.borrow() {
+        bap.status(&order_id).await.with_context(|| format!("after {asked}"))?;
+        asked += 1;
+    }
+    Ok(asked)
+}
+
+/// The rider's platform shows its next key, then signs with it, then withdraws the one before.
+async fn rotate_bap(world: &World) -> Result<()> {
+    let registry = world.registry();
+    let next = world.announce_key(&world.bap, "rider-2")?;
+    let before = registry.lookups_of(BAP_ID);
+    wait_until("the next key to be looked up", PATIENCE, || async {
+        Ok(registry.lookups_of(BAP_ID) > before)
+    })
+    .await?;
+    world.bap.rotate_key("rider-2", next);
+    wait_for_answers(&world.bap, 5).await?;
+    registry.remove_key(BAP_ID, "rider");
+    let before = registry.lookups_of(BAP_ID);
+    wait_until("the old key to be forgotten", PATIENCE, || async {
+        Ok(registry.lookups_of(BAP_ID) > before)
+    })
+    .await?;
+    wait_for_answers(&world.bap, 5).await
+}
+
+async fn wait_for_answers(bap: &Bap, more: usize) -> Result<()> {
+    let wanted = bap.accepted().len() + more;
+    let enough = |accepted: &[_]| (accepted.len() >= wanted).then_some(());
+    bap.wait_for("further answers", PATIENCE, enough).await
+}
+
+/// Waits until a callback comes that is signed with a key of ours.
+async fn wait_for_signature(bap: &Bap, unique_key_id: &str, accepted: bool) -> Result<()> {
+    let since = bap.ledger().len();
+    let by_key = |all: &[tripline_tests::bap::Entry]| {
+        let later = all.iter().skip(since).filter(|entry| entry.signature_valid == accepted);
+        let mut signers = later.filter_map(|entry| entry.signed.as_ref());
+        signers
+            .any(|signed| signed.key_id.unique_key_id.as_deref() == Some(unique_key_id))
+            .then_some(())
+    };
+    bap.wait_for_arrival(&format!("a signature of {unique_key_id}"), 2 * PATIENCE, by_key).await
+}
+
+/// Our platform makes a key, the registry takes it up, signing switches, and those who knew it late were
+/// told with the key before.
+async fn rotate_bpp(world: &World) -> Result<()> {
+    let rotated = world.bpp_command(&["key", "rotate", "--unique-key-id", "k2"]).await?;
+    ensure!(rotated[0]["next"] == "k2" && rotated[0]["signing"] == "k1", "{rotated:?}");
+    let outcome = world.registry().wait_for_subscription("k2", PATIENCE).await?;
+    ensure!(outcome == Outcome::Subscribed, "{outcome:?}");
+    let entries = world.registry().entries_of(BPP_ID);
+    let keys: BTreeSet<_> = entries.iter().filter_map(|e| e["unique_key_id"].as_str()).collect();
+    ensure!(keys == BTreeSet::from(["k1", "k2"]), "{keys:?}");
+
+    // It switches by itself. The rider's platform does not know the key yet, and refuses what it signs.
+    wait_for_signature(&world.bap, "k2", false).await?;
+    wait_for_answers(&world.bap, 5).await?;
+    let k2 = rotated[0]["signing_public_key"].as_str().context("a key")?.parse()?;
+    world.bap.trust_key("k2", k2);
+    wait_for_signature(&world.bap, "k2", true).await?;
+    world.bpp_command(&["key", "rotate", "--retire"]).await?;
+    world.bap.distrust_key("k1");
+    world.registry().remove_key(BPP_ID, "k1");
+    wait_for_answers(&world.bap, 5).await?;
+    let shown = world.bpp_command(&["key", "show"]).await?;
+    ensure!(shown.len() == 1 && shown[0]["unique_key_id"] == "k2", "{shown:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn keys_change_on_both_sides_in_mid_traffic_and_nothing_is_lost() -> Result<()> {
+    let mut world = World::start(with_registry()).await?;
+    let booking = world.start_ride().await?;
+    let (stop, stopping) = watch::channel(false);
+    let traffic = keep_asking(world.bap.clone(), booking.order_id.clone(), stopping);
+    let traffic = tokio::spawn(traffic);
+    let rotated = async {
+        rotate_bap(&world).await.context("the rider's platform")?;
+        rotate_bpp(&world).await.context("our platform")
+    };
+    let rotated = rotated.await;
+    stop.send_replace(true);
+    let asked = traffic.await?.context("the traffic")?;
+    rotated?;
+    ensure!(asked >= 20, "{asked} requests are no traffic");
+
+    world.finish_ride().await?;
+    world.wait_for_final_fare(&booking).await?;
+    world.wait_until_all_is_told().await?;
+    let faults = world.bap.faults_of_attempts();
+    ensure!(faults.is_empty(), "{faults:#?}");
+    world.kill_bpp().await?;
+    world.start_bpp().await?;
+    world.bap.status(&booking.order_id).await?;
+    world.check_no_errors()?;
+    world.stop().await
+}
+
+/// Whether a text is in a line as a word of its own.
+fn has_word(line: &str, word: &str) -> bool {
+    line.match_indices(word).any(|(at, _)| {
+        let before = line.get(..at).and_then(|text| text.chars().next_back());
+        let after = line.get(at + word.len()..).and_then(|text| text.chars().next());
+        !before.is_some_and(char::is_alphanumeric) && !after.is_some_and(char::is_alphanumeric)
+    })
+}
+
+/// What must never be in a log, each with its name.
+fn secrets(
+    world: &World,
+    booking: &Booking,
+    otp: &str,
+    link: &str,
+) -> Result<Vec<(String, String)>> {
+    let keys = std::fs::read_to_string(world.folder().join("bpp/data/keys.json"))?;
+    let keys: Vec<Value> = serde_json::from_str(&keys)?;
+    let mut secrets: Vec<(String, String)> = ["signing_key", "encryption_key"]
+        .into_iter()
+        .flat_map(|name| keys.iter().map(move |key| (name, key[name].as_str().unwrap_or_default())))
+        .map(|(name, key)| (name.into(), key.into()))
+        .collect();
+    let token = link.rsplit('/').next().context("a token")?;
+    let command_key = std::fs::read_to_string(world.folder().join("bpp/data/command.key"))?;
+    for (name, secret) in [
+        ("the OTP", otp),
+        ("the rider's name", "Asha Rao"),
+        ("the rider's phone", "9800000000"),
+        ("the driver's phone", "9800000001"),
+        ("the driver's name", "Raghav"),
+        ("the tracking link", token),
+        ("the command key", command_key.trim()),
+        ("a body", "\"context\""),
+        ("a body", "message_id\\\""),
+        ("a signature", "signature=\""),
+    ] {
+        secrets.push((name.into(), secret.into()));
+    }
+    ensure!(secrets.iter().all(|(_, secret)| secret.len() >= 4), "an empty secret is everywhere");
+    ensure!(!booking.order_id.is_empty());
+    Ok(secrets)
+}
+
+/// The beginnings of a coordinate as it may be written: a hundredth of a degree is a kilometre.
+fn coordinates(gps: &str) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for text in gps.split(',') {
+        let value: f64 = text.trim().parse()?;
+        let (whole, hundredths) = (value.trunc(), ((value.abs() * 100.0).trunc() % 100.0));
+        found.push(format!("{whole:.0}.{hundredths:02.0}"));
+        found.push(format!("{whole:.0}{hundredths:02.0}"));
+    }
+    Ok(found)
+}
+
+#[tokio::test]
+async fn the_log_of_a_whole_ride_holds_no_secret() -> Result<()> {
+    let mut world = World::start(with_registry()).await?;
+    let pickup = world.wait_for_position().await?;
+    let booking = world.start_ride().await?;
+    let otp = world.otp(&booking).await?;
+    let tracked = world.bap.track(&booking.order_id).await?;
+    let link = tracked.pointer("/message/tracking/url").and_then(Value::as_str);
+    let link = link.context("a link")?.to_owned();
+    reqwest::get(&link).await?;
+    // What is refused is told of in the log, too.
+    world.bap.request_raw("search", b"{ not json, and +91-9800000000".to_vec(), None).await?;
+    let body = b"{\"context\": {}, \"message\": {\"phone\": \"+91-9800000000\"}}".to_vec();
+    let signed = world.bap.sign(&body);
+    world.bap.request_raw("search", body, Some(signed)).await?;
+    world.bap.set_behavior(tripline_tests::bap::Behavior::Error500);
+    world.bap.request("status", json!({ "order_id": booking.order_id })).await?;
+    world
+        .bap
+        .wait_for_arrival("an attempt", PATIENCE, |all| {
+            all.iter().find(|e| e.answered != tripline_tests::bap::Behavior::Ack).map(drop)
+        })
+        .await?;
+    world.bap.set_behavior(tripline_tests::bap::Behavior::Ack);
+    world.finish_ride().await?;
+    world.check_told(&booking).await?;
+    let secrets = secrets(&world, &booking, &otp, &link)?;
+    world.stop().await?;
+
+    let log = world.bpp_log()?;
+    ensure!(log.contains("request acknowledged") && log.lines().count() > 20, "no log: {log}");
+    let places = [coordinates(&pickup)?, coordinates(&drop_near(&pickup)?)?].concat();
+    for line in log.lines() {
+        // The time at its beginning is no secret, and has digits like any OTP.
+        let said = line.split_once(' ').map_or(line, |(_, said)| said);
+        for (name, secret) in &secrets {
+            let is_word = secret.chars().all(char::is_alphanumeric);
+            let found = if is_word { has_word(said, secret) } else { said.contains(secret) };
+            ensure!(!found, "{name} is in the log: {line}");
+        }
+        for place in &places {
+            let found = said.match_indices(place.as_str()).any(|(at, _)| {
+                let before = said.get(..at).and_then(|text| text.chars().next_back());
+                let number_begins = !before.is_some_and(|c| c.is_alphanumeric() || c == '.');
+                let rest = said.get(at + place.len()..).unwrap_or_default();
+                let digits = rest.chars().take_while(char::is_ascii_digit).count();
+                number_begins && digits >= 2
+            });
+            ensure!(!found, "a coordinate ({place}..) is in the log: {line}");
+        }
+    }
+    Ok(())
+}
