@@ -19,9 +19,12 @@ CREATE INDEX inbox_received ON inbox (received_at);
 
 -- When a callback was delivered or given up.
 ALTER TABLE callback ADD COLUMN finished_at BIGINT;
+UPDATE callback SET finished_at = created_at WHERE state <> 'pending';
 DROP INDEX callback_due;
 -- What is pending is looked for by subscriber, so that one who takes nothing hides nobody's turn.
 CREATE INDEX callback_pending ON callback (subscriber_id, next_attempt_at) WHERE state = 'pending';
+-- Given up at their time without an attempt.
+CREATE INDEX callback_expiring ON callback (expires_at) WHERE state = 'pending';
 CREATE INDEX callback_finished ON callback (state, finished_at);
 
 -- What the registry last said of a subscriber in a role: its answer's entries, as JSON.

@@ -1,6 +1,6 @@
 //! `bpp.toml`: commented TOML, every key overridable from the environment, unknown keys refused.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
@@ -15,6 +15,8 @@ use crate::domain::catalog;
 use crate::domain::dispatch::DispatchRules;
 use crate::domain::estimate::RoadModel;
 use crate::error::BppError;
+use crate::http::Rules;
+use crate::keys::encryption::{EncryptionKeyError, RegistryPublicKey};
 use crate::network::subscriber::{normalized_id, normalized_url};
 use crate::service::Settings;
 use crate::settings::SettingTables;
@@ -336,7 +338,10 @@ impl Config {
         if !matches!(uri.scheme(), "http" | "https") || uri.host().is_none() {
             return Err("beckn.uri must begin with http:// or https:// and a host".into());
         }
+        self.check_registry()?;
         self.check_device()?;
+        self.registry_key().map_err(|error| format!("registry.encryption_public_key: {error}"))?;
+        self.check_private_networks()?;
         let ranges = [
             ("dispatch.radius_m", u64::from(self.dispatch.radius_m), 1, 100_000),
             ("dispatch.offer_s", u64::from(self.dispatch.offer_s), 1, 3_600),
@@ -382,6 +387,40 @@ impl Config {
         self.check_tariff()
     }
 
+    /// One of both says who is on the network: with both, nobody could tell who is believed.
+    fn check_registry(&self) -> Result<(), String> {
+        let text = match (&self.registry.url, &self.beckn.subscribers_file) {
+            (Some(url), None) => url,
+            (None, Some(_)) => return Ok(()),
+            (Some(_), Some(_)) => {
+                return Err(
+                    "registry.url and beckn.subscribers_file are both set: leave out the one \
+                            that is not to say who is on the network"
+                        .into(),
+                );
+            }
+            (None, None) => {
+                return Err(
+                    "nothing says who is on the network: set registry.url or, for a closed \
+                            network, beckn.subscribers_file"
+                        .into(),
+                );
+            }
+        };
+        let url =
+            url::Url::parse(text).map_err(|error| format!("registry.url is no URL: {error}"))?;
+        let bare = url.username().is_empty() && url.password().is_none();
+        let bare = bare && url.query().is_none() && url.fragment().is_none();
+        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() || !bare {
+            return Err(
+                "registry.url must be http:// or https:// with a host and, perhaps, a port and \
+                        a path"
+                    .into(),
+            );
+        }
+        Ok(())
+    }
+
     /// What devices are told must be something they can reach.
     fn check_device(&self) -> Result<(), String> {
         if self.device.hosts.is_empty() || self.device.hosts.iter().any(String::is_empty) {
@@ -400,6 +439,28 @@ impl Config {
             return Err("enrol.url must be https:// with a host and, perhaps, a port".into());
         }
         Ok(())
+    }
+
+    /// Whoever may enter what he likes into a registry could have us send into our own networks.
+    fn check_private_networks(&self) -> Result<(), String> {
+        let networks = &self.callback.private_networks;
+        let Some(registry) = self.registry.url.as_deref().filter(|_| !networks.is_empty()) else {
+            return Ok(());
+        };
+        let url = url::Url::parse(registry)
+            .map_err(|error| format!("registry.url is no URL: {error}"))?;
+        let address = match url.host() {
+            Some(url::Host::Ipv4(address)) => Some(IpAddr::from(address)),
+            Some(url::Host::Ipv6(address)) => Some(IpAddr::from(address)),
+            Some(url::Host::Domain(_)) | None => None,
+        };
+        if address.is_some_and(|address| networks.iter().any(|network| network.contains(&address)))
+        {
+            return Ok(());
+        }
+        Err("callback.private_networks is for subscribers of a file, or of a registry whose url is an \
+             address within these networks: anybody may have made the entries of another one"
+            .into())
     }
 
     fn check_tariff(&self) -> Result<(), String> {
@@ -435,6 +496,11 @@ impl Config {
     /// The file of the keys by which the network knows us.
     pub fn keys_file(&self) -> PathBuf {
         self.data_dir.join(&self.beckn.keys_file)
+    }
+
+    /// The registry's public encryption key, if it is set.
+    pub fn registry_key(&self) -> Result<Option<RegistryPublicKey>, EncryptionKeyError> {
+        self.registry.encryption_public_key.as_deref().map(str::parse).transpose()
     }
 
     /// The file of the key that seals commands to devices.
@@ -505,6 +571,16 @@ impl Config {
             },
             track_url: format!("{origin}/track"),
             first_settings: self.device.settings.0,
+        }
+    }
+
+    /// Who may send how many requests.
+    pub fn request_rules(&self) -> Rules {
+        Rules {
+            proxies: self.beckn.proxies.clone(),
+            per_address_per_s: self.beckn.requests_per_address_per_s,
+            per_subscriber_per_s: self.beckn.requests_per_subscriber_per_s,
+            refuse_stale: self.beckn.refuse_stale,
         }
     }
 
@@ -581,6 +657,63 @@ mod tests {
             let error = load(&SAMPLE.replace(from, to)).expect_err("refused");
             assert!(error.contains(key), "{error}");
         }
+    }
+
+    #[test]
+    fn a_registry_or_a_file_says_who_is_on_the_network_and_never_both() {
+        let with = |from: &str, to: &str| {
+            assert!(SAMPLE.contains(from), "{from} is not in the sample");
+            load(&SAMPLE.replace(from, to))
+        };
+        let (file, url) = ("subscribers_file =", "# url = \"https://registry.example\"");
+        let error = with(file, "# subscribers_file =").expect_err("refused");
+        assert!(error.contains("registry.url or, for a closed network"), "{error}");
+        let error = with(url, &url[2..]).expect_err("refused");
+        assert!(error.contains("are both set"), "{error}");
+        let alone = SAMPLE.replace(file, "# subscribers_file =");
+        assert!(load(&alone.replace(url, &url[2..])).is_ok());
+        for bad in ["registry", "ftp://registry", "https://me:x@registry", "https://registry/?a=b"]
+        {
+            let error =
+                load(&alone.replace(url, &format!("url = \"{bad}\""))).expect_err("refused");
+            assert!(error.contains("registry.url"), "{bad}: {error}");
+        }
+    }
+
+    #[test]
+    fn private_networks_are_not_let_through_on_the_word_of_a_registry_elsewhere() {
+        let with = |url: &str, networks: &str| {
+            let text = SAMPLE.replace("subscribers_file = \"subscribers.json\"\n", "");
+            let url_at = "# url = \"https://registry.example\"";
+            assert!(text.contains(url_at) && text.contains("private_networks = []"));
+            let text = text.replace(url_at, &format!("url = \"{url}\""));
+            load(&text.replace("private_networks = []", &format!("private_networks = {networks}")))
+        };
+        let local = r#"["127.0.0.0/8", "fd00::/8"]"#;
+        for url in ["http://127.0.0.1:5000", "http://127.1/", "http://[fd00::5]/registry"] {
+            with(url, local).expect(url);
+        }
+        for url in ["https://registry.example", "http://localhost:5000", "http://10.0.0.1"] {
+            let error = with(url, local).expect_err(url);
+            assert!(error.contains("callback.private_networks"), "{error}");
+            with(url, "[]").expect(url);
+        }
+    }
+
+    #[test]
+    fn a_registrys_encryption_key_is_one_or_named_as_none() {
+        let with = |key: &str| {
+            let shown = "# encryption_public_key = \"...\"";
+            assert!(SAMPLE.contains(shown));
+            load(&SAMPLE.replace(shown, &format!("encryption_public_key = \"{key}\"")))
+        };
+        let key = crate::keys::encryption::EncryptionKey::from_bytes([1; 32]);
+        for form in [key.public_base64(), key.public_der_base64()] {
+            let config = with(&form).expect("it loads");
+            assert_eq!(config.registry_key(), Ok(key.public_base64().parse().ok()));
+        }
+        let error = with("...").expect_err("refused");
+        assert!(error.contains("registry.encryption_public_key: a public"), "{error}");
     }
 
     #[test]

@@ -42,6 +42,25 @@ pub enum BppError {
         /// What the system said.
         source: io::Error,
     },
+    /// The registry cannot be asked.
+    #[error("the registry {url} cannot be asked: {reason}; see [registry] url and timeout_ms")]
+    Registry {
+        /// Its address.
+        url: String,
+        /// What it, or the network, said.
+        reason: String,
+    },
+    /// The registry has another address for us.
+    #[error(
+        "the registry has another address for us, {registered}, than ours, {ours}: what is meant for us \
+         would go there. Register {ours}, or set [beckn] uri to the registered address"
+    )]
+    Moved {
+        /// The address it has.
+        registered: String,
+        /// Ours.
+        ours: String,
+    },
     /// A command that cannot be carried out.
     #[error("{message}")]
     Refused {
@@ -60,8 +79,10 @@ impl BppError {
             Self::Internal(_) => 1,
             Self::Config { .. } => 3,
             Self::File { .. } => 4,
+            Self::Registry { .. } => 5,
             Self::Store { .. } => 6,
             Self::Listen { .. } => 7,
+            Self::Moved { .. } => 8,
             Self::Refused { .. } => 9,
         }
     }

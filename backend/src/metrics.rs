@@ -93,6 +93,10 @@ pub struct Metrics {
     pub breakers_open: Gauge,
     /// Lookups at the registry, by outcome.
     pub registry_lookups: Family<Reason, Counter>,
+    /// Entries of its answers that were left out, by reason.
+    pub registry_entries_refused: Family<Reason, Counter>,
+    /// Challenges of the registry, by outcome.
+    pub challenges: Family<Reason, Counter>,
     /// 1 while the registry knows us as we are, or there is none; else 0.
     pub network_served: Gauge,
 }
@@ -129,6 +133,8 @@ impl Default for Metrics {
             callbacks_dead: Gauge::default(),
             breakers_open: Gauge::default(),
             registry_lookups: Family::default(),
+            registry_entries_refused: Family::default(),
+            challenges: Family::default(),
             network_served: Gauge::default(),
             registry: Registry::default(),
         };
@@ -249,6 +255,16 @@ impl Metrics {
             "registry_lookups",
             "Lookups at the registry, by outcome",
             self.registry_lookups.clone(),
+        );
+        to.register(
+            "registry_entries_refused",
+            "Entries of the registry's answers that were left out",
+            self.registry_entries_refused.clone(),
+        );
+        to.register(
+            "registry_challenges",
+            "Challenges of the registry, by outcome",
+            self.challenges.clone(),
         );
         to.register(
             "network_served",

@@ -238,6 +238,81 @@ fn the_ca_is_rotated_and_retired_and_its_keys_are_for_nobody_else() {
 }
 
 #[test]
+fn on_a_closed_network_a_key_is_rotated_when_the_operator_says_so() {
+    let folder = Folder::new();
+    let first = folder.json(&["key", "show"]).remove(0);
+    assert_eq!((&first["unique_key_id"], &first["state"]), (&"k1".into(), &"signing".into()));
+    folder.fails(&["key", "rotate", "--switch"], REFUSED, &["no next key waits", "key rotate"]);
+    folder.fails(&["key", "rotate", "--retire"], REFUSED, &["no previous key"]);
+    folder.fails(&["key", "rotate", "--unique-key-id", "k1"], REFUSED, &["a key k1 already"]);
+    folder.fails(&["key", "rotate", "--unique-key-id", "a|b"], REFUSED, &["visible ASCII"]);
+    folder.fails(&["key", "rotate", "--switch", "--retire"], WRONG_USE, &["cannot be used with"]);
+    let register = ["key", "register"];
+    folder.fails(&register, 3, &["[registry] encryption_public_key is not set"]);
+
+    let said = folder.text(&["key", "rotate", "--unique-key-id", "k2"]);
+    let both = folder.json(&["key", "show"]);
+    let public = both[1]["signing_public_key"].as_str().expect("text");
+    for words in ["k2 is made and waits", "k1 goes on signing", public, "key rotate --switch"] {
+        assert!(said.contains(words), "{words:?} is not in {said}");
+    }
+    assert_eq!(both[0]["signing_public_key"], first["signing_public_key"], "it signs as before");
+    assert_eq!(both[1]["state"], "next");
+    folder.fails(&["key", "rotate"], REFUSED, &["key k2 is made already", "--switch"]);
+    let switched = folder.json(&["key", "rotate", "--switch"]).remove(0);
+    assert_eq!((&switched["signing"], &switched["previous"]), (&"k2".into(), &"k1".into()));
+    let shown = folder.text(&["key", "show"]);
+    assert!(shown.contains("Key k2 signs") && shown.contains("Key k1 signed before"), "{shown}");
+    folder.fails(&["key", "rotate"], REFUSED, &["key k1 signed before", "--retire", "72 h"]);
+    assert_eq!(folder.json(&["key", "rotate", "--retire"]).remove(0)["retired"], "k1");
+
+    let renamed = folder.json(&["key", "rename", "--unique-key-id", "portal-7"]).remove(0);
+    assert_eq!((&renamed["from"], &renamed["unique_key_id"]), (&"k2".into(), &"portal-7".into()));
+    let fresh = folder.json(&["key", "rotate"]).remove(0);
+    let id = fresh["next"].as_str().expect("text");
+    assert!(uuid::Uuid::parse_str(id).is_ok(), "{id}");
+    assert_eq!(fresh["signing"], "portal-7");
+    let output = folder.run(&["key", "show", "--json"], "");
+    let secrets = std::fs::read_to_string(folder.path("data/keys.json")).expect("read");
+    let secrets: Vec<Value> = serde_json::from_str(&secrets).expect("JSON");
+    for secret in secrets.iter().flat_map(|key| [&key["signing_key"], &key["encryption_key"]]) {
+        let secret = secret.as_str().expect("text");
+        assert!(!text(&output.stdout).contains(secret), "a secret is shown");
+    }
+}
+
+#[test]
+fn init_tells_what_the_network_is_given_of_us_and_what_is_next_with_and_without_a_registry() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().to_str().expect("UTF-8");
+    let bad = bpp(&["init", "--dir", path, "--unique-key-id", "a|b"], "");
+    assert_eq!(bad.status.code(), Some(REFUSED), "{}", text(&bad.stderr));
+    let made = bpp(&["init", "--dir", path, "--unique-key-id", "k7"], "");
+    assert!(made.status.success(), "what was begun is completed: {}", text(&made.stderr));
+    let fresh = tempfile::tempdir().expect("a folder");
+    let path = fresh.path().to_str().expect("UTF-8");
+    let made = bpp(&["init", "--dir", path, "--unique-key-id", "k7"], "");
+    let said = text(&made.stdout);
+    let config = format!("{path}/bpp.toml");
+    let shown = lines(&bpp(&["key", "show", "--json", "--config", &config], "")).remove(0);
+    let key = |name: &str| shown[name].as_str().expect("text").to_owned();
+    for words in [
+        "k7",
+        &key("signing_public_key"),
+        &key("encr_public_key"),
+        "take out [beckn] subscribers_file",
+        "subscribers.json",
+        &format!("tripline-bpp key register --config {config}"),
+    ] {
+        assert!(said.contains(words), "{words:?} is not in {said}");
+    }
+    std::fs::remove_file(format!("{path}/data/keys.json")).expect("removed");
+    let json = lines(&bpp(&["init", "--dir", path, "--json"], "")).remove(0);
+    assert_eq!(json["unique_key_id"], "k1");
+    assert_ne!(json["encr_public_key"], shown["encr_public_key"], "a fresh one");
+}
+
+#[test]
 fn init_makes_what_is_missing_in_a_folder_and_touches_nothing_else() {
     let folder = Folder::new();
     let init = ["init", "--dir", &folder.path("")];

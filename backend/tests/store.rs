@@ -8,7 +8,9 @@ use tripline_backend::domain::order::{Conversation, NewOrder, Order, Route, Vehi
 use tripline_backend::identity::authority::sha256;
 use tripline_backend::service::settings::{Change, configure};
 use tripline_backend::store::audit::AuditFilter;
-use tripline_backend::store::callback::{Delivery, NewCallback};
+use tripline_backend::store::callback::{
+    CallbackCounts, CallbackFilter, Delivery, DueCallback, NewCallback, Note, Noted, Replay,
+};
 use tripline_backend::store::certificate::CertificateRow;
 use tripline_backend::store::inbox::{RequestKey, Seen};
 use tripline_backend::store::lane::{Cursor, EventRow, LaneKey, TrailRow};
@@ -198,6 +200,7 @@ async fn an_order_changed_in_between_is_a_conflict_and_keeps_the_first_change() 
 async fn the_same_request_is_seen_again_and_another_under_its_id_is_told_apart() {
     on_both(|store| async move {
         let key = |action: &str| RequestKey {
+            variant: Vec::new(),
             subscriber_id: "bap.example".into(),
             action: action.into(),
             message_id: "m1".into(),
@@ -216,6 +219,23 @@ async fn the_same_request_is_seen_again_and_another_under_its_id_is_told_apart()
     .await;
 }
 
+/// Takes what is due of the only subscriber, at most `count`, for 500 ms.
+async fn claim(tx: &mut Tx, at: Timestamp, count: usize) -> Vec<DueCallback> {
+    let mut turns = tx.callback_turns("bap.example", at, 10).await.expect("answers");
+    turns.keep(count, |_, _| true);
+    tx.claim_callbacks(turns, at, at.plus_ms(500)).await.expect("answers")
+}
+
+fn names(due: &[DueCallback]) -> Vec<(&str, u64)> {
+    let mut names: Vec<_> = due.iter().map(|due| (&*due.order_key, due.sequence)).collect();
+    names.sort_unstable();
+    names
+}
+
+fn note(due: &DueCallback, noted: Noted, error: Option<&str>) -> Note {
+    Note { due: due.clone(), noted, error: error.map(Into::into) }
+}
+
 #[tokio::test]
 async fn callbacks_of_one_order_come_up_one_after_another_and_others_do_not_wait() {
     on_both(|store| async move {
@@ -223,36 +243,160 @@ async fn callbacks_of_one_order_come_up_one_after_another_and_others_do_not_wait
         for (key, sequence) in [("a", 1), ("a", 2), ("b", 1)] {
             tx.add_callback(callback(key, sequence), NOW).await.expect("added");
         }
-        let names = |due: &[tripline_backend::store::callback::DueCallback]| -> Vec<_> {
-            let mut names: Vec<_> =
-                due.iter().map(|due| (due.order_key.clone(), due.sequence)).collect();
-            names.sort();
-            names
-        };
-        let due = tx.due_callbacks(NOW, 10).await.expect("answers");
-        assert_eq!(names(&due), [("a".into(), 1), ("b".into(), 1)]);
-        assert_eq!(due[0].body, [0, 255, b'{']);
-        let first = due.into_iter().find(|due| due.order_key == "a").expect("there");
+        let seen = tx.callback_turns("bap.example", NOW, 10).await.expect("answers");
+        let due = tx.claim_callbacks(seen.clone(), NOW, NOW.plus_ms(500)).await.expect("answers");
+        assert_eq!(names(&due), [("a", 1), ("b", 1)], "the second waits for the first");
+        assert_eq!((&due[0].body, due[0].attempts), (&vec![0, 255, b'{'], 1));
+        let again = tx.claim_callbacks(seen, NOW, NOW.plus_ms(500)).await.expect("answers");
+        assert_eq!(again, [], "they are taken");
+        assert_eq!(claim(&mut tx, NOW, 10).await, []);
 
-        let lease = NOW.plus_ms(500);
-        assert!(tx.claim_callback(&first, lease).await.expect("answers"));
-        assert!(!tx.claim_callback(&first, lease).await.expect("answers"), "taken by another");
-        let due = tx.due_callbacks(NOW, 10).await.expect("answers");
-        assert_eq!(names(&due), [("b".into(), 1)], "the second waits for the first");
-
-        tx.retry_callback(&first, NOW.plus_ms(100), "busy").await.expect("noted");
-        tx.finish_callback(&due[0], Delivery::Delivered, None).await.expect("noted");
-        let next = tx.next_callback_at().await.expect("answers");
-        assert_eq!(next, Some(NOW.plus_ms(100)), "the second's own time does not count");
-        let due = tx.due_callbacks(NOW.plus_ms(100), 10).await.expect("answers");
-        let again = due.iter().find(|due| due.order_key == "a").expect("due again");
-        assert_eq!((again.sequence, again.attempts), (1, 1));
-        tx.finish_callback(again, Delivery::Dead, Some("refused")).await.expect("noted");
-        let due = tx.due_callbacks(NOW.plus_ms(100), 10).await.expect("answers");
-        assert_eq!(names(&due), [("a".into(), 2)], "the next goes after a dead one");
+        let first = due.iter().find(|due| due.order_key == "a").expect("there");
+        let other = due.iter().find(|due| due.order_key == "b").expect("there");
+        let later = NOW.plus_ms(100);
+        let notes = [
+            note(first, Noted::PutOff(later), Some("busy")),
+            note(other, Noted::Finished(Delivery::Delivered, NOW), None),
+        ];
+        tx.note_callbacks(&notes).await.expect("noted");
+        let pending = tx.pending_subscribers().await.expect("answers");
+        assert_eq!(
+            pending,
+            [("bap.example".into(), later)],
+            "the second's own time does not count"
+        );
+        let due = claim(&mut tx, later, 10).await;
+        assert_eq!((names(&due), due[0].attempts), (vec![("a", 1)], 2));
+        let dead = note(&due[0], Noted::Finished(Delivery::Dead, later), Some("refused"));
+        tx.note_callbacks(&[dead]).await.expect("noted");
+        let due = claim(&mut tx, later, 10).await;
+        assert_eq!(names(&due), [("a", 2)], "the next goes after a dead one, and at once");
         let counts = tx.callback_counts().await.expect("answers");
-        let expected = [("dead".into(), 1), ("delivered".into(), 1), ("pending".into(), 1)];
-        assert_eq!(counts, expected);
+        assert_eq!(counts, CallbackCounts { pending: 1, dead: 1 });
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn pending_subscribers_are_found_one_by_one_and_each_sees_its_own_callbacks_alone() {
+    on_both(|store| async move {
+        let mut tx = store.write().await.expect("begins");
+        assert_eq!(tx.pending_subscribers().await.expect("answers"), []);
+        for (subscriber, key, after_ms) in
+            [("c", "1", 5), ("a", "2", 7), ("a", "3", 3), ("b", "4", 1), ("a", "5", 9)]
+        {
+            let new = NewCallback { subscriber_id: subscriber.into(), ..callback(key, 1) };
+            tx.add_callback(new, NOW.plus_ms(after_ms)).await.expect("added");
+        }
+        let first = |id: &str, ms| (id.to_owned(), NOW.plus_ms(ms));
+        let found = tx.pending_subscribers().await.expect("answers");
+        assert_eq!(found, [first("a", 3), first("b", 1), first("c", 5)]);
+        let turns = tx.callback_turns("a", NOW.plus_ms(8), 10).await.expect("answers");
+        let due = tx.claim_callbacks(turns, NOW, NOW.plus_ms(500)).await.expect("answers");
+        assert_eq!(names(&due), [("2", 1), ("3", 1)]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_one_whose_turn_it_is_is_found_behind_more_that_wait_than_are_looked_at() {
+    on_both(|store| async move {
+        let mut tx = store.write().await.expect("begins");
+        // Put off once, the first is due after all that wait for it.
+        tx.add_callback(callback("a", 1), NOW.plus_ms(50)).await.expect("added");
+        for sequence in 2..100 {
+            tx.add_callback(callback("a", sequence), NOW).await.expect("added");
+        }
+        tx.add_callback(callback("b", 1), NOW.plus_ms(60)).await.expect("added");
+        let at = NOW.plus_ms(100);
+        assert_eq!(names(&claim(&mut tx, at, 10).await), [("a", 1)]);
+        let mut looks = 0;
+        while names(&claim(&mut tx, at, 10).await) != [("b", 1)] {
+            looks += 1;
+            assert!(looks < 10, "what waits is put off as it is met");
+        }
+        assert_eq!(claim(&mut tx, at, 10).await, []);
+        let next = tx.pending_subscribers().await.expect("answers")[0].1;
+        assert!(next > at, "nothing is due, however many wait");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn callbacks_whose_time_is_over_are_given_up_in_bounded_steps_unless_under_way() {
+    on_both(|store| async move {
+        let mut tx = store.write().await.expect("begins");
+        for key in ["a", "b", "c", "d"] {
+            let new = NewCallback { expires_at: NOW.plus_ms(100), ..callback(key, 1) };
+            tx.add_callback(new, NOW).await.expect("added");
+        }
+        tx.add_callback(callback("a", 2), NOW).await.expect("added");
+        let taken = claim(&mut tx, NOW.plus_ms(99), 1).await;
+        assert_eq!(taken.len(), 1);
+        let at = NOW.plus_ms(100);
+        assert_eq!(tx.next_callback_expiry(NOW).await.expect("answers"), Some(at));
+        assert_eq!(tx.expire_callbacks(at, 2).await.expect("answers").len(), 2);
+        assert_eq!(tx.expire_callbacks(at, 2).await.expect("answers").len(), 1);
+        assert_eq!(tx.expire_callbacks(at, 2).await.expect("answers"), []);
+        let next = tx.next_callback_expiry(at).await.expect("answers");
+        assert_eq!(next, Some(NOW.plus_ms(1_000_000)), "one under way is not asked for again");
+        let failed = note(&taken[0], Noted::Finished(Delivery::Dead, at), Some("late"));
+        tx.note_callbacks(&[failed]).await.expect("noted");
+        assert_eq!(names(&claim(&mut tx, at, 10).await), [("a", 2)], "the next goes after them");
+        let kept = tx.callbacks(&CallbackFilter::default(), 10).await.expect("answers");
+        let reasons: Vec<_> = kept.iter().filter_map(|row| row.last_error.as_deref()).collect();
+        assert_eq!(reasons.iter().filter(|why| **why == "not delivered in its time").count(), 3);
+        assert!(reasons.contains(&"late"), "{reasons:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_callback_that_was_given_up_is_pending_again_after_a_replay() {
+    on_both(|store| async move {
+        let mut tx = store.write().await.expect("begins");
+        for (subscriber, key) in [("x", "a"), ("x", "b"), ("y", "c")] {
+            let new = NewCallback { subscriber_id: subscriber.into(), ..callback(key, 1) };
+            tx.add_callback(new, NOW).await.expect("added");
+        }
+        let (at, until) = (NOW.plus_ms(2_000_000), NOW.plus_ms(9_000_000));
+        assert_eq!(tx.expire_callbacks(at, 10).await.expect("answers").len(), 3);
+        let one = Replay::One { order_key: "a".into(), sequence: 1 };
+        for (replay, count) in [(one, 1), (Replay::To("x".into()), 1), (Replay::All, 1)] {
+            let late = tx.count_replayed(&replay, at.plus_ms(-1)).await.expect("answers");
+            assert_eq!(late, 0, "given up since");
+            assert!(tx.count_replayed(&replay, at).await.expect("answers") >= count);
+            assert_eq!(tx.replay_callbacks(&replay, at, until).await.expect("answers"), count);
+        }
+        let (row, body) = tx.callback("a", 1).await.expect("answers").expect("there");
+        assert_eq!(body, [0, 255, b'{']);
+        assert_eq!((row.state, row.attempts, row.expires_at), (Delivery::Pending, 0, until));
+        assert_eq!((row.finished_at, row.last_error), (None, None));
+        assert!(tx.callback("a", 2).await.expect("answers").is_none());
+        assert_eq!(tx.callback_turns("x", at, 10).await.expect("answers").len(), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn delivered_callbacks_are_pruned_and_those_given_up_are_kept() {
+    on_both(|store| async move {
+        let mut tx = store.write().await.expect("begins");
+        for key in ["a", "b", "c", "d"] {
+            tx.add_callback(callback(key, 1), NOW).await.expect("added");
+        }
+        let due = claim(&mut tx, NOW, 3).await;
+        let notes = [
+            note(&due[0], Noted::Finished(Delivery::Delivered, NOW), None),
+            note(&due[1], Noted::Finished(Delivery::Delivered, NOW.plus_ms(1)), None),
+            note(&due[2], Noted::Finished(Delivery::Dead, NOW), Some("no")),
+        ];
+        tx.note_callbacks(&notes).await.expect("noted");
+        assert_eq!(tx.prune_callbacks(NOW.plus_ms(1)).await.expect("answers"), 1);
+        assert_eq!(tx.prune_callbacks(NOW.plus_ms(1)).await.expect("answers"), 0);
+        let delivered = CallbackFilter { state: Some(Delivery::Delivered), ..Default::default() };
+        assert_eq!(tx.callbacks(&delivered, 10).await.expect("answers").len(), 1);
+        assert_eq!(tx.callbacks(&CallbackFilter::default(), 10).await.expect("answers").len(), 2);
     })
     .await;
 }

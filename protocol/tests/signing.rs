@@ -1,9 +1,10 @@
-//! Signing without the published vectors, which `tests/tests/spec_signing.rs` checks.
+//! Signing without the published vectors, which `tests/tests/spec.rs` checks.
 #![cfg(feature = "signing")]
 
 use proptest::prelude::*;
 use tripline_protocol::signing::{
-    HeaderError, KeyId, PublicKey, SecretKey, SignatureError, SignatureHeader, sign, verify,
+    HeaderError, KeyId, PublicKey, SIGNATURE_LIFE_S_MAX, SecretKey, SignatureError,
+    SignatureHeader, sign, verify,
 };
 
 const BODY: &[u8] = br#"{"context":{"action":"search"}}"#;
@@ -35,6 +36,22 @@ fn what_is_signed_verifies_within_its_time_only() {
 }
 
 #[test]
+fn a_signature_that_never_holds_or_for_too_long_is_refused() {
+    let verdict = |created_s, expires_s| {
+        let header = sign(BODY, &key(), &key_id(), created_s, expires_s);
+        let header = SignatureHeader::parse(&header).expect("parses");
+        verify(&header, BODY, &key().public(), CREATED_S)
+    };
+    assert_eq!(verdict(CREATED_S, CREATED_S), Err(SignatureError::Empty), "as a published example");
+    assert_eq!(verdict(CREATED_S, CREATED_S - 1), Err(SignatureError::Empty));
+    assert_eq!(verdict(CREATED_S, CREATED_S + SIGNATURE_LIFE_S_MAX), Ok(()));
+    let life_s = SIGNATURE_LIFE_S_MAX + 1;
+    assert_eq!(verdict(CREATED_S, CREATED_S + life_s), Err(SignatureError::TooLong { life_s }));
+    assert_eq!(verdict(0, i64::MAX), Err(SignatureError::TooLong { life_s: i64::MAX }));
+    assert_eq!(verdict(CREATED_S - 60, CREATED_S + 3600), Ok(()), "back-dated, for an hour");
+}
+
+#[test]
 fn another_key_or_body_is_a_mismatch() {
     let header = SignatureHeader::parse(&signed()).expect("parses");
     let stranger = SecretKey::from_seed(&[8; 32]).public();
@@ -59,33 +76,110 @@ fn parameters_come_in_any_order_with_commas_or_spaces() {
     }
 }
 
+/// A change of a good header, and why it is refused then.
+fn refusals() -> Vec<(&'static str, &'static str, HeaderError)> {
+    use HeaderError::{Character, Missing, Scheme, Syntax, Twice, Unknown};
+    let value = |parameter, must| HeaderError::Value { parameter, must };
+    let seconds = "must be a whole number of Unix seconds";
+    let key_id = "must be subscriber_id|unique_key_id|ed25519";
+    vec![
+        ("Signature ", "Bearer ", Scheme),
+        ("Signature ", "Signatures ", Scheme),
+        ("Signature ", "Signature,", Scheme),
+        ("Signature ", "Signature\t", Character),
+        ("Signature ", "Signature garbage ", Unknown),
+        ("Signature ", "Signature ,", Unknown),
+        ("bpp.example", "bpp\u{e9}.example", Character),
+        ("bpp.example", "bpp\0.example", Character),
+        ("bpp.example", "bpp\n.example", Character),
+        ("bpp.example", "bpp\\\".example", Syntax),
+        ("created=\"", "created=\"1\",created=\"", Twice { parameter: "created" }),
+        ("algorithm=\"ed25519\",", "", Missing { parameter: "algorithm" }),
+        ("algorithm=\"ed25519\",", "algorithm=\"ed25519\",,", Unknown),
+        ("algorithm=\"ed25519\",", "algorithm=\"ed25519\"", Syntax),
+        ("algorithm=\"ed25519\",", "algorithm=\"ed25519\",nonce=\"1\",", Unknown),
+        ("algorithm=\"ed25519\",", "Algorithm=\"ed25519\",", Unknown),
+        ("algorithm=\"ed25519\"", "algorithm = \"ed25519\"", Syntax),
+        ("algorithm=\"ed25519\"", "algorithm=\"\"", value("algorithm", "must not be empty")),
+        ("algorithm=\"ed25519\"", "algorithm=ed25519", Syntax),
+        ("algorithm=\"ed25519\"", "algorithm=\"rsa\"", value("algorithm", "must be ed25519")),
+        ("algorithm=\"ed25519\"", "algorithm=\"xed25519\"", value("algorithm", "must be ed25519")),
+        ("|ed25519\"", "|xed25519\"", value("keyId", key_id)),
+        ("|ed25519\"", "|ed25519|\"", value("keyId", key_id)),
+        ("|k1|", "||", value("keyId", key_id)),
+        ("|k1|", "|k 1|", value("keyId", key_id)),
+        ("bpp.example|", "|", value("keyId", key_id)),
+        ("created=\"1", "created=\"-1", value("created", seconds)),
+        ("created=\"1", "created=\"+1", value("created", seconds)),
+        ("created=\"1", "created=\"01", value("created", seconds)),
+        ("created=\"1", "created=\" 1", value("created", seconds)),
+        ("created=\"1", "created=\"99999999999999999991", value("created", seconds)),
+        (" digest\"", " digest host\"", value("headers", "must be \"(created) (expires) digest\"")),
+        ("signature=\"", "signature=\"AAAA", value("signature", "must be the Base64 of 64 bytes")),
+        ("==\"", "\"", value("signature", "must be the Base64 of 64 bytes")),
+        ("==\"", "==\"x", Syntax),
+        ("==\"", "==\",", Syntax),
+        ("==\"", "==\" ,", Syntax),
+        ("==\"", "==", Syntax),
+    ]
+}
+
 #[test]
 fn a_header_that_is_not_exactly_one_signature_is_refused_by_name() {
-    use HeaderError::{Missing, Scheme, Syntax, TooLong, Twice, Unknown, Value};
     let good = signed();
+    for (from, to, why) in refusals() {
+        assert!(good.contains(from), "{from}");
+        let text = good.replacen(from, to, 1);
+        assert_eq!(SignatureHeader::parse(&text), Err(why), "{text}");
+    }
     let refused = |text: &str| SignatureHeader::parse(text).expect_err("refused");
-    assert_eq!(refused(""), Scheme);
-    assert_eq!(refused("Bearer abc"), Scheme);
-    assert_eq!(refused("Signatures keyId=\"a\""), Scheme);
-    assert_eq!(refused("Signature garbage"), Syntax);
-    assert_eq!(refused(&format!("{good}x")), Syntax);
-    assert_eq!(refused(&format!("{good},nonce=\"1\"")), Unknown);
-    assert_eq!(refused(&format!("{good},created=\"1\"")), Twice { parameter: "created" });
-    assert_eq!(refused("Signature keyId=\"a\""), Missing { parameter: "algorithm" });
-    assert_eq!(refused(&format!("Signature {}", "x".repeat(3000))), TooLong);
-    for (from, to, parameter) in [
-        ("algorithm=\"ed25519\"", "algorithm=\"rsa\"", "algorithm"),
-        ("|ed25519\"", "|rsa\"", "keyId"),
-        ("bpp.example|", "|", "keyId"),
-        ("created=\"1", "created=\"-1", "created"),
-        (" digest\"", " digest host\"", "headers"),
-        ("signature=\"", "signature=\"AAAA", "signature"),
+    assert_eq!(refused(""), HeaderError::Scheme);
+    assert_eq!(refused("Signature"), HeaderError::Scheme);
+    assert_eq!(refused("Signature garbage"), HeaderError::Syntax);
+    assert_eq!(refused(&format!("Signature {}", "x".repeat(3000))), HeaderError::TooLong);
+}
+
+#[test]
+fn a_key_is_named_in_one_to_three_parts() {
+    for (text, unique_key_id) in [
+        ("bpp.example", None),
+        ("bpp.example|ed25519", None),
+        ("bpp.example|k1|ed25519", Some("k1")),
     ] {
-        match refused(&good.replace(from, to)) {
-            Value { parameter: named, .. } => assert_eq!(named, parameter),
-            other @ (TooLong | Scheme | Syntax | Unknown | Twice { .. } | Missing { .. }) => {
-                panic!("{from}: {other}")
-            }
+        let header = signed().replace("bpp.example|k1|ed25519", text);
+        let found = SignatureHeader::parse(&header).expect("parses").key_id;
+        assert_eq!(
+            (&*found.subscriber_id, found.unique_key_id.as_deref()),
+            ("bpp.example", unique_key_id)
+        );
+    }
+}
+
+#[test]
+fn no_byte_of_a_signed_request_can_be_changed() {
+    let good = signed();
+    let original = SignatureHeader::parse(&good).expect("parses");
+    let accepted = |header: &str, body: &[u8]| {
+        let parsed = SignatureHeader::parse(header).ok()?;
+        verify(&parsed, body, &key().public(), CREATED_S).ok().map(|()| parsed)
+    };
+    assert_eq!(accepted(&good, BODY).as_ref(), Some(&original));
+    for index in 0..BODY.len() {
+        for flip in [0x01, 0x20, 0x80, 0xff] {
+            let mut body = BODY.to_vec();
+            body[index] ^= flip;
+            assert_eq!(accepted(&good, &body), None, "byte {index} of the body");
+        }
+    }
+    for index in 0..good.len() {
+        for byte in 0..128 {
+            let mut bytes = good.clone().into_bytes();
+            bytes[index] = byte;
+            let text = String::from_utf8(bytes).expect("ASCII");
+            let Some(parsed) = accepted(&text, BODY) else { continue };
+            // The key's name is not signed: whose key is tried depends on it.
+            let same = SignatureHeader { key_id: key_id(), ..parsed };
+            assert_eq!(same, original, "{text}");
         }
     }
 }

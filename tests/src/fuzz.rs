@@ -4,15 +4,18 @@
 
 use bytes::BytesMut;
 use rumqttc::mqttbytes::v4::Packet;
+use serde_json::Value;
 use tripline_agent_core::epoch::Assembler;
 use tripline_agent_core::nmea::Reader;
 use tripline_agent_core::record::scan;
 use tripline_agent_core::segment::{Items, read_header};
 use tripline_agent_core::stream::Decoder;
+use tripline_backend::beckn::json::{self, DEPTH_MAX};
 use tripline_backend::beckn::v0_9;
 use tripline_backend::device::packet::{
     CONTROL_LEN_MAX, HEADER_LEN_MAX, PACKET_LEN_MAX, Place, take,
 };
+use tripline_backend::network::guard::Guard;
 use tripline_protocol::fix::{Fix, FixType, Refusal};
 use tripline_protocol::id::{JournalEpoch, Sequence};
 use tripline_protocol::link::down::{Command, CommitAck};
@@ -26,7 +29,7 @@ use tripline_protocol::unit::{Position, Timestamp};
 pub type Body = (&'static str, fn(&[u8]));
 
 /// Every body.
-pub const BODIES: [Body; 9] = [
+pub const BODIES: [Body; 11] = [
     ("link", link),
     ("trail", trail),
     ("trail_fixes", trail_fixes),
@@ -34,7 +37,9 @@ pub const BODIES: [Body; 9] = [
     ("stream", stream),
     ("journal", journal),
     ("signature_header", signature_header),
+    ("strict_json", strict_json),
     ("beckn_request", beckn_request),
+    ("url_guard", url_guard),
     ("packet", packet),
 ];
 
@@ -142,11 +147,39 @@ fn journal(bytes: &[u8]) {
     let _ = read_header(bytes);
 }
 
-/// Any header value.
+/// Any header value: what is taken is printable, names a signer, and is the same with commas for blanks.
 fn signature_header(bytes: &[u8]) {
-    if let Ok(text) = std::str::from_utf8(bytes) {
-        let _ = SignatureHeader::parse(text);
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(header) = SignatureHeader::parse(text) else { return };
+    assert!(text.bytes().all(|byte| (0x20..0x7f).contains(&byte)));
+    assert!(!header.key_id.subscriber_id.is_empty());
+    assert_ne!(header.key_id.unique_key_id.as_deref(), Some(""));
+    assert!(header.created_s >= 0 && header.expires_s >= 0);
+    assert_eq!(SignatureHeader::parse(&text.replace("\",", "\" ")), Ok(header));
+}
+
+/// Any body: what is taken is within its limits, is what others read in it, and is taken again as we write it.
+fn strict_json(bytes: &[u8]) {
+    let Ok(value) = json::parse(bytes) else { return };
+    assert!(depth(&value) <= DEPTH_MAX);
+    assert!(json::parse(value.to_string().as_bytes()).is_ok());
+    assert_eq!(serde_json::from_slice::<Value>(bytes).expect("JSON"), value);
+}
+
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(values) => 1 + values.iter().map(depth).max().unwrap_or_default(),
+        Value::Object(fields) => 1 + fields.values().map(depth).max().unwrap_or_default(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
     }
+}
+
+/// Any address of a peer: what passes has a host and is one that HTTP goes to.
+fn url_guard(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(url) = Guard::default().check(text) else { return };
+    assert!(matches!(url.scheme(), "http" | "https") && url.host().is_some(), "{url}");
+    assert_eq!(Guard::default().check(url.as_str()).as_ref(), Ok(&url));
 }
 
 /// Any request body, for every action.

@@ -2,7 +2,10 @@
 //!
 //! The real programs run against what stands here. Nothing here is part of the product.
 
+mod server;
+
 pub mod bap;
+pub mod registry;
 pub mod spec;
 pub mod truth;
 

@@ -405,3 +405,65 @@ async fn its_registry_entry_and_context_agree() {
         assert_eq!(entry[name], value);
     }
 }
+
+#[tokio::test]
+async fn what_was_sent_is_kept_and_can_be_sent_again_byte_for_byte() -> anyhow::Result<()> {
+    let (_bpp, bap) = pair().await;
+    bap.status("o1").await?;
+    bap.track("o1").await?;
+    let sent = bap.sent();
+    let actions: Vec<_> = sent.iter().map(|sent| sent.action.as_str()).collect();
+    assert_eq!(actions, ["status", "track"]);
+    let answer = bap.send_again(&sent[0]).await?;
+    assert_eq!((answer.ack, answer.message_id), (true, sent[0].message_id.clone()));
+    let told = bap.accepted();
+    let body: Value = serde_json::from_slice(&sent[0].body)?;
+    assert_eq!(told[0].body["message"], body["message"], "it went out as it is kept");
+    assert_eq!(bap.sent().len(), 2);
+    Ok(())
+}
+
+#[tokio::test]
+async fn both_sides_change_their_keys() {
+    let (bpp, bap) = pair().await;
+    let next = SecretKey::from_seed(&[7; 32]);
+    bap.rotate_key("k2", next.clone());
+    let body = json!({ "context": bap.context("status", "m1"), "message": {} }).to_string();
+    let header = SignatureHeader::parse(&bap.sign(body.as_bytes())).expect("a header");
+    assert_eq!(header.key_id.unique_key_id.as_deref(), Some("k2"));
+    let now_s = Timestamp::now().as_second();
+    verify(&header, body.as_bytes(), &next.public(), now_s).expect("signed with the new key");
+    assert_eq!(bap.lookup_entry()["signing_public_key"], next.public().to_string());
+    assert_eq!(bap.lookup_entry()["unique_key_id"], "k2");
+
+    let told = on_status("m1", "RIDE_STARTED");
+    let key_id = KeyId { subscriber_id: BPP_ID.into(), unique_key_id: Some("next".into()) };
+    let uri = bap.uri();
+    let post = async || {
+        let told = told.to_string();
+        let authorization = sign(told.as_bytes(), &next, &key_id, now_s, now_s + 60);
+        let posted = bpp.post_raw(&uri, "on_status", told, Some(authorization)).await;
+        posted.expect("an answer").0
+    };
+    assert_eq!(post().await, 401);
+    bap.trust_key("next", next.public());
+    assert_eq!(post().await, 200);
+    assert_eq!(bpp.post(&bap.uri(), "on_status", &told).await.expect("an answer").0, 200);
+    bap.distrust_key("next");
+    assert_eq!(post().await, 401);
+}
+
+#[tokio::test]
+async fn a_platform_that_was_down_has_the_ledger_it_had() {
+    let (bpp, bap) = pair().await;
+    let body = on_status("m1", "RIDE_STARTED");
+    bap.set_behavior(Behavior::Error500);
+    bpp.post(&bap.uri(), "on_status", &body).await.expect("an answer");
+    bap.stop().await;
+    assert!(bpp.post(&bap.uri(), "on_status", &body).await.expect_err("refused").is_connect());
+    bap.set_behavior(Behavior::Ack);
+    bap.start_again().await.expect("its port is free");
+    bpp.post(&bap.uri(), "on_status", &body).await.expect("an answer");
+    assert_eq!((bap.ledger().len(), bap.accepted().len()), (2, 1));
+    assert_eq!(bap.faults_of_attempts(), Vec::<String>::new());
+}

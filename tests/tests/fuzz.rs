@@ -108,6 +108,8 @@ fn seeds() -> Vec<Vec<u8>> {
         {"gps":"12.8,77.5","address":{"door":null}}}}}}}"#;
     let header = "Signature keyId=\"b|k|ed25519\",algorithm=\"ed25519\",created=\"1\",\
         expires=\"2\",headers=\"(created) (expires) digest\",signature=\"AAAA\"";
+    let signed = header.replace("AAAA", &format!("{}==", "A".repeat(86)));
+    let url = "https://user@[::ffff:127.0.0.1]:8080/bap/on_search?a=1#b";
     let connect =
         b"\x10\x2a\x00\x04MQTT\x04\x06\x00\x1e\x00\x07ka-01-1\x00\x15v1/d/ka-01-1/presence\
         \x00\x02\x01\x01";
@@ -127,6 +129,9 @@ fn seeds() -> Vec<Vec<u8>> {
         encode(&Presence::Here { agent_version: "0.1.0".into() }),
         request.into(),
         header.into(),
+        signed.into(),
+        url.into(),
+        b"http://0x7f.1/on_status".to_vec(),
     ]
 }
 

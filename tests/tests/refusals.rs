@@ -222,19 +222,19 @@ async fn the_same_request_twice_has_one_effect_also_after_a_restart() -> Result<
     let booking = world.book().await?;
     world.drive_to_pickup().await?;
     world.otp(&booking).await?;
-    let confirm = |item: &str| {
+    let init = |note: &str| {
         json!({
-            "context": world.bap.context("status", "again"),
-            "message": { "order_id": booking.order_id, "item": item },
+            "context": world.bap.context("init", "again"),
+            "message": { "order": { "id": booking.order_id, "note": note } },
         })
         .to_string()
         .into_bytes()
     };
-    let first = confirm("a");
-    let second = confirm("b");
+    let first = init("a");
+    let second = init("b");
     let post = |bytes: Vec<u8>| {
         let authorization = Some(world.bap.sign(&bytes));
-        world.bap.request_raw("status", bytes, authorization)
+        world.bap.request_raw("init", bytes, authorization)
     };
     ensure!(post(first.clone()).await?.ack, "the first is taken");
     ensure!(post(first.clone()).await?.ack, "the same is acknowledged again");
@@ -245,7 +245,7 @@ async fn the_same_request_twice_has_one_effect_also_after_a_restart() -> Result<
     world.start_bpp().await?;
     let post = |bytes: Vec<u8>| {
         let authorization = Some(world.bap.sign(&bytes));
-        world.bap.request_raw("status", bytes, authorization)
+        world.bap.request_raw("init", bytes, authorization)
     };
     ensure!(post(first).await?.ack, "the same is acknowledged after a restart");
     ensure!(!post(second).await?.ack, "the other is refused after a restart");
@@ -260,7 +260,7 @@ async fn the_same_request_twice_has_one_effect_also_after_a_restart() -> Result<
     ensure!(order.offers.len() == 1, "{} offers", order.offers.len());
     world
         .bap
-        .wait_for("the answer to status", PATIENCE, |entries| {
+        .wait_for("the answer to init", PATIENCE, |entries| {
             entries.iter().find(|entry| entry.message_id == "again").map(|_| ())
         })
         .await?;
@@ -271,6 +271,6 @@ async fn the_same_request_twice_has_one_effect_also_after_a_restart() -> Result<
         .filter(|entry| entry.message_id == "again")
         .map(|entry| entry.body.to_string())
         .collect();
-    ensure!(answers.len() == 1, "status was answered with {answers:#?}");
+    ensure!(answers.len() == 1, "init was answered with {answers:#?}");
     world.stop().await
 }

@@ -7,23 +7,11 @@ use serde_json::Value;
 use tripline_protocol::trip::TripEvent;
 use tripline_tests::bap::Behavior;
 use tripline_tests::truth::Truth;
-use tripline_tests::world::{Booking, Plan, TestDatabase, WHOLE_RIDE, World, committed_truth};
+use tripline_tests::world::{
+    Booking, METRES, Plan, TestDatabase, WHOLE_RIDE, World, committed_truth,
+};
 
 const MIDNIGHT_UNIX_MS: i64 = 1_581_033_600_000;
-
-/// Metres driven before and after the pause: a few seconds each.
-const METRES: u64 = 40;
-
-/// Pause, resume and stop, with some driving before, between and after.
-async fn ride_on_to_the_end(world: &World) -> Result<()> {
-    world.drive_on(METRES).await?;
-    world.drive(&["pause"]).await?;
-    world.wait_for_fixes(2_000).await?;
-    world.drive(&["resume"]).await?;
-    world.drive_on(METRES).await?;
-    world.drive(&["stop"]).await?;
-    Ok(())
-}
 
 /// Every state once in effect and in order, no committed fix missing, both fares equal, the distance
 /// that of the ground truth.
@@ -90,25 +78,10 @@ fn told_times_are_the_vehicle_s(world: &World) -> Result<()> {
     Ok(())
 }
 
-fn no_errors_were_logged(world: &World) -> Result<()> {
-    let errors = world.error_lines();
-    ensure!(errors.is_empty(), "errors were logged: {errors:#?}");
-    Ok(())
-}
-
-/// Books and drives to the pickup and starts with the rider's OTP.
-async fn under_way(world: &World) -> Result<Booking> {
-    let booking = world.book().await?;
-    world.drive_to_pickup().await?;
-    let otp = world.otp(&booking).await?;
-    world.drive(&["start", "--otp", &otp]).await?;
-    Ok(booking)
-}
-
 #[tokio::test]
 async fn a_whole_ride_is_told_kept_measured_and_charged() -> Result<()> {
     let mut world = World::start(Plan::default()).await?;
-    let booking = under_way(&world).await?;
+    let booking = world.start_ride().await?;
     let tracked = world.bap.track(&booking.order_id).await?;
     let tracking = tracked.pointer("/message/tracking").context("a tracking object")?;
     ensure!(tracking["status"] == "active", "{tracking}");
@@ -117,7 +90,7 @@ async fn a_whole_ride_is_told_kept_measured_and_charged() -> Result<()> {
     let shown: Value = serde_json::from_str(&reqwest::get(&link).await?.text().await?)?;
     ensure!(shown.pointer("/location/gps").is_some(), "the link shows {shown}");
 
-    ride_on_to_the_end(&world).await?;
+    world.finish_ride().await?;
     nothing_is_amiss(&world, &booking).await?;
     let status = world.bap.status(&booking.order_id).await?;
     let state = status.pointer("/message/order/fulfillment/state/descriptor/code");
@@ -127,7 +100,7 @@ async fn a_whole_ride_is_told_kept_measured_and_charged() -> Result<()> {
     ensure!(tracking["status"] == "inactive" && tracking.get("location").is_none(), "{tracking}");
     ensure!(reqwest::get(&link).await?.status() == 410, "the link outlives the ride");
     world.drive(&["collected"]).await?;
-    no_errors_were_logged(&world)?;
+    world.check_no_errors()?;
     world.stop().await
 }
 
@@ -136,19 +109,19 @@ async fn a_ride_on_postgresql() -> Result<()> {
     let Some(database) = TestDatabase::create().await? else { return Ok(()) };
     let plan = Plan { store_url: Some(database.url), ..Plan::default() };
     let mut world = World::start(plan).await?;
-    let booking = under_way(&world).await?;
+    let booking = world.start_ride().await?;
     world.kill_bpp().await?;
     world.start_bpp().await?;
-    ride_on_to_the_end(&world).await?;
+    world.finish_ride().await?;
     nothing_is_amiss(&world, &booking).await?;
-    no_errors_were_logged(&world)?;
+    world.check_no_errors()?;
     world.stop().await
 }
 
 #[tokio::test]
 async fn the_agent_is_killed_in_mid_trip_and_started_again() -> Result<()> {
     let mut world = World::start(Plan::default()).await?;
-    let booking = under_way(&world).await?;
+    let booking = world.start_ride().await?;
     let before = world.drive_on(METRES).await?;
     world.kill_agent().await?;
     world.start_agent().await?;
@@ -169,7 +142,7 @@ async fn the_agent_is_killed_in_mid_trip_and_started_again() -> Result<()> {
     world.kill_agent().await?;
     world.start_agent().await?;
     nothing_is_amiss(&world, &booking).await?;
-    no_errors_were_logged(&world)?;
+    world.check_no_errors()?;
     world.stop().await
 }
 
@@ -195,7 +168,7 @@ async fn the_backend_is_killed_at_every_step_and_started_again() -> Result<()> {
     world.kill_bpp().await?;
     world.start_bpp().await?;
     nothing_is_amiss(&world, &booking).await?;
-    no_errors_were_logged(&world)?;
+    world.check_no_errors()?;
     world.stop().await
 }
 
@@ -210,7 +183,7 @@ async fn no_network_from_before_the_start_until_after_the_stop() -> Result<()> {
     let refused = world.trip(&["start", "--otp", wrong]).await?;
     ensure!(refused.code == 9, "a wrong OTP passes without a network: {}", refused.body);
     world.drive(&["start", "--otp", &otp]).await?;
-    ride_on_to_the_end(&world).await?;
+    world.finish_ride().await?;
     let ended = world.trip(&["show"]).await?;
     ensure!(ended.state() == Some("ended") && ended.fare_paise() > 0, "{}", ended.body);
     let told = world.bap.fulfillment_states(&booking.order_id);
@@ -218,7 +191,7 @@ async fn no_network_from_before_the_start_until_after_the_stop() -> Result<()> {
     world.proxy.restore();
     nothing_is_amiss(&world, &booking).await?;
     told_times_are_the_vehicle_s(&world)?;
-    no_errors_were_logged(&world)?;
+    world.check_no_errors()?;
     world.stop().await
 }
 
@@ -231,10 +204,10 @@ async fn the_rider_s_platform_is_down_for_the_whole_ride_and_comes_back() -> Res
         let otp = world.otp(&booking).await?;
         world.bap.set_behavior(behavior);
         world.drive(&["start", "--otp", &otp]).await?;
-        ride_on_to_the_end(&world).await?;
+        world.finish_ride().await?;
         world.bap.set_behavior(Behavior::Ack);
         nothing_is_amiss(&world, &booking).await?;
-        no_errors_were_logged(&world)?;
+        world.check_no_errors()?;
         world.stop().await?;
     }
     Ok(())
@@ -255,9 +228,9 @@ async fn a_wrong_otp_starts_nothing_and_the_right_one_does() -> Result<()> {
         ensure!(answer.state() == Some("at-pickup"), "{}", answer.body);
     }
     world.drive(&["start", "--otp", &otp]).await?;
-    ride_on_to_the_end(&world).await?;
+    world.finish_ride().await?;
     nothing_is_amiss(&world, &booking).await?;
-    no_errors_were_logged(&world)?;
+    world.check_no_errors()?;
     world.stop().await
 }
 
@@ -265,7 +238,7 @@ async fn a_wrong_otp_starts_nothing_and_the_right_one_does() -> Result<()> {
 async fn garbage_on_the_serial_line_and_an_unplugged_receiver_cost_only_fixes() -> Result<()> {
     let mut world = World::start(Plan::default()).await?;
     world.lever("corrupt 5").await?;
-    let booking = under_way(&world).await?;
+    let booking = world.start_ride().await?;
     world.drive_on(METRES).await?;
     world.lever("garbage on").await?;
     let lost = |answer: &Value| answer.pointer("/sentences/lost").and_then(Value::as_u64);
@@ -287,7 +260,7 @@ async fn garbage_on_the_serial_line_and_an_unplugged_receiver_cost_only_fixes() 
     let states = world.bap.fulfillment_states(&booking.order_id);
     ensure!(states == WHOLE_RIDE, "the rider's platform was told {states:?}");
     world.evidence().everything_is_committed_once().await?;
-    no_errors_were_logged(&world)?;
+    world.check_no_errors()?;
     world.stop().await
 }
 
@@ -308,7 +281,7 @@ async fn a_driver_who_declines_or_stays_silent_leaves_the_rider_with_one_clear_a
     // Freed again, the vehicle takes the next order.
     world.book().await?;
     world.drive_to_pickup().await?;
-    no_errors_were_logged(&world)?;
+    world.check_no_errors()?;
     world.stop().await
 }
 
@@ -337,6 +310,6 @@ async fn a_trip_called_off_by_the_driver_is_told_and_the_vehicle_is_free() -> Re
         let order = world.evidence().order(&booking.order_id).await?;
         ensure!(order.cancel_reason.as_deref() == Some(reason), "{:?}", order.cancel_reason);
     }
-    no_errors_were_logged(&world)?;
+    world.check_no_errors()?;
     world.stop().await
 }

@@ -3,8 +3,9 @@
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use tripline_backend::beckn::v0_9;
+use tripline_backend::keys::encryption::{EncryptionKey, RegistryPublicKey};
 use tripline_protocol::signing::{
-    PublicKey, SecretKey, SignatureError, SignatureHeader, digest, sign, verify,
+    PublicKey, SecretKey, SignatureError, SignatureHeader, digest, encode_base64, sign, verify,
 };
 use tripline_tests::spec::spec_dir;
 
@@ -54,6 +55,41 @@ fn the_published_signatures_are_reproduced_and_verified() -> Result<()> {
     Ok(())
 }
 
+/// The header of a gateway as the vectors have it, with this signature and end.
+fn gateway_header(vector: &Value, signature: &str, expires: i64) -> Result<SignatureHeader> {
+    let text = format!(
+        "Signature keyId=\"example-bg.com|bg3|ed25519\",algorithm=\"ed25519\",created=\"{}\",\
+         expires=\"{expires}\",headers=\"(created) (expires) digest\",signature=\"{signature}\"",
+        vector["created"]
+    );
+    Ok(SignatureHeader::parse(&text)?)
+}
+
+#[test]
+fn the_published_gateway_signature_is_refused_and_its_correction_taken() -> Result<()> {
+    let Some(dir) = spec_dir() else { return Ok(()) };
+    let vectors: Value = serde_json::from_slice(&std::fs::read(dir.join("signing/vectors.json"))?)?;
+    let body = std::fs::read(dir.join("signing/bap_search_body.json"))?;
+    let all = vectors["authorization"].as_array().context("signatures")?;
+    let published = "published_signature_b64_INVALID";
+    let vector =
+        all.iter().find(|vector| vector.get(published).is_some()).context("the gateway's")?;
+    let key: PublicKey = text(vector, "signing_public_key_b64")?.parse()?;
+    let created = vector["created"].as_i64().context("created")?;
+    let expires = vector["expires"].as_i64().context("expires")?;
+    let check = |signature: &str, expires: i64| -> Result<_> {
+        Ok(verify(&gateway_header(vector, signature, expires)?, &body, &key, created))
+    };
+    let (wrong, right) = (text(vector, published)?, text(vector, "correct_signature_b64")?);
+    ensure!(
+        check(wrong, expires)? == Err(SignatureError::Mismatch),
+        "a private key for a signature"
+    );
+    ensure!(check(right, created)? == Err(SignatureError::Empty), "no time to hold in");
+    ensure!(check(right, expires)? == Ok(()), "the correction");
+    Ok(())
+}
+
 /// A metro operator's examples: nothing says so but who is asked.
 fn is_ticket(body: &Value) -> bool {
     body["context"]["bpp_id"].as_str().is_some_and(|id| id.contains("kmrl"))
@@ -94,5 +130,47 @@ fn published_requests_are_understood() -> Result<()> {
         }
     }
     ensure!(understood >= 6, "only {understood} published requests were understood");
+    Ok(())
+}
+
+#[test]
+fn the_published_challenges_are_read_and_the_published_secrets_shared() -> Result<()> {
+    let Some(dir) = spec_dir() else { return Ok(()) };
+    let vectors: Value = serde_json::from_slice(&std::fs::read(dir.join("signing/vectors.json"))?)?;
+    let shared = |private: &str, public: &str| -> Result<String> {
+        let (ours, theirs): (EncryptionKey, RegistryPublicKey) =
+            (private.parse()?, public.parse()?);
+        let secret = ours.shared_with(&theirs).context("a secret")?;
+        Ok(encode_base64(secret.as_bytes()))
+    };
+    for vector in vectors["x25519_challenge_ondc"].as_array().context("challenges")? {
+        let private = text(vector, "private_key_pkcs8_der_b64")?;
+        let public = text(vector, "peer_public_key_spki_der_b64")?;
+        ensure!(shared(private, public)? == text(vector, "shared_secret_b64")?);
+        let ours: EncryptionKey = private.parse()?;
+        let read = ours.read_challenge(&public.parse()?, text(vector, "ciphertext_b64")?)?;
+        ensure!(read == text(vector, "plaintext")?, "{read}");
+    }
+    for vector in vectors["x25519_dh"].as_array().context("secrets")? {
+        let secret = text(vector, "shared_secret_b64")?;
+        for (private, public) in [
+            ("np1_private_der_b64", "np2_public_der_b64"),
+            ("np2_private_der_b64", "np1_public_der_b64"),
+        ] {
+            ensure!(shared(text(vector, private)?, text(vector, public)?)? == secret, "{private}");
+        }
+        for (private, public) in [
+            ("np1_private_der_b64", "np1_public_der_b64"),
+            ("np2_private_der_b64", "np2_public_der_b64"),
+        ] {
+            let key: EncryptionKey = text(vector, private)?.parse()?;
+            ensure!(key.public_der_base64() == text(vector, public)?, "the halves: {public}");
+        }
+    }
+    let registries = &vectors["ondc_registry_encryption_public_keys"];
+    for registry in ["prod", "preprod", "staging"] {
+        let key = registries[registry].as_str().context("a key")?;
+        key.parse::<RegistryPublicKey>().with_context(|| registry.to_owned())?;
+    }
     Ok(())
 }

@@ -3,6 +3,8 @@
 //! One folder a version, each a pure translation between JSON and the types here. Nothing outside a
 //! dialect's folder knows a Beckn field name.
 
+pub mod json;
+
 pub mod v0_9;
 
 use tripline_protocol::id::OrderId;
@@ -24,10 +26,16 @@ pub struct Received {
     pub bpp_id: Option<String>,
     /// At which address, where it says so.
     pub bpp_uri: Option<String>,
+    /// In which network domain.
+    pub domain: String,
     /// The message's id.
     pub message_id: String,
-    /// Digest of what is asked, whatever the frame around it.
+    /// Digest of what is asked, whatever the frame around it, the order of its fields and its blanks.
     pub digest: Vec<u8>,
+    /// When it was sent, by the sender's clock.
+    pub sent_at: Timestamp,
+    /// How long after that somebody waits for the answer, in ms; `None` if that is not said.
+    pub ttl_ms: Option<i64>,
     /// Where and how to answer.
     pub conversation: Conversation,
     /// What is asked.
@@ -73,6 +81,20 @@ pub enum Request {
         /// The order.
         order_id: OrderId,
     },
+}
+
+impl Request {
+    /// What is asked for.
+    pub const fn action(&self) -> Action {
+        match self {
+            Self::Search { .. } => Action::Search,
+            Self::Select { .. } => Action::Select,
+            Self::Init { .. } => Action::Init,
+            Self::Confirm { .. } => Action::Confirm,
+            Self::Status { .. } => Action::Status,
+            Self::Track { .. } => Action::Track,
+        }
+    }
 }
 
 /// How a request names the order it goes on with.
@@ -121,7 +143,7 @@ pub enum Reply<'a> {
     Failed(Action, &'a Failure),
 }
 
-/// The actions, for failures: which answer failed.
+/// What may be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// Search.
@@ -139,6 +161,27 @@ pub enum Action {
 }
 
 impl Action {
+    /// Every one.
+    pub const ALL: [Self; 6] =
+        [Self::Search, Self::Select, Self::Init, Self::Confirm, Self::Status, Self::Track];
+
+    /// Its name, the same in every version of Beckn.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Search => "search",
+            Self::Select => "select",
+            Self::Init => "init",
+            Self::Confirm => "confirm",
+            Self::Status => "status",
+            Self::Track => "track",
+        }
+    }
+
+    /// The action of this name, if it is served.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.code() == code)
+    }
+
     /// Whether it changes nothing: it may be asked again under the same message id.
     pub const fn is_read(self) -> bool {
         match self {
@@ -160,12 +203,6 @@ pub struct Failure {
 /// Kinds of failure; each dialect has its codes for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureKind {
-    /// No such item.
-    UnknownItem,
-    /// No such fulfillment.
-    UnknownFulfillment,
-    /// No such order.
-    UnknownOrder,
     /// The quote does not hold any more.
     QuoteGone,
     /// No driver is free.
@@ -189,7 +226,7 @@ pub struct Fault {
 /// Kinds of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FaultKind {
-    /// Not JSON.
+    /// Not JSON, or not one that is read in one way only.
     Json,
     /// The frame around the request.
     Context,
@@ -197,12 +234,72 @@ pub enum FaultKind {
     Schema,
     /// An action not served here.
     UnknownAction,
+    /// No such item.
+    UnknownItem,
+    /// No such fulfillment.
+    UnknownFulfillment,
+    /// No such order, or somebody else's.
+    UnknownOrder,
     /// A search we do not serve.
     NotServed,
     /// A message id used again for something else.
     MessageIdReused,
+    /// Nobody waits for the answer any more.
+    Stale,
+    /// It is not known who sent it.
+    Unsigned,
+    /// It is not known which gateway passed it on.
+    GatewayUnsigned,
+    /// More than the sender may send.
+    TooOften,
+    /// A body larger than any.
+    TooLarge,
+    /// A body that did not come in its time, or not whole.
+    TooSlow,
+    /// A body that is encoded, compressed for instance.
+    Encoding,
     /// We cannot take it in now.
     Overload,
+    /// We cannot take in any for some time.
+    Unavailable,
+}
+
+impl FaultKind {
+    /// Its stable code, for what is counted and logged.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Context => "context",
+            Self::Schema => "schema",
+            Self::UnknownAction => "unknown-action",
+            Self::UnknownItem => "unknown-item",
+            Self::UnknownFulfillment => "unknown-fulfillment",
+            Self::UnknownOrder => "unknown-order",
+            Self::NotServed => "not-served",
+            Self::MessageIdReused => "message-id-reused",
+            Self::Stale => "stale",
+            Self::Unsigned => "unsigned",
+            Self::GatewayUnsigned => "gateway-unsigned",
+            Self::TooOften => "too-often",
+            Self::TooLarge => "too-large",
+            Self::TooSlow => "too-slow",
+            Self::Encoding => "encoding",
+            Self::Overload => "overload",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+impl Fault {
+    /// A fault of no field in particular.
+    pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
+        Self { kind, path: None, message: message.into() }
+    }
+
+    /// A fault of the field at this path.
+    pub fn at(kind: FaultKind, path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { kind, path: Some(path.into()), message: message.into() }
+    }
 }
 
 /// What the operator is on the network, for what is written into every callback.
@@ -227,6 +324,8 @@ pub struct Rendered {
     pub url: String,
     /// The body.
     pub body: Vec<u8>,
+    /// Whether it tells of a booking or of its change: that is to be known however late.
+    pub of_booking: bool,
 }
 
 /// Renders a reply in the dialect of its conversation. `message_id` is fresh for what the BAP did not

@@ -1,6 +1,13 @@
 //! Callbacks: what the store says subscribers are to be told, delivered in order per order.
+//!
+//! One task looks at the outbox and notes what came of attempts, all in one transaction a look; every attempt
+//! has a task of its own. Each subscriber has a bulkhead and a breaker, so that one that takes nothing costs
+//! the others nothing.
 
+mod breaker;
+mod bulkhead;
 mod post;
+mod prune;
 
 pub use post::Poster;
 

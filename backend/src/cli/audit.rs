@@ -80,7 +80,7 @@ fn kind(text: &str) -> Result<AuditKind, String> {
     })
 }
 
-fn since(text: &str) -> Result<Timestamp, String> {
+pub(super) fn since(text: &str) -> Result<Timestamp, String> {
     parse_since(text, time::now())
         .ok_or_else(|| "such as 90s, 5m, 1h or 7d, 2026-11-21, or 2026-11-21T10:00:00Z".to_owned())
 }

@@ -71,12 +71,7 @@ pub(super) async fn run(args: &InitArgs) -> Result<(), BppError> {
     if is_new {
         tell_next(&config_file, &config, key);
     } else {
-        for path in &made {
-            println!("Made {}, which was missing.", path.display());
-        }
-        if made.contains(&config.keys_file()) {
-            println!("Register its public key on the network: {}", key.signing.public());
-        }
+        tell_made(&made, &config, key);
     }
     println!("Keep a copy of {} where nobody else gets at it: without", config.ca_dir().display());
     println!("the device CA in it, every device has to enrol anew.");
@@ -113,21 +108,49 @@ fn complete(config: &Config, is_new: bool, unique_key_id: &str) -> Result<Vec<Pa
     Ok(made)
 }
 
+fn tell_made(made: &[PathBuf], config: &Config, key: &NetworkKey) {
+    for path in made {
+        println!("Made {}, which was missing.", path.display());
+    }
+    if made.contains(&config.keys_file()) {
+        println!("Nobody on the network knows the new key yet:");
+        tell_key(key);
+    }
+}
+
+fn tell_key(key: &NetworkKey) {
+    println!("       key id                 {}", key.unique_key_id);
+    println!("       signing public key     {}", key.signing.public());
+    println!("       encryption public key  {}", key.encryption.public_base64());
+}
+
 fn tell_next(config_file: &Path, config: &Config, key: &NetworkKey) {
-    println!("Made {}. Next:", config_file.display());
+    let file = config_file.display();
+    println!("Made {file}. Next:");
     println!("  1. Set [beckn] uri and subscriber_id, [provider], [item] and [tariff] in it.");
-    println!("  2. Register this signing public key on the network, as key {}:", key.unique_key_id);
-    println!("       {}", key.signing.public());
+    println!("  2. Say who else is on the network:");
+    println!("     - With a registry: set [registry] url, domain, country, city and");
+    println!("       encryption_public_key, and take out [beckn] subscribers_file.");
     if let Some(subscribers) = config.subscribers_file() {
-        println!("  3. Put the subscribers to serve into {}.", subscribers.display());
+        println!(
+            "     - On a closed network: put the subscribers into {}, and",
+            subscribers.display()
+        );
+        println!("       give each of them the public key of step 6.");
     }
     println!(
-        "  4. Set [device] hosts to how vehicles reach this machine, and [device] and [enrol] listen"
+        "  3. Set [device] hosts to how vehicles reach this machine, and [device] and [enrol] listen"
     );
     println!("     to addresses that they reach: 0.0.0.0:8883 and 0.0.0.0:8884 for all of them.");
-    println!("  5. tripline-bpp serve --config {}", config_file.display());
-    println!("  6. tripline-bpp vehicle add --config {} ...", config_file.display());
+    println!("  4. tripline-bpp serve --config {file}");
+    println!("  5. tripline-bpp vehicle add --config {file} ...");
     println!("     It prints the command to type on the vehicle's device, while `serve` runs.");
+    println!(
+        "  6. Become known on the network, while `serve` runs and is reached at [beckn] uri. With a"
+    );
+    println!("     registry: tripline-bpp key register --config {file}");
+    println!("     It, or whoever has no registry to ask, is given of our key:");
+    tell_key(key);
 }
 
 fn set_mode(path: &Path, mode: u32) -> Result<(), BppError> {

@@ -4,8 +4,11 @@ mod opened;
 
 mod audit;
 mod ca;
+mod callback;
 mod init;
+mod key;
 mod serve;
+mod subscriber;
 mod vehicle;
 
 use std::io::IsTerminal as _;
@@ -16,7 +19,9 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::Config;
 use crate::error::BppError;
+use crate::network::directory::{Counts, Directory};
 use crate::store::Store;
+use crate::time;
 
 /// The provider platform: puts a fleet on a Beckn network.
 #[derive(Debug, Parser)]
@@ -25,11 +30,11 @@ use crate::store::Store;
     version,
     after_help = "\
 Exit codes:
-  0  done                                6  the store cannot be used
-  1  something that should not happen    7  an address to listen on is taken
-  2  wrong use of the command line       9  refused, with the reason
-  3  the configuration is not usable
-  4  a file of ours cannot be used
+  0  done                                5  the registry cannot be asked
+  1  something that should not happen    6  the store cannot be used
+  2  wrong use of the command line       7  an address to listen on is taken
+  3  the configuration is not usable     8  the registry has another address for us
+  4  a file of ours cannot be used       9  refused, with the reason
 
 A first run:
   tripline-bpp init --dir fleet
@@ -52,9 +57,18 @@ enum Command {
     /// The fleet's vehicles and their devices: add, enrol, look at, revoke
     #[command(subcommand)]
     Vehicle(vehicle::VehicleCommand),
+    /// Who is on the network, as the registry or the file of subscribers has it
+    #[command(subcommand)]
+    Subscriber(subscriber::SubscriberCommand),
     /// The device CA, which signs the certificates of devices
     #[command(subcommand)]
     Ca(ca::CaCommand),
+    /// Our keys on the network: show, register, rotate
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+    /// What subscribers are told: what waits, what was given up; look at it, try it once more
+    #[command(subcommand)]
+    Callback(callback::CallbackCommand),
     /// What was written down: enrolments, revocations, who was turned away and why; newest last
     Audit(audit::AuditArgs),
 }
@@ -80,7 +94,10 @@ impl Cli {
             Command::Init(args) => runtime.block_on(init::run(&args)),
             Command::Serve(args) => runtime.block_on(serve::run(&args)),
             Command::Vehicle(command) => runtime.block_on(vehicle::run(command)),
+            Command::Subscriber(command) => runtime.block_on(subscriber::run(command)),
             Command::Ca(command) => runtime.block_on(ca::run(command)),
+            Command::Key(command) => runtime.block_on(key::run(command)),
+            Command::Callback(command) => runtime.block_on(callback::run(command)),
             Command::Audit(args) => runtime.block_on(audit::run(args)),
         }
     }
@@ -104,6 +121,19 @@ async fn open_store(config: &Config) -> Result<Store, BppError> {
     let url = config.store_url();
     let shown = without_password(&url);
     Store::open(&url).await.map_err(|source| BppError::Store { url: shown, source })
+}
+
+/// Who is on the network, with what the registry said before.
+async fn open_directory(
+    config: &Config,
+    store: &Store,
+    counts: Counts,
+) -> Result<Directory, BppError> {
+    let directory = Directory::open(config, store.clone(), counts)?;
+    let shown = without_password(&config.store_url());
+    let loaded = directory.load(time::now()).await;
+    loaded.map_err(|source| BppError::Store { url: shown, source })?;
+    Ok(directory)
 }
 
 /// A store's URL as it may be shown.

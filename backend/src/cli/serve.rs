@@ -14,21 +14,25 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tracing::{error, info};
 
-use super::{ConfigPath, open_store, start_log};
+use super::{ConfigPath, open_directory, open_store, start_log};
 use crate::audit::{Audit, writer};
 use crate::callback::{Poster, worker};
 use crate::config::Config;
 use crate::device::{ingest, listener};
 use crate::enrol::{self, office::Office};
 use crate::error::BppError;
+use crate::http::on_subscribe::{self, ChallengeDesk};
 use crate::http::{self, App};
 use crate::identity::live::{self, Identity};
-use crate::keys::file as key_file;
 use crate::keys::live::LiveKeys;
 use crate::keys::ring::KeyRing;
-use crate::network::directory::Directory;
+use crate::keys::rotation::{self, Rotation};
+use crate::keys::{self, file as key_file};
+use crate::network::directory::Counts;
 use crate::network::guard::Guard;
+use crate::network::self_check::SelfCheck;
 use crate::service::Platform;
+use crate::service::intake::{self, Intake};
 use crate::time;
 
 /// How often orders that wait for a driver are looked at, in ms.
@@ -53,10 +57,6 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), BppError> {
     start_log(&args.log)?;
     let config = Config::load(&args.config.config)?;
     let ring = KeyRing::load(&config.keys_file())?;
-    let subscribers_file = config.subscribers_file().unwrap_or_default();
-    let directory = Directory::of_file(&subscribers_file)
-        .map_err(|reason| BppError::File { path: subscribers_file, reason })?;
-    let directory = Arc::new(directory);
     let store = open_store(&config).await?;
     let doors = Doors::open(&config).await?;
     let addresses = doors.addresses()?;
@@ -69,12 +69,37 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), BppError> {
     let platform = Arc::new(Platform::new(store, config.settings(), command_key, audit));
     let keys = LiveKeys::new(platform.settings.identity.subscriber_id.clone(), ring);
     let keys = Arc::new(keys);
+    let counts = Counts::of(&platform.metrics);
+    let directory = Arc::new(open_directory(&config, &platform.store, counts).await?);
+    let self_check = SelfCheck::new(
+        Arc::clone(&directory),
+        Arc::clone(&keys),
+        platform.settings.identity.uri.clone(),
+        platform.standing.clone(),
+        platform.metrics.network_served.clone(),
+    );
+    let checked_well = self_check.start(time::now()).await?;
     let guard = Guard::new(config.callback.private_networks.clone());
-    let poster = Poster::new(keys, Arc::clone(&directory), guard, config.callback.timeout_ms)
+    let rotation = Rotation {
+        keys: Arc::clone(&keys),
+        path: config.keys_file(),
+        directory: Arc::clone(&directory),
+        url: platform.settings.identity.uri.clone(),
+    };
+    let desk = ChallengeDesk {
+        platform: Arc::clone(&platform),
+        keys: Arc::clone(&keys),
+        registry: config.registry_key().map_err(|e| BppError::Internal(e.to_string()))?,
+    };
+    let timeout_ms = config.callback.timeout_ms;
+    let poster = Poster::new(Arc::clone(&keys), Arc::clone(&directory), guard.clone(), timeout_ms)
         .map_err(BppError::Internal)?;
     info!(store = %super::without_password(&config.store_url()), "open");
-    let app = Arc::new(App { platform: Arc::clone(&platform), directory });
-    let router = http::router(app, &config.base_path());
+    let (intake, waiting) = Intake::new();
+    let rules = config.request_rules();
+    let app = App::new(Arc::clone(&platform), Arc::clone(&directory), guard, intake, rules);
+    let base = config.base_path();
+    let router = http::router(Arc::new(app), &base).merge(on_subscribe::router(desk, &base));
     let office = Arc::new(Office {
         platform: Arc::clone(&platform),
         identity: Arc::clone(&identity),
@@ -87,9 +112,15 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), BppError> {
     let mut tasks = JoinSet::new();
     let (ingest_tx, ingest_rx) = mpsc::channel(ingest::BATCHES_WAITING_MAX);
     tasks.spawn(live::run(Arc::clone(&identity)));
+    tasks.spawn(directory.run());
+    tasks.spawn(self_check.run(checked_well));
+    tasks.spawn(keys::live::run(keys, config.keys_file()));
+    tasks.spawn(rotation.run(Duration::from_millis(rotation::LOOK_MS)));
     tasks.spawn(ingest::run(Arc::clone(&platform), ingest_rx));
     tasks.spawn(worker::run(Arc::clone(&platform), poster, config.retry_rules()));
     tasks.spawn(dispatch(Arc::clone(&platform)));
+    tasks.spawn(intake::run(Arc::clone(&platform), waiting));
+    tasks.spawn(intake::forget(Arc::clone(&platform)));
     let (limits, device_tls) = (listener::limits(&config.device), identity.device_tls());
     tasks.spawn(listener::run(doors.device, limits, device_tls, Arc::clone(&platform), ingest_tx));
     let enrol_limits = enrol::listener::limits(&config.device);

@@ -23,17 +23,20 @@ pub fn router(platform: Arc<Platform>) -> Router {
 }
 
 async fn metrics(State(platform): State<Arc<Platform>>) -> Response {
-    // Other processes revoke, so that the store knows how many. Without it the last count stands.
-    if let Err(error) = count_revocations(&platform).await {
-        error!(%error, "revocations cannot be counted");
+    // Other processes revoke and replay, so that the store knows how many. Without it the last count stands.
+    if let Err(error) = count(&platform).await {
+        error!(%error, "what the store holds cannot be counted");
     }
     ([(CONTENT_TYPE, OPEN_METRICS)], platform.metrics.text()).into_response()
 }
 
-async fn count_revocations(platform: &Platform) -> Result<(), StoreError> {
-    let revoked = platform.store.read().await?.revoked_certificates().await?;
-    let revoked = i64::try_from(revoked).unwrap_or(i64::MAX);
+async fn count(platform: &Platform) -> Result<(), StoreError> {
+    let mut tx = platform.store.read().await?;
+    let revoked = i64::try_from(tx.revoked_certificates().await?).unwrap_or(i64::MAX);
     platform.metrics.certificates_revoked.set(revoked);
+    let callbacks = tx.callback_counts().await?;
+    platform.metrics.callbacks_pending.set(callbacks.pending);
+    platform.metrics.callbacks_dead.set(callbacks.dead);
     Ok(())
 }
 

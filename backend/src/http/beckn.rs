@@ -1,104 +1,161 @@
-//! `POST {base}/{action}`: who asks is verified over the bytes as received, then the dialect reads
-//! them, then the platform takes the request in. An ACK means that it is stored.
+//! `POST {base}/{action}`: what costs least is looked at first. Who asks is verified over the bytes as
+//! received, then the dialect reads them, then the intake takes the request. An ACK means that it is stored.
 
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
-use axum::Json;
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, State};
-use axum::http::header::WWW_AUTHENTICATE;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse as _, Response};
+use axum::{Extension, Json};
 use tracing::{error, info, warn};
-use tripline_protocol::signing::challenge;
+use tripline_protocol::unit::Timestamp;
 
-use super::App;
-use crate::beckn::v0_9::{ack, check_parties, nack, parse};
-use crate::beckn::{Fault, FaultKind};
-use crate::network::authenticate;
+use super::listener::Peer;
+use super::{App, body, nack};
+use crate::beckn::v0_9::{Mismatch, ack, check_parties, located, parse};
+use crate::beckn::{Action, Fault, FaultKind, Received};
+use crate::metrics::{ActionOutcome, Reason};
+use crate::network::authenticate::{self, Unauthenticated};
+use crate::network::directory::Look;
 use crate::network::subscriber::Subscriber;
-use crate::service::{RequestError, ServiceError};
+use crate::service::{Asked, RequestError};
 use crate::time;
+
+/// How far clocks may be apart, in ms, before a request is called stale.
+const CLOCK_SKEW_MS: i64 = 10_000;
+
+/// What is said of an action that is not served.
+const OTHER: &str = "other";
 
 pub(super) async fn handle(
     State(app): State<Arc<App>>,
-    Path(action): Path<String>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    Extension(Peer(peer)): Extension<Peer>,
+    path: Result<Path<String>, PathRejection>,
+    request: Request,
 ) -> Response {
-    let body = match body {
-        Ok(body) => body,
-        Err(rejection) => {
-            let fault = Fault {
-                kind: FaultKind::Json,
-                path: None,
-                message: format!("the body cannot be read: {}", rejection.body_text()),
+    let named = path.map(|Path(action)| action).unwrap_or_default();
+    let served = Action::from_code(&named);
+    let action = served.map_or(OTHER, Action::code);
+    let (outcome, response) = match take_in(&app, peer, &named, request).await {
+        Ok(()) => ("ack", Json(ack()).into_response()),
+        Err(fault) => {
+            let fault = match served {
+                Some(action) => located(fault, action),
+                None => fault,
             };
-            return (rejection.status(), Json(nack(&fault))).into_response();
+            // The message is for whoever asked; it may hold what they wrote.
+            let reason = fault.kind.code();
+            info!(action, reason, path = known_path(&fault), "request refused");
+            (reason, nack::respond(&fault, &app.platform.settings.identity.subscriber_id))
         }
     };
-    let found = authenticate::bap(&app.directory, &headers, &body, time::now()).await;
-    let subscriber = match found.map_err(|error| error.to_string()) {
-        Ok(subscriber) => subscriber,
-        Err(reason) => {
-            warn!(action, reason, "request not authenticated");
-            return unauthenticated(&app, reason);
-        }
-    };
-    match take_in(&app, &subscriber, &action, &body).await {
-        Ok(()) => {
-            info!(action, subscriber = subscriber.id, "request acknowledged");
-            Json(ack()).into_response()
-        }
-        Err(RequestError::Fault(fault)) => {
-            info!(action, subscriber = subscriber.id, reason = fault.message, "request refused");
-            let status = match fault.kind {
-                FaultKind::Json => StatusCode::BAD_REQUEST,
-                FaultKind::UnknownAction => StatusCode::NOT_FOUND,
-                FaultKind::Overload => StatusCode::SERVICE_UNAVAILABLE,
-                FaultKind::Context
-                | FaultKind::Schema
-                | FaultKind::NotServed
-                | FaultKind::MessageIdReused => StatusCode::OK,
-            };
-            (status, Json(nack(&fault))).into_response()
-        }
-        Err(RequestError::Service(error)) => {
-            error!(action, subscriber = subscriber.id, %error, "request not stored");
-            let fault = Fault {
-                kind: FaultKind::Overload,
-                path: None,
-                message: "the request could not be stored; try again".into(),
-            };
-            (StatusCode::SERVICE_UNAVAILABLE, Json(nack(&fault))).into_response()
-        }
-    }
-}
-
-fn unauthenticated(app: &App, reason: String) -> Response {
-    let fault = Fault { kind: FaultKind::Context, path: None, message: reason };
-    let realm = &app.platform.settings.identity.subscriber_id;
-    let mut response = (StatusCode::UNAUTHORIZED, Json(nack(&fault))).into_response();
-    if let Ok(value) = HeaderValue::from_str(&challenge(realm)) {
-        response.headers_mut().insert(WWW_AUTHENTICATE, value);
-    }
+    app.platform.metrics.requests.get_or_create(&ActionOutcome { action, outcome }).inc();
     response
 }
 
-async fn take_in(
+/// The path of a fault, but for one that has the sender's own words in it.
+fn known_path(fault: &Fault) -> Option<&str> {
+    fault.path.as_deref().filter(|_| fault.kind != FaultKind::Json)
+}
+
+async fn take_in(app: &App, peer: IpAddr, action: &str, request: Request) -> Result<(), Fault> {
+    let (head, stream) = request.into_parts();
+    app.gate.count_address(peer, &head.headers)?;
+    if let Some(reason) = app.platform.standing.borrow().refusal() {
+        return Err(Fault::new(FaultKind::Unavailable, reason));
+    }
+    let bytes = body::read(&head.headers, stream).await?;
+    let since = Instant::now();
+    let _place = app.gate.enter()?;
+    let now = time::now();
+    let asked = verified(app, &head.headers, &bytes, action, now).await?;
+    check_age(app, &asked.received, now)?;
+    let subscriber = asked.subscriber_id.clone();
+    app.intake.take_in(asked).await.map_err(|failed| fault_of(failed, action))?;
+    info!(action, subscriber, "request acknowledged");
+    app.platform.metrics.request_seconds.observe(since.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// What is asked, by whom: both known from the signature.
+async fn verified(
     app: &App,
-    subscriber: &Subscriber,
+    headers: &HeaderMap,
+    bytes: &Bytes,
     action: &str,
-    body: &[u8],
-) -> Result<(), RequestError> {
-    let received = parse(action, body)?;
-    check_parties(&app.platform.settings.identity, subscriber, &received)?;
-    // In a task of its own: a BAP that hangs up drops this handler, and what is half done must be
-    // finished, down to telling the device.
-    let (platform, action, id) =
-        (Arc::clone(&app.platform), action.to_owned(), subscriber.id.clone());
-    tokio::spawn(async move { platform.handle_request(&action, &id, received).await })
-        .await
-        .unwrap_or_else(|error| Err(ServiceError::Render(error.to_string()).into()))
+    now: Timestamp,
+) -> Result<Asked, Fault> {
+    let signers = signers(app, headers, bytes, Look::Cached, now).await?;
+    let subscriber_id = signers.first().map(|entry| entry.id.clone()).unwrap_or_default();
+    app.gate.count_subscriber(&subscriber_id)?;
+    let received = parse(action, bytes)?;
+    let identity = &app.platform.settings.identity;
+    let checked = match check_parties(identity, &app.guard, &signers, &received) {
+        Err(Mismatch::Address(_)) => {
+            // It may have moved since the registry was asked.
+            let anew = self::signers(app, headers, bytes, Look::Anew, now).await?;
+            check_parties(identity, &app.guard, &anew, &received)
+        }
+        checked => checked,
+    };
+    checked.map_err(Fault::from)?;
+    Ok(Asked { subscriber_id, received })
+}
+
+/// The signer's entries under whose key the signature holds.
+async fn signers(
+    app: &App,
+    headers: &HeaderMap,
+    bytes: &Bytes,
+    look: Look,
+    now: Timestamp,
+) -> Result<Vec<Subscriber>, Fault> {
+    let found = authenticate::bap(&app.directory, headers, bytes, look, now).await;
+    found.map_err(|error| unauthenticated(app, &error))
+}
+
+fn unauthenticated(app: &App, error: &Unauthenticated) -> Fault {
+    let (reason, fault) = match error {
+        Unauthenticated::Sender(bad) => {
+            (bad.code(), Fault::new(FaultKind::Unsigned, error.to_string()))
+        }
+        // Counted together: few requests pass through one.
+        Unauthenticated::Gateway(_) => {
+            ("gateway", Fault::new(FaultKind::GatewayUnsigned, error.to_string()))
+        }
+        Unauthenticated::Directory(_) => {
+            warn!(%error, "it cannot be told who sends requests");
+            let message = "it cannot be found out who you are at this moment; try again";
+            ("directory", Fault::new(FaultKind::Unavailable, message))
+        }
+    };
+    app.platform.metrics.signatures_refused.get_or_create(&Reason { reason }).inc();
+    fault
+}
+
+/// Nobody waits for an answer whose time has passed. A clock ahead of ours makes nothing stale.
+fn check_age(app: &App, received: &Received, now: Timestamp) -> Result<(), Fault> {
+    let Some(ttl_ms) = received.ttl_ms.filter(|_| app.gate.rules.refuse_stale) else {
+        return Ok(());
+    };
+    let late_ms = now.since_ms(received.sent_at.plus_ms(ttl_ms));
+    if late_ms <= CLOCK_SKEW_MS {
+        return Ok(());
+    }
+    let message = format!("the request is stale: its ttl passed {late_ms} ms ago by our clock");
+    Err(Fault::new(FaultKind::Stale, message))
+}
+
+fn fault_of(failed: RequestError, action: &str) -> Fault {
+    match failed {
+        RequestError::Fault(fault) => fault,
+        RequestError::Service(error) => {
+            error!(action, %error, "request not stored");
+            Fault::new(FaultKind::Overload, "the request could not be stored; try again")
+        }
+    }
 }

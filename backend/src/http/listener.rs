@@ -1,10 +1,11 @@
 //! HTTP connections: hyper with a timer, since `axum::serve` sets none and a slow client would hold
 //! its connection for ever.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -26,8 +27,18 @@ pub const LIMITS: Limits = Limits {
 /// Longest time for a request's head, in ms.
 const HEAD_MS_MAX: u64 = 10_000;
 
-/// Longest life of a connection, in ms: it bounds a body that drips in.
+/// Largest request head, in bytes, and largest piece of a body in memory: a signature and what proxies add.
+const HEAD_LEN_MAX: usize = 16 * 1024;
+
+/// How long a connection is kept for further requests, in ms.
 const CONNECTION_MS_MAX: u64 = 120_000;
+
+/// How long the request that is under way then may take, in ms: it bounds a body that drips in.
+const LAST_REQUEST_MS_MAX: u64 = 30_000;
+
+/// Who is at the other end of a connection, for handlers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer(pub IpAddr);
 
 /// Serves until the task is dropped.
 pub async fn run(listener: TcpListener, router: Router) {
@@ -44,20 +55,35 @@ pub async fn connection<S>(stream: S, peer: SocketAddr, entrance: Entrance, rout
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = TowerToHyperService::new(router);
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_millis(HEAD_MS_MAX))
-        .serve_connection(TokioIo::new(stream), service);
-    let life = Duration::from_millis(CONNECTION_MS_MAX);
+    let router = router.layer(Extension(Peer(peer.ip().to_canonical())));
     tokio::select! {
         () = entrance.evicted() => debug!(%peer, "HTTP connection made room for a newer one"),
-        ended = tokio::time::timeout(life, connection) => {
-            if let Ok(Err(error)) = ended {
+        ended = serve(stream, router) => {
+            if let Err(error) = ended {
                 debug!(%peer, %error, "HTTP connection ended");
             }
         }
     }
+}
+
+/// Serves requests for as long as a connection lives. The last is finished.
+async fn serve<S>(stream: S, router: Router) -> Result<(), hyper::Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_millis(HEAD_MS_MAX))
+        .max_buf_size(HEAD_LEN_MAX)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut connection = pin!(connection);
+    let life = Duration::from_millis(CONNECTION_MS_MAX);
+    if let Ok(ended) = tokio::time::timeout(life, connection.as_mut()).await {
+        return ended;
+    }
+    connection.as_mut().graceful_shutdown();
+    let last = Duration::from_millis(LAST_REQUEST_MS_MAX);
+    tokio::time::timeout(last, connection).await.unwrap_or(Ok(()))
 }
 
 #[cfg(test)]

@@ -1,30 +1,53 @@
 //! HTTP: the Beckn provider API, the rider's link, and what operators read.
 
 mod beckn;
+mod body;
+mod gate;
+mod nack;
+mod peer;
 mod track;
 
 pub mod admin;
 pub mod listener;
+pub mod on_subscribe;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 
 use crate::network::directory::Directory;
+use crate::network::guard::Guard;
 use crate::service::Platform;
+use crate::service::intake::Intake;
 
-/// Largest body taken, in bytes. A confirm with long addresses has a tenth of it.
-pub const BODY_LEN_MAX: usize = 256 * 1024;
+pub use body::{BODY_LEN_MAX, BODY_MS_MAX};
+pub use gate::Rules;
+
+use gate::Gate;
 
 /// What the handlers need.
 #[derive(Debug)]
 pub struct App {
-    /// The platform.
-    pub platform: Arc<Platform>,
-    /// Who may ask.
-    pub directory: Arc<Directory>,
+    platform: Arc<Platform>,
+    directory: Arc<Directory>,
+    guard: Guard,
+    intake: Intake,
+    gate: Gate,
+}
+
+impl App {
+    /// Handlers for a platform: who may ask is in the directory, where they may be called back the guard
+    /// knows, what is taken goes to the intake.
+    pub fn new(
+        platform: Arc<Platform>,
+        directory: Arc<Directory>,
+        guard: Guard,
+        intake: Intake,
+        rules: Rules,
+    ) -> Self {
+        Self { platform, directory, guard, intake, gate: Gate::new(rules) }
+    }
 }
 
 /// The routes. `base` is the path of our registered address, without a slash at its end.
@@ -33,6 +56,5 @@ pub fn router(app: Arc<App>, base: &str) -> Router {
         .route(&format!("{base}/{{action}}"), post(beckn::handle))
         .route("/track/{token}", get(track::handle))
         .route("/health", get(|| async { "ok\n" }))
-        .layer(DefaultBodyLimit::max(BODY_LEN_MAX))
         .with_state(app)
 }

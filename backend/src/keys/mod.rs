@@ -3,5 +3,10 @@
 
 pub mod encryption;
 pub mod file;
-pub mod live;
+
+pub mod challenge;
+
 pub mod ring;
+
+pub mod live;
+pub mod rotation;

@@ -61,7 +61,7 @@ impl Refusal {
 
 /// What one subscriber of a network comes from: an IPv4 address, or 64 bits of an IPv6 one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Origin(IpAddr);
+pub struct Origin(IpAddr);
 
 impl From<IpAddr> for Origin {
     fn from(address: IpAddr) -> Self {

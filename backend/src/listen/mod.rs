@@ -16,10 +16,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tracing::warn;
 
-pub use lobby::{Limits, Refusal};
-pub use rate::{Account, Rate};
+pub use lobby::{Limits, Origin, Refusal};
+pub use rate::{Account, Accounts, Rate};
 
-use lobby::{Lobby, Origin, Ticket};
+use lobby::{Lobby, Ticket};
 
 /// Wait after a failed accept, in ms: out of file descriptors, mostly, and some must be given back.
 const ACCEPT_RETRY_MS: u64 = 20;

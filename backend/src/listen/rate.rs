@@ -1,6 +1,14 @@
 //! How often somebody may come: so much a second on average, and some more at once.
 
+use std::collections::HashMap;
+use std::hash::Hash;
 use std::time::{Duration, Instant};
+
+/// Peers remembered at once. One that has its whole burst left is forgotten.
+const PEERS_MAX: usize = 65_536;
+
+/// Shortest time between two looks for peers to forget, in ms: a look goes over all of them.
+const FORGET_EVERY_MS: u64 = 100;
 
 /// A rate with a burst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,9 +56,51 @@ impl Account {
     }
 }
 
+/// Everybody's account of one rate. Who is not known has a new one.
+#[derive(Debug)]
+pub struct Accounts<K> {
+    rate: Rate,
+    of: HashMap<K, Account>,
+    forget_at: Instant,
+}
+
+impl<K: Hash + Eq> Accounts<K> {
+    /// Nobody's yet.
+    pub fn new(rate: Rate, now: Instant) -> Self {
+        Self { rate, of: HashMap::new(), forget_at: now }
+    }
+
+    /// Whether once more is within this peer's rate; then it is counted. A new one is refused where there are
+    /// more peers than can be told apart.
+    pub fn take(&mut self, peer: K, now: Instant) -> bool {
+        if self.of.len() >= PEERS_MAX && now >= self.forget_at {
+            self.of.retain(|_, account| !account.is_full(now));
+            self.forget_at = now + Duration::from_millis(FORGET_EVERY_MS);
+        }
+        if self.of.len() >= PEERS_MAX && !self.of.contains_key(&peer) {
+            return false;
+        }
+        self.of.entry(peer).or_insert_with(|| Account::new(now)).take(self.rate, now)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn everybody_has_an_account_and_those_who_stay_away_are_forgotten() {
+        let start = Instant::now();
+        let mut accounts = Accounts::new(Rate { per_s: 1, burst: 2 }, start);
+        let within = |accounts: &mut Accounts<usize>, peer, at| accounts.take(peer, at);
+        let taken: Vec<_> = (0..3).map(|_| within(&mut accounts, 0, start)).collect();
+        assert_eq!(taken, [true, true, false]);
+        assert!((1..PEERS_MAX).all(|peer| within(&mut accounts, peer, start)));
+        assert!(!within(&mut accounts, PEERS_MAX, start), "more than can be told apart");
+        assert!(!within(&mut accounts, 0, start), "and nobody gains by it");
+        assert!(within(&mut accounts, PEERS_MAX, start + Duration::from_secs(3)));
+        assert_eq!(accounts.of.len(), 1);
+    }
 
     #[test]
     fn a_burst_passes_at_once_and_then_the_average() {

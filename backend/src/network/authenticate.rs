@@ -1,40 +1,183 @@
-//! Who sent a request: its signature over the bytes as received, and the signer's entry.
+//! Who sent a request: its signature over the bytes as received, and the signer's entries. A gateway's
+//! signature is looked at by the same code, and never stands in for the sender's.
 
-use axum::http::HeaderMap;
-use axum::http::header::AUTHORIZATION;
-use tripline_protocol::signing::{SignatureHeader, verify};
+use std::sync::Arc;
+
+use axum::http::header::{AUTHORIZATION, HeaderName, PROXY_AUTHORIZATION};
+use axum::http::{HeaderMap, HeaderValue};
+use tripline_protocol::signing::{
+    HeaderError, SignatureError, SignatureHeader, Signed, check_times,
+};
 use tripline_protocol::unit::Timestamp;
 
 use super::directory::{Directory, DirectoryError, Look};
-use super::subscriber::{Role, Subscriber, signer};
+use super::subscriber::{Role, Subscriber, UnknownSubscriber, signers};
+
+/// A gateway's signature; older ones send `Proxy-Authorization`.
+const X_GATEWAY_AUTHORIZATION: HeaderName = HeaderName::from_static("x-gateway-authorization");
+
+/// Different keys that a signature is tried with. A subscriber has two while it changes from one to the next,
+/// and as many again in other domains.
+const KEYS_MAX: usize = 8;
+
+/// Why a signature does not say who sent a request.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadSignature {
+    /// None is there.
+    #[error("the {0} header is missing")]
+    Missing(&'static str),
+    /// Several are there.
+    #[error("there is more than one {0} header")]
+    Several(&'static str),
+    /// It is not text.
+    #[error("the signature header is not ASCII")]
+    NotText,
+    /// It is no signature header.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    /// It does not hold.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    /// Its signer is not known.
+    #[error(transparent)]
+    Signer(#[from] UnknownSubscriber),
+}
+
+impl BadSignature {
+    /// Its stable code, for what is counted.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Missing(_) => "missing",
+            Self::Several(_) => "several",
+            Self::NotText | Self::Header(_) => "header",
+            Self::Signature(SignatureError::NotYetValid { .. }) => "not-yet-valid",
+            Self::Signature(SignatureError::Expired { .. }) => "expired",
+            Self::Signature(SignatureError::Empty | SignatureError::TooLong { .. }) => "lifetime",
+            Self::Signature(SignatureError::Mismatch) => "mismatch",
+            Self::Signer(UnknownSubscriber::Stranger) => "stranger",
+            Self::Signer(UnknownSubscriber::Key) => "unknown-key",
+            Self::Signer(UnknownSubscriber::Inactive) => "inactive",
+        }
+    }
+}
 
 /// Why it is not known who sent a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unauthenticated {
-    /// The signature, or its signer.
-    #[error("{0}")]
-    Signature(String),
+    /// The sender's signature.
+    #[error(transparent)]
+    Sender(BadSignature),
+    /// The signature of the gateway that passed it on.
+    #[error("the gateway's signature: {0}")]
+    Gateway(BadSignature),
     /// Nobody can say who the signer is.
     #[error(transparent)]
     Directory(#[from] DirectoryError),
 }
 
-/// The BAP whose signature the request bears.
+/// Why one signature was not accepted.
+enum Failed {
+    Bad(BadSignature),
+    Directory(DirectoryError),
+}
+
+impl<E: Into<BadSignature>> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Self::Bad(error.into())
+    }
+}
+
+/// The BAP whose signature the request bears: its entries under whose key that holds, at least one. If a
+/// gateway's signature is there, it must hold as well.
 pub async fn bap(
     directory: &Directory,
     headers: &HeaderMap,
     body: &[u8],
+    look: Look,
     now: Timestamp,
-) -> Result<Subscriber, Unauthenticated> {
-    let refused = |reason: &str| Unauthenticated::Signature(reason.into());
-    let header = headers.get(AUTHORIZATION);
-    let header = header.ok_or_else(|| refused("the Authorization header is missing"))?;
-    let text = header.to_str().map_err(|_| refused("the Authorization header is not ASCII"))?;
-    let header = SignatureHeader::parse(text).map_err(|error| refused(&error.to_string()))?;
+) -> Result<Vec<Subscriber>, Unauthenticated> {
+    let sender = one(headers, &[AUTHORIZATION], "Authorization")
+        .and_then(|found| found.ok_or(BadSignature::Missing("Authorization")))
+        .map_err(Unauthenticated::Sender)?;
+    let gateway = one(headers, &[X_GATEWAY_AUTHORIZATION, PROXY_AUTHORIZATION], "gateway's")
+        .map_err(Unauthenticated::Gateway)?;
+    let found = signed_by(directory, Role::Bap, sender, body, look, now).await;
+    let found = found.map_err(|failed| failed.of(Unauthenticated::Sender))?;
+    if let Some(header) = gateway {
+        let found = signed_by(directory, Role::Gateway, header, body, Look::Cached, now).await;
+        found.map_err(|failed| failed.of(Unauthenticated::Gateway))?;
+    }
+    Ok(found)
+}
+
+impl Failed {
+    fn of(self, whose: fn(BadSignature) -> Unauthenticated) -> Unauthenticated {
+        match self {
+            Self::Bad(error) => whose(error),
+            Self::Directory(error) => error.into(),
+        }
+    }
+}
+
+/// The one header of these names, if any is there: of two nobody could say which counts.
+fn one<'h>(
+    headers: &'h HeaderMap,
+    names: &[HeaderName],
+    called: &'static str,
+) -> Result<Option<&'h HeaderValue>, BadSignature> {
+    let mut found = names.iter().flat_map(|name| headers.get_all(name));
+    match (found.next(), found.next()) {
+        (_, Some(_)) => Err(BadSignature::Several(called)),
+        (found, None) => Ok(found),
+    }
+}
+
+/// The entries in this role under whose key a signature holds. If what is cached knows none, the registry is
+/// asked anew: the signer may have a new key.
+async fn signed_by(
+    directory: &Directory,
+    role: Role,
+    header: &HeaderValue,
+    body: &[u8],
+    look: Look,
+    now: Timestamp,
+) -> Result<Vec<Subscriber>, Failed> {
+    let text = header.to_str().map_err(|_| BadSignature::NotText)?;
+    let header = SignatureHeader::parse(text)?;
+    // Nobody is asked about what cannot hold anyway.
+    check_times(&header, now.unix_ms.div_euclid(1000))?;
+    let signed = Signed::new(&header, body);
     let id = &header.key_id.subscriber_id;
-    let entries = directory.find(id, Role::Bap, Look::Cached, now).await?;
-    let subscriber = signer(&entries, &header.key_id, now).map_err(|e| refused(&e.to_string()))?;
-    verify(&header, body, &subscriber.key, now.unix_ms.div_euclid(1000))
-        .map_err(|error| refused(&error.to_string()))?;
-    Ok(subscriber.clone())
+    let entries = directory.find(id, role, look, now).await.map_err(Failed::Directory)?;
+    let error = match holding(&entries, &header, &signed, now) {
+        Ok(found) => return Ok(found),
+        Err(error) => error,
+    };
+    if look == Look::Anew {
+        return Err(error.into());
+    }
+    let anew = directory.find(id, role, Look::Anew, now).await.map_err(Failed::Directory)?;
+    if Arc::ptr_eq(&anew, &entries) {
+        return Err(error.into());
+    }
+    Ok(holding(&anew, &header, &signed, now)?)
+}
+
+/// Those of the signer's entries under whose key the signature holds.
+fn holding(
+    entries: &[Subscriber],
+    header: &SignatureHeader,
+    signed: &Signed<'_>,
+    now: Timestamp,
+) -> Result<Vec<Subscriber>, BadSignature> {
+    let candidates = signers(entries, &header.key_id, now)?;
+    let mut keys = Vec::new();
+    for entry in &candidates {
+        if !keys.contains(&entry.key) {
+            keys.push(entry.key);
+        }
+    }
+    let key = keys.iter().take(KEYS_MAX).find(|key| signed.verify(key).is_ok());
+    let key = key.ok_or(SignatureError::Mismatch)?;
+    Ok(candidates.into_iter().filter(|entry| entry.key == *key).cloned().collect())
 }

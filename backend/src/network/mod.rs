@@ -8,4 +8,7 @@ pub mod http;
 pub mod directory;
 
 pub mod authenticate;
+pub mod self_check;
 pub mod standing;
+
+pub mod registration;

@@ -6,7 +6,7 @@ use tripline_protocol::link::envelope::encode;
 use tripline_protocol::unit::Timestamp;
 
 use super::{Platform, ServiceError};
-use crate::beckn::{Action, Failure, FailureKind, Reply, render};
+use crate::beckn::{Action, Failure, FailureKind, Rendered, Reply, render};
 use crate::chance;
 use crate::domain::effect::{Effect, Notice};
 use crate::domain::order::{Conversation, Order};
@@ -15,10 +15,33 @@ use crate::store::callback::NewCallback;
 use crate::store::order::StoredOrder;
 
 /// How long callbacks that tell of a booking or its change are tried, in ms: 72 hours.
-pub(super) const BOOKING_TRIED_MS: i64 = 72 * 3_600_000;
+const BOOKING_TRIED_MS: i64 = 72 * 3_600_000;
 
-/// How long answers that only matter while somebody waits are tried, in ms.
-pub(super) const ANSWER_TRIED_MS: i64 = 120_000;
+/// How long answers that only matter while somebody waits are tried, in ms, where the request does not say
+/// how long that is.
+const ANSWER_TRIED_MS: i64 = 120_000;
+
+/// How long they are tried at least, in ms: once, and once more.
+const ANSWER_TRIED_MS_MIN: i64 = 10_000;
+
+/// How long they are tried at most, in ms.
+const ANSWER_TRIED_MS_MAX: i64 = 24 * 3_600_000;
+
+/// Until when an answer is tried that somebody waits for from `sent_at` on, as their clock has it.
+pub(super) fn answer_until(sent_at: Timestamp, ttl_ms: Option<i64>, now: Timestamp) -> Timestamp {
+    let until = sent_at.min(now).plus_ms(ttl_ms.unwrap_or(ANSWER_TRIED_MS));
+    until.max(now.plus_ms(ANSWER_TRIED_MS_MIN)).min(now.plus_ms(ANSWER_TRIED_MS_MAX))
+}
+
+/// In which conversation and how a callback is sent.
+pub(super) struct Letter<'a> {
+    /// The conversation.
+    pub(super) conversation: &'a Conversation,
+    /// The message id of what nobody asked for; an answer carries the request's.
+    pub(super) message_id: Option<String>,
+    /// Until when it is tried, if it tells of no booking.
+    pub(super) answer_until: Timestamp,
+}
 
 /// What is to be woken once a transaction is committed.
 #[derive(Debug, Default)]
@@ -28,6 +51,11 @@ pub(super) struct Wake {
 }
 
 impl Wake {
+    /// Who delivers callbacks.
+    pub(super) fn callbacks() -> Self {
+        Self { callbacks: true, devices: Vec::new() }
+    }
+
     pub(super) fn merge(&mut self, other: Self) {
         self.callbacks |= other.callbacks;
         self.devices.extend(other.devices);
@@ -90,50 +118,68 @@ impl Platform {
             Notice::FinalFare | Notice::Paid => (Reply::Updated(&view), false),
             Notice::Cancelled => (Reply::Cancelled(&view), false),
         };
-        self.enqueue_for_order(tx, order, reply, answers, at).await
-    }
-
-    /// Writes a callback that tells of an order, in the order's sequence. An answer carries the
-    /// request's message id, anything unasked a fresh one.
-    pub(super) async fn enqueue_for_order(
-        &self,
-        tx: &mut Tx,
-        order: &mut Order,
-        reply: Reply<'_>,
-        answers: bool,
-        at: Timestamp,
-    ) -> Result<(), ServiceError> {
-        let fresh = if answers { None } else { Some(chance::uuid()?.to_string()) };
-        let conversation = order.conversation.clone();
-        let letter = (&conversation, fresh, at.plus_ms(BOOKING_TRIED_MS));
+        let message_id = if answers { None } else { Some(chance::uuid()?.to_string()) };
+        let conversation = &view.conversation;
+        let letter = Letter { conversation, message_id, answer_until: at };
         self.enqueue_in_sequence(tx, order, reply, letter, at).await
     }
 
-    /// Writes a callback in an order's sequence: in which conversation, under which message id if not
-    /// the request's, and until when it is tried.
+    /// Writes a callback in an order's sequence.
     pub(super) async fn enqueue_in_sequence(
         &self,
         tx: &mut Tx,
         order: &mut Order,
         reply: Reply<'_>,
-        (conversation, message_id, expires_at): (&Conversation, Option<String>, Timestamp),
+        letter: Letter<'_>,
         at: Timestamp,
     ) -> Result<(), ServiceError> {
         // Times in callbacks of one order never go back, whatever the system clock does.
         let told_at = at.max(order.updated_at);
         let identity = &self.settings.identity;
+        let Letter { conversation, message_id, answer_until } = letter;
         let rendered = render(identity, conversation, reply, message_id.as_deref(), told_at)
             .map_err(ServiceError::Render)?;
         order.callbacks += 1;
-        let new = NewCallback {
-            order_key: order.id.to_string(),
-            sequence: order.callbacks,
-            subscriber_id: order.subscriber_id.clone(),
-            action: rendered.action.into(),
-            url: rendered.url,
-            body: rendered.body,
-            expires_at,
-        };
+        let place = (order.id.to_string(), order.callbacks);
+        let new = new_callback(place, &order.subscriber_id, rendered, answer_until, at);
         Ok(tx.add_callback(new, at).await?)
+    }
+}
+
+/// A callback to be stored: under which key, at which place there.
+pub(super) fn new_callback(
+    (order_key, sequence): (String, u64),
+    subscriber_id: &str,
+    rendered: Rendered,
+    answer_until: Timestamp,
+    at: Timestamp,
+) -> NewCallback {
+    let expires_at = if rendered.of_booking { at.plus_ms(BOOKING_TRIED_MS) } else { answer_until };
+    NewCallback {
+        order_key,
+        sequence,
+        subscriber_id: subscriber_id.into(),
+        action: rendered.action.into(),
+        url: rendered.url,
+        body: rendered.body,
+        expires_at,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_tried_while_somebody_waits_and_within_bounds() {
+        let now = Timestamp::from_unix_ms(1_800_000_000_000);
+        let tried_ms =
+            |sent_ms: i64, ttl_ms| answer_until(now.plus_ms(sent_ms), ttl_ms, now).since_ms(now);
+        assert_eq!(tried_ms(-5_000, Some(30_000)), 25_000);
+        assert_eq!(tried_ms(0, None), ANSWER_TRIED_MS);
+        assert_eq!(tried_ms(60_000, Some(30_000)), 30_000, "a clock ahead gives no more");
+        assert_eq!(tried_ms(-40_000, Some(30_000)), ANSWER_TRIED_MS_MIN);
+        assert_eq!(tried_ms(-1_000_000_000_000, None), ANSWER_TRIED_MS_MIN);
+        assert_eq!(tried_ms(0, Some(i64::MAX / 2)), ANSWER_TRIED_MS_MAX);
     }
 }

@@ -6,6 +6,9 @@ mod dispatch;
 mod effects;
 mod ingest;
 mod request;
+
+pub mod intake;
+
 pub mod settings;
 mod track;
 
@@ -33,7 +36,7 @@ use crate::time;
 
 pub use device::Refusal;
 pub use ingest::{Applied, EPOCHS_NEW_MAX, EPOCHS_NEW_MS, Lane, Submission};
-pub use request::RequestError;
+pub use request::{Asked, RequestError};
 pub use track::Tracked;
 
 /// Why a decision could not be stored. Nothing of it was.

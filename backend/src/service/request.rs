@@ -1,10 +1,11 @@
 //! Requests of BAPs: noted, carried out and answered in one transaction, once each.
+//! [`super::intake`] says which go together.
 
 use tracing::info;
 use tripline_protocol::id::OrderId;
 use tripline_protocol::unit::Timestamp;
 
-use super::effects::{ANSWER_TRIED_MS, Wake};
+use super::effects::{Letter, Wake, answer_until, new_callback};
 use super::{Platform, ServiceError, Settings};
 use crate::beckn::{
     Action, Failure, FailureKind, Fault, FaultKind, Received, Reply, Request, Selection, render,
@@ -15,10 +16,8 @@ use crate::domain::dispatch::candidates;
 use crate::domain::order::{Conversation, NewOrder, Order, Rider, Route};
 use crate::domain::ride::RideError;
 use crate::store::Tx;
-use crate::store::callback::NewCallback;
 use crate::store::inbox::{RequestKey, Seen};
 use crate::store::order::StoredOrder;
-use crate::store::retry::{Contended, retry};
 use crate::time;
 
 /// Why a request was not acknowledged. Nothing of it is stored.
@@ -32,129 +31,132 @@ pub enum RequestError {
     Service(#[from] ServiceError),
 }
 
-impl Contended for RequestError {
-    fn is_contended(&self) -> bool {
-        match self {
-            Self::Service(error) => error.is_contended(),
-            Self::Fault(_) => false,
-        }
-    }
-}
-
 impl From<crate::store::StoreError> for RequestError {
     fn from(error: crate::store::StoreError) -> Self {
         Self::Service(error.into())
     }
 }
 
-/// A business refusal is an answer, not a fault: it goes out as a callback.
+/// What became of a request that is taken. A business refusal is an answer, not a fault: it goes out as a
+/// callback.
 enum Outcome {
     Done(Wake),
     Failed(Action, Failure),
 }
 
+/// A request, and whose it is.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The subscriber that signed it.
+    pub subscriber_id: String,
+    /// What it asks.
+    pub received: Received,
+}
+
 /// Who asks, and how to answer.
-struct Asker {
-    subscriber_id: String,
-    conversation: Conversation,
+struct Asker<'a> {
+    subscriber_id: &'a str,
+    conversation: &'a Conversation,
+    answer_until: Timestamp,
+}
+
+impl Asker<'_> {
+    /// How an answer is sent.
+    fn letter(&self) -> Letter<'_> {
+        let (conversation, answer_until) = (self.conversation, self.answer_until);
+        Letter { conversation, message_id: None, answer_until }
+    }
 }
 
 impl Platform {
-    /// Takes in a request of a verified subscriber. When this returns `Ok`, it is stored, and its
-    /// answer with it.
-    pub async fn handle_request(
+    /// Takes in requests of verified subscribers, together: what is taken is stored, and its answer with
+    /// it, and of what is refused nothing is. An error leaves nothing of any of them.
+    pub(super) async fn take_in_requests(
         &self,
-        action: &str,
-        subscriber_id: &str,
-        received: Received,
-    ) -> Result<(), RequestError> {
-        let done = retry(|| self.try_request(action, subscriber_id, &received)).await?;
-        if let Some(wake) = done {
-            self.wake(wake);
-            self.outbox.notify_one();
+        group: &[Asked],
+    ) -> Result<Vec<Result<(), Fault>>, ServiceError> {
+        let mut tx = self.store.write().await?;
+        let (mut outcomes, mut wake) = (Vec::with_capacity(group.len()), Wake::default());
+        for asked in group {
+            tx.begin_part().await?;
+            match self.take_in_request(&mut tx, asked).await {
+                Ok(called_for) => {
+                    tx.keep_part().await?;
+                    wake.merge(called_for);
+                    outcomes.push(Ok(()));
+                }
+                Err(RequestError::Fault(fault)) => {
+                    tx.undo_part().await?;
+                    outcomes.push(Err(fault));
+                }
+                Err(RequestError::Service(error)) => return Err(error),
+            }
         }
-        Ok(())
+        tx.commit().await?;
+        self.wake(wake);
+        Ok(outcomes)
     }
 
-    /// `None` if it was carried out before.
-    async fn try_request(
-        &self,
-        action: &str,
-        subscriber_id: &str,
-        received: &Received,
-    ) -> Result<Option<Wake>, RequestError> {
+    /// One that was taken in before calls for nothing.
+    async fn take_in_request(&self, tx: &mut Tx, asked: &Asked) -> Result<Wake, RequestError> {
         let at = time::now();
+        let Asked { subscriber_id, received } = asked;
+        let action = received.request.action();
         let key = RequestKey {
-            subscriber_id: subscriber_id.into(),
-            action: action.into(),
+            subscriber_id: subscriber_id.clone(),
+            action: action.code().into(),
             message_id: received.message_id.clone(),
+            variant: if action.is_read() { received.digest.clone() } else { Vec::new() },
         };
-        let mut tx = self.store.write().await?;
         match tx.note_request(&key, &received.digest, at).await? {
             Seen::New => {}
-            Seen::Same => return Ok(None),
+            Seen::Same => return Ok(Wake::default()),
             Seen::Other => {
-                return Err(RequestError::Fault(Fault {
-                    kind: FaultKind::MessageIdReused,
-                    path: None,
-                    message: "the message id was used before for another request".into(),
-                }));
+                let message = "the message id was used before for another request";
+                return Err(Fault::new(FaultKind::MessageIdReused, message).into());
             }
         }
-        let asker = Asker {
-            subscriber_id: subscriber_id.into(),
-            conversation: received.conversation.clone(),
-        };
-        let request = received.request.clone();
-        let wake = match self.carry_out_request(&mut tx, &asker, request, at).await? {
-            Outcome::Done(wake) => wake,
+        let conversation = &received.conversation;
+        let answer_until = answer_until(received.sent_at, received.ttl_ms, at);
+        let asker = Asker { subscriber_id, conversation, answer_until };
+        match self.carry_out_request(tx, &asker, received.request.clone(), at).await? {
+            Outcome::Done(wake) => Ok(wake),
             Outcome::Failed(action, failure) => {
                 info!(?action, reason = failure.message, "request failed");
-                let reply = Reply::Failed(action, &failure);
-                self.enqueue_answer(&mut tx, &asker, reply, at).await?;
-                Wake::default()
+                self.enqueue_answer(tx, &asker, Reply::Failed(action, &failure), at).await
             }
-        };
-        tx.commit().await?;
-        Ok(Some(wake))
+        }
     }
 
     async fn carry_out_request(
         &self,
         tx: &mut Tx,
-        asker: &Asker,
+        asker: &Asker<'_>,
         request: Request,
         at: Timestamp,
     ) -> Result<Outcome, RequestError> {
         match request {
             Request::Search { route } => self.search(tx, asker, route, at).await,
-            Request::Select { item_id, route } => {
-                Ok(self.select(tx, asker, item_id, route, at).await?)
-            }
-            Request::Init { selection, rider } => {
-                Ok(self.init(tx, asker, selection, rider, at).await?)
-            }
+            Request::Select { item_id, route } => self.select(tx, asker, item_id, route, at).await,
+            Request::Init { selection, rider } => self.init(tx, asker, selection, rider, at).await,
             Request::Confirm { selection, rider } => {
-                Ok(self.confirm(tx, asker, selection, rider, at).await?)
+                self.confirm(tx, asker, selection, rider, at).await
             }
-            Request::Status { order_id } => Ok(self.status(tx, asker, order_id, at).await?),
-            Request::Track { order_id } => Ok(self.track(tx, asker, order_id, at).await?),
+            Request::Status { order_id } => self.status(tx, asker, order_id, at).await,
+            Request::Track { order_id } => self.track(tx, asker, order_id, at).await,
         }
     }
 
     async fn search(
         &self,
         tx: &mut Tx,
-        asker: &Asker,
+        asker: &Asker<'_>,
         route: Route,
         at: Timestamp,
     ) -> Result<Outcome, RequestError> {
         let Some(nearest_m) = self.nearest_free_m(tx, &route, at).await? else {
-            return Err(RequestError::Fault(Fault {
-                kind: FaultKind::NotServed,
-                path: None,
-                message: "no free vehicle is near this pickup".into(),
-            }));
+            let message = "no free vehicle is near this pickup";
+            return Err(Fault::new(FaultKind::NotServed, message).into());
         };
         let identity = &self.settings.identity;
         let road = &self.settings.road;
@@ -170,8 +172,8 @@ impl Platform {
             nearest_m,
             pickup_s: road.duration_s(nearest_m),
         };
-        self.enqueue_answer(tx, asker, Reply::Catalog(&serviceable), at).await?;
-        Ok(Outcome::Done(Wake::default()))
+        let reply = Reply::Catalog(&serviceable);
+        Ok(Outcome::Done(self.enqueue_answer(tx, asker, reply, at).await?))
     }
 
     /// How far the nearest free vehicle is, if one is near enough.
@@ -192,42 +194,43 @@ impl Platform {
     async fn select(
         &self,
         tx: &mut Tx,
-        asker: &Asker,
+        asker: &Asker<'_>,
         item_id: String,
         route: Route,
         at: Timestamp,
-    ) -> Result<Outcome, ServiceError> {
-        if self.nearest_free_m(tx, &route, at).await?.is_none() {
+    ) -> Result<Outcome, RequestError> {
+        let mut order = self.new_order(asker, item_id, route, at)?;
+        if self.nearest_free_m(tx, &order.route, at).await?.is_none() {
             let message = "no free vehicle is near this pickup".into();
             return Ok(failed(Action::Select, FailureKind::NoDriver, message));
         }
-        let Some(mut order) = self.new_order(asker, item_id, route, at)? else {
-            return Ok(unknown_item(Action::Select));
-        };
         let view = order.clone();
-        self.enqueue_for_order(tx, &mut order, Reply::Quoted(&view), true, at).await?;
+        let reply = Reply::Quoted(&view);
+        self.enqueue_in_sequence(tx, &mut order, reply, asker.letter(), at).await?;
         tx.add_order(&order).await?;
-        Ok(Outcome::Done(Wake::default()))
+        Ok(Outcome::Done(Wake::callbacks()))
     }
 
-    /// A quoted order; `None` if there is no such item.
+    /// A quoted order.
     fn new_order(
         &self,
-        asker: &Asker,
+        asker: &Asker<'_>,
         item_id: String,
         route: Route,
         at: Timestamp,
-    ) -> Result<Option<Order>, ServiceError> {
+    ) -> Result<Order, RequestError> {
         let Settings { identity, road, .. } = &self.settings;
-        let Some(drop) = route.drop.as_ref().filter(|_| item_id == identity.item.id) else {
-            return Ok(None);
+        let drop = route.drop.as_ref().filter(|_| item_id == identity.item.id);
+        let Some(drop) = drop else {
+            let message = "no such item; search again";
+            return Err(Fault::new(FaultKind::UnknownItem, message).into());
         };
         let road_m = road.distance_m(route.pickup.position, drop.position);
         let new = NewOrder {
-            id: OrderId::from(chance::uuid()?),
-            fulfillment_id: chance::uuid()?.to_string(),
-            track_token: chance::token()?,
-            subscriber_id: asker.subscriber_id.clone(),
+            id: OrderId::from(chance::uuid().map_err(ServiceError::from)?),
+            fulfillment_id: chance::uuid().map_err(ServiceError::from)?.to_string(),
+            track_token: chance::token().map_err(ServiceError::from)?,
+            subscriber_id: asker.subscriber_id.into(),
             item_id,
             estimated_distance_m: road_m,
             quote: road.fare(&identity.item.tariff, road_m),
@@ -235,48 +238,43 @@ impl Platform {
             route,
             conversation: asker.conversation.clone(),
         };
-        Ok(Some(Order::quote(new, at)))
+        Ok(Order::quote(new, at))
     }
 
     async fn init(
         &self,
         tx: &mut Tx,
-        asker: &Asker,
+        asker: &Asker<'_>,
         selection: Selection,
         rider: Option<Rider>,
         at: Timestamp,
-    ) -> Result<Outcome, ServiceError> {
-        let mut stored = match self.selected(tx, asker, Action::Init, selection, at).await? {
-            Ok(stored) => stored,
-            Err(outcome) => return Ok(outcome),
-        };
+    ) -> Result<Outcome, RequestError> {
+        let mut stored = self.selected(tx, asker, selection, at).await?;
         if let Err(error) = stored.order.initialize(rider, asker.conversation.clone(), at) {
             return Ok(refused(Action::Init, &error));
         }
         let view = stored.order.clone();
-        self.enqueue_for_order(tx, &mut stored.order, Reply::Initialized(&view), true, at).await?;
+        let reply = Reply::Initialized(&view);
+        self.enqueue_in_sequence(tx, &mut stored.order, reply, asker.letter(), at).await?;
         tx.save_order(&stored).await?;
-        Ok(Outcome::Done(Wake::default()))
+        Ok(Outcome::Done(Wake::callbacks()))
     }
 
     async fn confirm(
         &self,
         tx: &mut Tx,
-        asker: &Asker,
+        asker: &Asker<'_>,
         selection: Selection,
         rider: Option<Rider>,
         at: Timestamp,
-    ) -> Result<Outcome, ServiceError> {
+    ) -> Result<Outcome, RequestError> {
         if matches!(selection, Selection::Anew { .. }) {
-            let message = "no order is named; give the id that the answer to init told".into();
-            return Ok(failed(Action::Confirm, FailureKind::UnknownOrder, message));
+            let message = "no order is named; give the id that the answer to init told";
+            return Err(Fault::new(FaultKind::UnknownOrder, message).into());
         }
-        let mut stored = match self.selected(tx, asker, Action::Confirm, selection, at).await? {
-            Ok(stored) => stored,
-            Err(outcome) => return Ok(outcome),
-        };
+        let mut stored = self.selected(tx, asker, selection, at).await?;
         let rules = &self.settings.dispatch;
-        let otp = if self.settings.otp { Some(chance::otp()?) } else { None };
+        let otp = self.settings.otp.then(chance::otp).transpose().map_err(ServiceError::from)?;
         let conversation = asker.conversation.clone();
         if let Err(error) = stored.order.confirm(rider, otp, conversation, rules, at) {
             return Ok(refused(Action::Confirm, &error));
@@ -288,107 +286,87 @@ impl Platform {
     async fn status(
         &self,
         tx: &mut Tx,
-        asker: &Asker,
+        asker: &Asker<'_>,
         id: OrderId,
         at: Timestamp,
-    ) -> Result<Outcome, ServiceError> {
-        let Some(mut stored) = own(tx.order(id).await?, asker) else {
-            return Ok(unknown_order(Action::Status));
-        };
+    ) -> Result<Outcome, RequestError> {
+        let mut stored = own(tx.order(id).await?, asker).ok_or_else(unknown_order)?;
         // In the order's sequence, so that no answer comes after news of a later state.
         let view = stored.order.clone();
-        let answer = (&asker.conversation, None, at.plus_ms(ANSWER_TRIED_MS));
         let reply = Reply::Status(&view, None);
-        self.enqueue_in_sequence(tx, &mut stored.order, reply, answer, at).await?;
+        self.enqueue_in_sequence(tx, &mut stored.order, reply, asker.letter(), at).await?;
         tx.save_order(&stored).await?;
-        Ok(Outcome::Done(Wake::default()))
+        Ok(Outcome::Done(Wake::callbacks()))
     }
 
     async fn track(
         &self,
         tx: &mut Tx,
-        asker: &Asker,
+        asker: &Asker<'_>,
         id: OrderId,
         at: Timestamp,
-    ) -> Result<Outcome, ServiceError> {
-        let Some(stored) = own(tx.order(id).await?, asker) else {
-            return Ok(unknown_order(Action::Track));
-        };
+    ) -> Result<Outcome, RequestError> {
+        let stored = own(tx.order(id).await?, asker).ok_or_else(unknown_order)?;
         let position = self.position_of(&stored.order);
         let reply = Reply::Tracking {
             url: &self.track_link(&stored.order),
             position: position.as_ref(),
             active: stored.order.is_trackable(),
         };
-        self.enqueue_answer(tx, asker, reply, at).await?;
-        Ok(Outcome::Done(Wake::default()))
+        Ok(Outcome::Done(self.enqueue_answer(tx, asker, reply, at).await?))
     }
 
     /// The order that a request goes on with; one said anew is made.
     async fn selected(
         &self,
         tx: &mut Tx,
-        asker: &Asker,
-        action: Action,
+        asker: &Asker<'_>,
         selection: Selection,
         at: Timestamp,
-    ) -> Result<Result<StoredOrder, Outcome>, ServiceError> {
-        let (found, otherwise) = match selection {
-            Selection::Order(id) => (tx.order(id).await?, unknown_order(action)),
+    ) -> Result<StoredOrder, RequestError> {
+        match selection {
+            Selection::Order(id) => own(tx.order(id).await?, asker).ok_or_else(unknown_order),
             Selection::Fulfillment(id) => {
-                let message = "no such fulfillment; select again".into();
-                let otherwise = failed(action, FailureKind::UnknownFulfillment, message);
-                (tx.order_of_fulfillment(&id).await?, otherwise)
+                let found = own(tx.order_of_fulfillment(&id).await?, asker);
+                let message = "no such fulfillment; select again";
+                found.ok_or_else(|| Fault::new(FaultKind::UnknownFulfillment, message).into())
             }
             Selection::Anew { item_id, route } => {
-                let Some(order) = self.new_order(asker, item_id, route, at)? else {
-                    return Ok(Err(unknown_item(action)));
-                };
+                let order = self.new_order(asker, item_id, route, at)?;
                 tx.add_order(&order).await?;
-                (tx.order(order.id).await?, unknown_order(action))
+                tx.order(order.id).await?.ok_or_else(unknown_order)
             }
-        };
-        Ok(own(found, asker).ok_or(otherwise))
+        }
     }
 
     /// Writes the answer to a request that concerns no order's sequence.
     async fn enqueue_answer(
         &self,
         tx: &mut Tx,
-        asker: &Asker,
+        asker: &Asker<'_>,
         reply: Reply<'_>,
         at: Timestamp,
-    ) -> Result<(), ServiceError> {
-        let rendered = render(&self.settings.identity, &asker.conversation, reply, None, at)
+    ) -> Result<Wake, RequestError> {
+        let rendered = render(&self.settings.identity, asker.conversation, reply, None, at)
             .map_err(ServiceError::Render)?;
-        let new = NewCallback {
-            order_key: chance::uuid()?.to_string(),
-            sequence: 1,
-            subscriber_id: asker.subscriber_id.clone(),
-            action: rendered.action.into(),
-            url: rendered.url,
-            body: rendered.body,
-            expires_at: at.plus_ms(ANSWER_TRIED_MS),
-        };
-        Ok(tx.add_callback(new, at).await?)
+        let place = (chance::uuid().map_err(ServiceError::from)?.to_string(), 1);
+        let new = new_callback(place, asker.subscriber_id, rendered, asker.answer_until, at);
+        tx.add_callback(new, at).await?;
+        Ok(Wake::callbacks())
     }
 }
 
 /// An order, if it is the asker's: to anybody else it does not exist.
-fn own(stored: Option<StoredOrder>, asker: &Asker) -> Option<StoredOrder> {
+fn own(stored: Option<StoredOrder>, asker: &Asker<'_>) -> Option<StoredOrder> {
     stored.filter(|stored| stored.order.subscriber_id == asker.subscriber_id)
+}
+
+fn unknown_order() -> RequestError {
+    Fault::new(FaultKind::UnknownOrder, "no such order").into()
 }
 
 fn failed(action: Action, kind: FailureKind, message: String) -> Outcome {
     Outcome::Failed(action, Failure { kind, message })
-}
-
-fn unknown_order(action: Action) -> Outcome {
-    failed(action, FailureKind::UnknownOrder, "no such order".into())
-}
-
-fn unknown_item(action: Action) -> Outcome {
-    failed(action, FailureKind::UnknownItem, "no such item; search again".into())
 }
 
 fn refused(action: Action, error: &RideError) -> Outcome {

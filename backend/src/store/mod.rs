@@ -19,10 +19,12 @@ pub mod inbox;
 pub mod lane;
 pub mod order;
 pub mod presence;
+pub mod registration;
 pub mod retry;
 pub mod set_aside;
 pub mod settings;
 pub mod signal;
+pub mod subscriber;
 pub mod vehicle;
 
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool};
@@ -156,6 +158,27 @@ impl Tx {
             Self::Sqlite(tx) => tx.commit().await?,
             Self::Postgres(tx) | Self::PostgresWriting(tx) => tx.commit().await?,
         }
+        Ok(())
+    }
+
+    /// Begins a part that can be undone alone.
+    pub async fn begin_part(&mut self) -> Result<(), StoreError> {
+        self.run("SAVEPOINT part").await
+    }
+
+    /// Ends a part, which stays.
+    pub async fn keep_part(&mut self) -> Result<(), StoreError> {
+        self.run("RELEASE SAVEPOINT part").await
+    }
+
+    /// Ends a part, of which nothing stays.
+    pub async fn undo_part(&mut self) -> Result<(), StoreError> {
+        self.run("ROLLBACK TO SAVEPOINT part").await?;
+        self.keep_part().await
+    }
+
+    async fn run(&mut self, sql: &'static str) -> Result<(), StoreError> {
+        on_db!(self, conn => sqlx::query(sql).execute(conn).await?.rows_affected());
         Ok(())
     }
 }

@@ -24,6 +24,9 @@ pub enum HeaderError {
     /// Another scheme.
     #[error("the header must begin with the scheme `Signature`")]
     Scheme,
+    /// A control character, or one beyond ASCII.
+    #[error("the signature header has a character that is neither printable ASCII nor a blank")]
+    Character,
     /// Not `name="value"`.
     #[error("the signature header has a part that is not name=\"value\"")]
     Syntax,
@@ -68,8 +71,8 @@ pub struct SignatureHeader {
 const PARAMETERS: [&str; 6] = ["keyId", "algorithm", "created", "expires", "headers", "signature"];
 
 impl SignatureHeader {
-    /// Parses a header value: parameters in any order, separated by commas, spaces or both, each
-    /// exactly once.
+    /// Parses a header value: parameters in any order, separated by a comma, blanks or both, each
+    /// exactly once and quoted; a number may do without quotes.
     pub fn parse(text: &str) -> Result<Self, HeaderError> {
         if text.len() > HEADER_LEN_MAX {
             return Err(HeaderError::TooLong);
@@ -116,42 +119,63 @@ impl SignatureHeader {
 /// The values of [`PARAMETERS`], in that order.
 fn parameters(text: &str) -> Result<[&str; 6], HeaderError> {
     const SCHEME: &str = "Signature";
-    let separator = |c: char| c == ',' || c == ' ' || c == '\t';
-    let (scheme, mut rest) =
-        text.trim().split_at_checked(SCHEME.len()).ok_or(HeaderError::Scheme)?;
-    if !scheme.eq_ignore_ascii_case(SCHEME) || !rest.starts_with(separator) {
+    if !text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
+        return Err(HeaderError::Character);
+    }
+    let (scheme, rest) = text.trim().split_once(' ').ok_or(HeaderError::Scheme)?;
+    if !scheme.eq_ignore_ascii_case(SCHEME) {
         return Err(HeaderError::Scheme);
     }
     let mut values = [None; PARAMETERS.len()];
-    loop {
-        rest = rest.trim_start_matches(separator);
-        if rest.is_empty() {
-            break;
-        }
-        let (name, after) = rest.split_once('=').ok_or(HeaderError::Syntax)?;
-        let (value, after) = match after.strip_prefix('"') {
-            Some(quoted) => quoted.split_once('"').ok_or(HeaderError::Syntax)?,
-            None => after.split_at(after.find(separator).unwrap_or(after.len())),
-        };
-        if !after.is_empty() && !after.starts_with(separator) {
-            return Err(HeaderError::Syntax);
-        }
+    let mut rest = rest.trim_start();
+    while !rest.is_empty() {
+        let (name, value, after) = parameter(rest)?;
         let index = PARAMETERS.iter().position(|p| *p == name).ok_or(HeaderError::Unknown)?;
         if values[index].replace(value).is_some() {
             return Err(HeaderError::Twice { parameter: PARAMETERS[index] });
         }
-        rest = after;
+        rest = after_separator(after)?;
     }
     let mut found = [""; PARAMETERS.len()];
     for ((slot, value), parameter) in found.iter_mut().zip(values).zip(PARAMETERS) {
         *slot = value.ok_or(HeaderError::Missing { parameter })?;
+        if slot.is_empty() {
+            return Err(HeaderError::Value { parameter, must: "must not be empty" });
+        }
     }
     Ok(found)
 }
 
+/// The name and the value that a text begins with, and what follows. Only a number may do without quotes,
+/// and nothing is escaped: no value needs it.
+fn parameter(text: &str) -> Result<(&str, &str, &str), HeaderError> {
+    let (name, after) = text.split_once('=').ok_or(HeaderError::Syntax)?;
+    let (value, after) = match after.strip_prefix('"') {
+        Some(quoted) => quoted.split_once('"').ok_or(HeaderError::Syntax)?,
+        None => match after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len()) {
+            0 => return Err(HeaderError::Syntax),
+            end => after.split_at(end),
+        },
+    };
+    if value.contains('\\') {
+        return Err(HeaderError::Syntax);
+    }
+    Ok((name, value, after))
+}
+
+/// What follows a comma, blanks or both. Nothing ends in a comma, and nothing follows without a separator.
+fn after_separator(text: &str) -> Result<&str, HeaderError> {
+    let blank = text.trim_start();
+    let next = blank.strip_prefix(',').map_or(blank, str::trim_start);
+    let separated = next.len() < text.len() && !next.is_empty();
+    if text.is_empty() || separated { Ok(next) } else { Err(HeaderError::Syntax) }
+}
+
 fn seconds(parameter: &'static str, text: &str) -> Result<i64, HeaderError> {
     let error = HeaderError::Value { parameter, must: "must be a whole number of Unix seconds" };
-    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+    // It is signed as it is written, and so has one form.
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number || (text.len() > 1 && text.starts_with('0')) {
         return Err(error);
     }
     text.parse().map_err(|_| error)
@@ -171,7 +195,7 @@ fn parse_key_id(text: &str) -> Result<KeyId, HeaderError> {
         (Some(key), Some(algorithm), None) => (Some(key), algorithm),
         (Some(_), Some(_), Some(_)) => return Err(error),
     };
-    if algorithm != ALGORITHM || unique_key_id == Some("") {
+    if algorithm != ALGORITHM || unique_key_id == Some("") || text.contains(' ') {
         return Err(error);
     }
     Ok(KeyId { subscriber_id: subscriber_id.into(), unique_key_id: unique_key_id.map(Into::into) })

@@ -20,9 +20,18 @@ pub enum KeyError {
     #[error("the public half of the private signing key does not belong to its seed")]
     Halves,
     /// Not a public key.
-    #[error("a public signing key is the Base64 of 32 bytes that are a point of Ed25519")]
+    #[error(
+        "a public signing key is the Base64 of 32 bytes that are a point of Ed25519, raw or in DER"
+    )]
     Public,
+    /// A point of small order, under which anybody's signature may hold.
+    #[error("the public signing key is of small order: it proves nothing")]
+    Weak,
 }
+
+/// What stands before the 32 bytes of a public key in DER (`SubjectPublicKeyInfo`, RFC 8410, section 4).
+const SPKI_HEAD: [u8; 12] =
+    [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
 /// An Ed25519 private key. It does not print itself.
 #[derive(Clone)]
@@ -74,8 +83,10 @@ impl FromStr for PublicKey {
     type Err = KeyError;
     fn from_str(text: &str) -> Result<Self, KeyError> {
         let bytes = BASE64.decode(text.trim()).map_err(|_| KeyError::Public)?;
-        let bytes: [u8; 32] = bytes.try_into().map_err(|_| KeyError::Public)?;
-        VerifyingKey::from_bytes(&bytes).map(Self).map_err(|_| KeyError::Public)
+        let raw = bytes.strip_prefix(&SPKI_HEAD).unwrap_or(&bytes);
+        let raw: &[u8; 32] = raw.try_into().map_err(|_| KeyError::Public)?;
+        let key = VerifyingKey::from_bytes(raw).map_err(|_| KeyError::Public)?;
+        if key.is_weak() { Err(KeyError::Weak) } else { Ok(Self(key)) }
     }
 }
 

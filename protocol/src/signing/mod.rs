@@ -20,6 +20,10 @@ pub use key::{KeyError, PublicKey, SecretKey, decode_base64, encode_base64};
 /// How far in the future `created` may lie, in seconds: the clock skew advised for Beckn networks.
 pub const CREATED_SKEW_S_MAX: i64 = 10;
 
+/// Longest time from `created` to `expires`, in seconds. Peers give an hour; a signature that holds for long
+/// can be sent again for as long, by whoever saw it.
+pub const SIGNATURE_LIFE_S_MAX: i64 = 24 * 3600;
+
 /// Why a signed request is not to be processed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
@@ -34,6 +38,15 @@ pub enum SignatureError {
     Expired {
         /// How many seconds ago.
         ago_s: i64,
+    },
+    /// `expires` does not come after `created`.
+    #[error("the signature never holds: expires must come after created")]
+    Empty,
+    /// `expires` comes too long after `created`.
+    #[error("the signature holds for {life_s} s; the longest taken is {SIGNATURE_LIFE_S_MAX} s")]
+    TooLong {
+        /// For how many seconds.
+        life_s: i64,
     },
     /// The signature is not one of this key over this body.
     #[error("the signature does not match the body and the signer's key")]
@@ -77,13 +90,37 @@ pub fn sign(
     .emit()
 }
 
-/// Checks a parsed header against the body as received, the signer's key and the time.
-pub fn verify(
-    header: &SignatureHeader,
-    body: &[u8],
-    key: &PublicKey,
-    now_s: i64,
-) -> Result<(), SignatureError> {
+/// What a header's signature covers: the body as received, and the header's times.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed<'h> {
+    header: &'h SignatureHeader,
+    text: String,
+}
+
+impl<'h> Signed<'h> {
+    /// Of this header and the bytes that came with it.
+    pub fn new(header: &'h SignatureHeader, body: &[u8]) -> Self {
+        Self { header, text: signing_string(header.created_s, header.expires_s, body) }
+    }
+
+    /// Whether the signature is one of this key.
+    pub fn verify(&self, key: &PublicKey) -> Result<(), SignatureError> {
+        let signature = ed25519_dalek::Signature::from_bytes(&self.header.signature);
+        // `verify_strict` also refuses keys and signatures of small order, which match many bodies.
+        let verdict = key.0.verify_strict(self.text.as_bytes(), &signature);
+        verdict.map_err(|_| SignatureError::Mismatch)
+    }
+}
+
+/// Whether a header's times permit that it is looked at now (Unix seconds).
+pub fn check_times(header: &SignatureHeader, now_s: i64) -> Result<(), SignatureError> {
+    let life_s = header.expires_s.saturating_sub(header.created_s);
+    if life_s <= 0 {
+        return Err(SignatureError::Empty);
+    }
+    if life_s > SIGNATURE_LIFE_S_MAX {
+        return Err(SignatureError::TooLong { life_s });
+    }
     let ahead_s = header.created_s.saturating_sub(now_s);
     if ahead_s > CREATED_SKEW_S_MAX {
         return Err(SignatureError::NotYetValid { ahead_s });
@@ -92,10 +129,18 @@ pub fn verify(
     if ago_s > 0 {
         return Err(SignatureError::Expired { ago_s });
     }
-    let text = signing_string(header.created_s, header.expires_s, body);
-    let signature = ed25519_dalek::Signature::from_bytes(&header.signature);
-    // `verify_strict` also refuses keys and signatures of small order, which match many bodies.
-    key.0.verify_strict(text.as_bytes(), &signature).map_err(|_| SignatureError::Mismatch)
+    Ok(())
+}
+
+/// Checks a parsed header against the body as received, the signer's key and the time.
+pub fn verify(
+    header: &SignatureHeader,
+    body: &[u8],
+    key: &PublicKey,
+    now_s: i64,
+) -> Result<(), SignatureError> {
+    check_times(header, now_s)?;
+    Signed::new(header, body).verify(key)
 }
 
 /// The challenge that answers an unauthenticated request, for `WWW-Authenticate` or

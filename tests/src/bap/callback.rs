@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tripline_protocol::signing::{self, SignatureHeader};
 
-use super::server::HangUp;
-use super::{Behavior, BppAddress, Desk, Entry, PATH};
+use super::{Behavior, Desk, Entry, PATH};
+use crate::server::HangUp;
 
 /// Longest body taken, in bytes; a callback has a few thousand.
 const BODY_LEN_MAX: usize = 1 << 20;
@@ -67,12 +67,12 @@ fn examine(
     set: Behavior,
     action: String,
     authorization: Option<&str>,
-    bytes: &[u8],
+    bytes: &Bytes,
 ) -> Entry {
     let now = Timestamp::now();
     let body = serde_json::from_slice(bytes)
         .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(bytes).into_owned()));
-    let signature = check_signature(&desk.bpp, authorization, bytes, now);
+    let signature = check_signature(desk, authorization, bytes, now);
     let signature_valid = signature.is_ok();
     let checked = signature.and_then(|()| check_context(desk, &action, &body));
     let fault = checked.err().map(|error| format!("{error:#}"));
@@ -84,6 +84,8 @@ fn examine(
         action,
         order_id: text("/message/order/id"),
         message_id: text("/context/message_id").unwrap_or_default(),
+        bytes: bytes.clone(),
+        signed: authorization.and_then(|header| SignatureHeader::parse(header).ok()),
         signature_valid,
         fault,
         answered,
@@ -93,15 +95,15 @@ fn examine(
 
 /// The BPP, and nobody else, must have signed these very bytes.
 fn check_signature(
-    bpp: &BppAddress,
+    desk: &Desk,
     authorization: Option<&str>,
     body: &[u8],
     now: Timestamp,
 ) -> anyhow::Result<()> {
     let header = authorization.context("there is no Authorization header")?;
     let header = SignatureHeader::parse(header)?;
-    ensure!(header.key_id == bpp.key_id(), "the signer is not the BPP: {:?}", header.key_id);
-    Ok(signing::verify(&header, body, &bpp.public_key, now.as_second())?)
+    let key = desk.keys.of_bpp(&desk.bpp.subscriber_id, &header.key_id)?;
+    Ok(signing::verify(&header, body, &key, now.as_second())?)
 }
 
 /// The frame must be this action's, from the BPP, for us.

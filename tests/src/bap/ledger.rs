@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
+use bytes::Bytes;
 use serde_json::Value;
 use tokio::sync::watch;
+use tripline_protocol::signing::SignatureHeader;
 
 use super::Behavior;
 
@@ -24,6 +26,10 @@ pub struct Entry {
     pub message_id: String,
     /// The whole body; a text, if it was not JSON.
     pub body: Value,
+    /// The body's bytes, as they came.
+    pub bytes: Bytes,
+    /// Who signed it and when, as its header says; none if that cannot be read.
+    pub signed: Option<SignatureHeader>,
     /// Whether the BPP signed it, as it came.
     pub signature_valid: bool,
     /// What is wrong with it; such a callback is never accepted.
@@ -38,7 +44,7 @@ impl Entry {
         self.body.pointer("/message/order/fulfillment/state/descriptor/code")?.as_str()
     }
 
-    fn is_repetition_of(&self, other: &Self) -> bool {
+    pub(super) fn is_repetition_of(&self, other: &Self) -> bool {
         self.action == other.action && self.message_id == other.message_id
     }
 }
@@ -179,6 +185,8 @@ mod tests {
             body: json!({ "message": { "order": {
                 "fulfillment": { "state": { "descriptor": { "code": code } } },
             } } }),
+            bytes: Bytes::new(),
+            signed: None,
             signature_valid: true,
             fault: None,
             answered: Behavior::Ack,

@@ -2,19 +2,20 @@
 //! signature of every callback, and keeps a ledger of all that came.
 //!
 //! It knows the BPP by its address and key only; it shares no code with it but the signing. It never
-//! repeats a request: what the BPP makes of a repetition is for a test to try.
+//! repeats a request by itself: it keeps what it sent, and a test sends it again.
 
 mod behavior;
+mod keys;
 mod ledger;
 
+mod attempts;
 mod callback;
-mod server;
 
 mod booking;
 mod request;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -24,10 +25,12 @@ use uuid::Uuid;
 
 pub use behavior::Behavior;
 pub use ledger::Entry;
-pub use request::Answer;
+pub use request::{Answer, Sent};
 
+use keys::Keys;
 use ledger::{Ledger, Of};
-use server::Server;
+
+use crate::server::{self, Server};
 
 /// Network domain of a ride.
 const DOMAIN: &str = "nic2004:60221";
@@ -71,12 +74,6 @@ pub struct BppAddress {
     pub public_key: PublicKey,
 }
 
-impl BppAddress {
-    fn key_id(&self) -> KeyId {
-        key_id(&self.subscriber_id, &self.unique_key_id)
-    }
-}
-
 fn key_id(subscriber_id: &str, unique_key_id: &str) -> KeyId {
     KeyId { subscriber_id: subscriber_id.into(), unique_key_id: Some(unique_key_id.into()) }
 }
@@ -85,14 +82,14 @@ fn key_id(subscriber_id: &str, unique_key_id: &str) -> KeyId {
 #[derive(Debug)]
 struct Desk {
     subscriber_id: String,
-    unique_key_id: String,
-    key: SecretKey,
+    keys: Keys,
     uri: String,
     /// One for the platform's lifetime: rides are told apart by their orders.
     transaction_id: String,
     bpp: BppAddress,
     behavior: watch::Sender<Behavior>,
     ledger: Ledger,
+    sent: Mutex<Vec<Sent>>,
     http: reqwest::Client,
 }
 
@@ -109,22 +106,48 @@ impl Bap {
         let (listener, address) = server::bind(settings.listen).await?;
         let desk = Arc::new(Desk {
             subscriber_id: settings.subscriber_id,
-            unique_key_id: settings.unique_key_id,
-            key: settings.key,
+            keys: Keys::new(settings.unique_key_id, settings.key, &bpp),
             uri: format!("http://{address}{PATH}"),
             transaction_id: Uuid::new_v4().to_string(),
             bpp,
             behavior: watch::Sender::new(Behavior::Ack),
             ledger: Ledger::new(),
+            sent: Mutex::new(Vec::new()),
             http: request::client()?,
         });
-        let server = Arc::new(Server::start(listener, callback::router(Arc::clone(&desk))));
-        Ok(Self { desk, server })
+        let server = Server::start(listener, address, callback::router(Arc::clone(&desk)));
+        Ok(Self { desk, server: Arc::new(server) })
     }
 
-    /// Stops listening: from here on connections are refused. The ledger stays readable.
+    /// Stops listening: from here on connections are refused. The ledger stays readable, and requests can
+    /// still be sent.
     pub async fn stop(&self) {
         self.server.stop().await;
+    }
+
+    /// Listens again at its address, with the ledger it had.
+    pub async fn start_again(&self) -> anyhow::Result<()> {
+        self.server.start_again().await
+    }
+
+    /// Its subscriber id.
+    pub fn subscriber_id(&self) -> &str {
+        &self.desk.subscriber_id
+    }
+
+    /// Signs with another key from here on.
+    pub fn rotate_key(&self, unique_key_id: &str, key: SecretKey) {
+        self.desk.keys.rotate(unique_key_id, key);
+    }
+
+    /// Believes callbacks that this key of the BPP signed, beside those it believes already.
+    pub fn trust_key(&self, unique_key_id: &str, key: PublicKey) {
+        self.desk.keys.trust(unique_key_id, key);
+    }
+
+    /// Believes this key of the BPP no more.
+    pub fn distrust_key(&self, unique_key_id: &str) {
+        self.desk.keys.distrust(unique_key_id);
     }
 
     /// Where callbacks are to be sent; an action follows after a slash.
@@ -132,8 +155,9 @@ impl Bap {
         self.desk.uri.clone()
     }
 
-    /// Its entry in a registry's lookup answer, core 0.9, for the BPP's file of subscribers.
+    /// Its entry in a registry's lookup answer, core 0.9, with the key it signs with.
     pub fn lookup_entry(&self) -> Value {
+        let (unique_key_id, key) = self.desk.keys.own();
         json!({
             "subscriber_id": self.desk.subscriber_id,
             "subscriber_url": self.desk.uri,
@@ -141,8 +165,8 @@ impl Bap {
             "domain": DOMAIN,
             "city": CITY,
             "country": COUNTRY,
-            "signing_public_key": self.desk.key.public().to_string(),
-            "unique_key_id": self.desk.unique_key_id,
+            "signing_public_key": key.public().to_string(),
+            "unique_key_id": unique_key_id,
             "valid_from": "2020-01-01T00:00:00Z",
             "valid_until": "2100-01-01T00:00:00Z",
             "status": "SUBSCRIBED",

@@ -1,5 +1,6 @@
 //! Requests to the BPP, signed, and its synchronous answers.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -37,6 +38,21 @@ pub struct Answer {
     pub message_id: String,
 }
 
+/// A request as it went out, so that a test can send the very same again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// Its action.
+    pub action: String,
+    /// Its body's bytes.
+    pub body: Vec<u8>,
+    /// Its `Authorization` header.
+    pub authorization: String,
+    /// Its message id.
+    pub message_id: String,
+    /// Whether it was answered with an ACK.
+    pub acknowledged: bool,
+}
+
 impl Answer {
     async fn read(response: reqwest::Response, message_id: String) -> anyhow::Result<Self> {
         let http_status = response.status().as_u16();
@@ -65,7 +81,23 @@ impl Bap {
         let context = self.context(action, &message_id);
         let body = json!({ "context": context, "message": message }).to_string().into_bytes();
         let authorization = self.sign(&body);
-        self.request_raw(action, body, Some(authorization)).await
+        let action = action.into();
+        let mut sent = Sent { action, body, authorization, message_id, acknowledged: false };
+        let answer = self.send_again(&sent).await;
+        sent.acknowledged = answer.as_ref().is_ok_and(|answer| answer.ack);
+        self.desk.sent.lock().unwrap_or_else(PoisonError::into_inner).push(sent);
+        answer
+    }
+
+    /// Every request of [`Bap::request`], in order, whatever became of it.
+    pub fn sent(&self) -> Vec<Sent> {
+        self.desk.sent.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sends a request as it went out before, byte for byte, with the signature of then.
+    pub async fn send_again(&self, sent: &Sent) -> anyhow::Result<Answer> {
+        let Sent { action, body, authorization, .. } = sent.clone();
+        self.request_raw(&action, body, Some(authorization)).await
     }
 
     /// Sends these very bytes, with this `Authorization` or none.
@@ -111,10 +143,10 @@ impl Bap {
 
     /// The `Authorization` of a body, good for a few minutes.
     pub fn sign(&self, body: &[u8]) -> String {
-        let desk = &self.desk;
-        let key_id = key_id(&desk.subscriber_id, &desk.unique_key_id);
+        let (unique_key_id, key) = self.desk.keys.own();
+        let key_id = key_id(&self.desk.subscriber_id, &unique_key_id);
         let now_s = Timestamp::now().as_second();
-        signing::sign(body, &desk.key, &key_id, now_s, now_s + SIGNATURE_VALID_S)
+        signing::sign(body, &key, &key_id, now_s, now_s + SIGNATURE_VALID_S)
     }
 }
 

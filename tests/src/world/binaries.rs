@@ -66,6 +66,19 @@ impl Binaries {
         serde_json::from_slice(&output.stdout).with_context(|| format!("the JSON of {name}"))
     }
 
+    /// The same for one that prints an object a line, and without holding up the stubs of this process,
+    /// which it may have to talk to.
+    pub async fn json_lines(&self, name: &str, arguments: &[&str]) -> Result<Vec<Value>> {
+        let mut command = tokio::process::Command::new(self.dir.join(name));
+        let output = command.args(arguments).stdin(Stdio::null()).output().await?;
+        if !output.status.success() {
+            let error = String::from_utf8_lossy(&output.stderr).into_owned();
+            bail!("{name} {} failed: {error}", arguments.join(" "));
+        }
+        let lines = serde_json::Deserializer::from_slice(&output.stdout).into_iter();
+        lines.collect::<Result<_, _>>().with_context(|| format!("the JSON of {name}"))
+    }
+
     /// Runs a binary that is expected to fail; gives its exit code and standard error.
     pub async fn fail(&self, name: &str, arguments: &[&str]) -> Result<(i32, String)> {
         let output = tokio::process::Command::new(self.dir.join(name))

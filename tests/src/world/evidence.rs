@@ -21,7 +21,7 @@ use super::{LOOK_AGAIN, PATIENCE, World};
 /// Looks into a world's store and journal.
 #[derive(Debug)]
 pub struct Evidence<'w> {
-    store_url: &'w str,
+    pub(super) store_url: &'w str,
     journal: PathBuf,
     device: DeviceId,
 }

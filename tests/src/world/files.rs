@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::Result;
-use serde_json::{Value, json};
 
 use super::Plan;
 
@@ -19,13 +18,22 @@ pub(super) struct Addresses {
     pub(super) device_port: u16,
 }
 
+/// What the platform's configuration says of who is on the network.
+#[derive(Debug, Default)]
+pub(super) struct NetworkKeys {
+    /// At the end of `[beckn]`.
+    pub(super) beckn: String,
+    /// The table `[registry]`.
+    pub(super) registry: String,
+}
+
 /// The platform's, over the one that `init` made.
 pub(super) fn write_bpp(
     dir: &Path,
     plan: &Plan,
     Addresses { beckn, device, enrol, admin, device_port }: Addresses,
     store_url: &str,
-    subscriber: &Value,
+    network: &NetworkKeys,
 ) -> Result<()> {
     let text = format!(
         r#"data_dir = "data"
@@ -34,7 +42,9 @@ pub(super) fn write_bpp(
 listen = "{beckn}"
 uri = "http://{beckn}/beckn"
 subscriber_id = "{id}"
-subscribers_file = "subscribers.json"
+{beckn_keys}
+
+{registry}
 
 [device]
 listen = "{device}"
@@ -89,10 +99,10 @@ private_networks = ["127.0.0.0/8"]
         search_s = plan.search_s,
         otp = plan.otp,
         device_keys = plan.device_keys,
+        beckn_keys = network.beckn,
+        registry = network.registry,
     );
-    fs::write(dir.join("bpp/bpp.toml"), text)?;
-    fs::write(dir.join("bpp/data/subscribers.json"), json!([subscriber]).to_string())?;
-    Ok(())
+    Ok(fs::write(dir.join("bpp/bpp.toml"), text)?)
 }
 
 /// The agent's.

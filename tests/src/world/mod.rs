@@ -1,20 +1,23 @@
-//! The world: the real binaries on free ports in a temporary folder, around one stub BAP.
+//! The world: the real binaries on free ports in a temporary folder, among a stub BAP or several and, where
+//! the plan says so, a stub registry.
 //!
 //! A test says what happens to whom; the world starts, kills and restarts processes, pulls levers and
 //! cuts the network. Whatever is still running when it is dropped is stopped.
 
+mod address;
 mod binaries;
 mod booking;
 mod evidence;
 mod files;
+mod network;
 mod panel;
 mod postgres;
 mod process;
 mod proxy;
+mod ride;
+mod rows;
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -22,28 +25,30 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tripline_firmware_sim::control::ControlClient;
-use tripline_protocol::signing::{PublicKey, SecretKey};
+use tripline_protocol::signing::PublicKey;
 
 pub use binaries::{Binaries, build as build_binaries};
 pub use booking::{Booking, WHOLE_RIDE, drop_near};
 pub use evidence::{CommittedEvidence, Evidence, JournalEvidence};
+pub use network::{BAP_ID, BPP_ID};
 pub use panel::Hands;
 pub use postgres::TestDatabase;
 pub use process::Process;
 pub use proxy::Proxy;
+pub use ride::METRES;
+pub use rows::RowCounts;
 
+use address::free_address;
 use files::Addresses;
+use network::Network;
 
-use crate::bap::{Bap, BapSettings, BppAddress};
+use crate::bap::Bap;
 
 /// Longest wait for a process to be ready, and for anything a test waits for.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How often a condition that cannot wake anybody is looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
-
-const BPP_ID: &str = "bpp.tripline.test";
-const BAP_ID: &str = "bap.tripline.test";
 
 /// What a world is made of.
 #[derive(Debug, Clone)]
@@ -70,6 +75,10 @@ pub struct Plan {
     pub agent: String,
     /// What the platform's configuration says at the end of `[device]`.
     pub device_keys: String,
+    /// Whether a registry says who is on the network; else a file of subscribers does.
+    pub registry: bool,
+    /// What the platform's configuration says at the end of `[registry]`.
+    pub registry_keys: String,
     /// A recording that the agent replays as fast as it can, in place of the receiver and without a
     /// network until that is restored.
     pub replay: Option<PathBuf>,
@@ -89,6 +98,8 @@ impl Default for Plan {
             panel: false,
             agent: String::new(),
             device_keys: String::new(),
+            registry: false,
+            registry_keys: String::new(),
             replay: None,
         }
     }
@@ -155,8 +166,8 @@ pub struct World {
     plan: Plan,
     binaries: Binaries,
     addresses: Addresses,
+    network: Network,
     device: String,
-    key_of_bpp: PublicKey,
     store_url: String,
     bpp: Option<Process>,
     agent: Option<Process>,
@@ -183,13 +194,13 @@ impl World {
             device_port: proxy.address().port(),
         };
         let made = binaries.bpp(&["init", "--dir", path(&dir.path().join("bpp"))?, "--json"])?;
-        let key_of_bpp: PublicKey =
-            text(&made, "signing_public_key")?.parse().context("the platform's public key")?;
-        let bap = start_bap(addresses.beckn, key_of_bpp).await?;
+        let network = Network::start(plan.registry, addresses.beckn, &made).await?;
+        let bap = network.start_bap(BAP_ID).await?;
         let store_url = plan.store_url.clone().unwrap_or_else(|| {
             format!("sqlite:{}", dir.path().join("bpp/data/tripline.db").display())
         });
-        files::write_bpp(dir.path(), &plan, addresses, &store_url, &bap.lookup_entry())?;
+        files::write_bpp(dir.path(), &plan, addresses, &store_url, &network.configuration(&plan))?;
+        network.admit(dir.path(), &bap)?;
         files::write_agent(dir.path(), &plan)?;
         let config = dir.path().join("bpp/bpp.toml");
         let added = binaries.bpp(&[
@@ -215,8 +226,8 @@ impl World {
             plan,
             binaries,
             addresses,
+            network,
             device: text(&added, "device")?,
-            key_of_bpp,
             store_url,
             bpp: None,
             agent: None,
@@ -250,9 +261,9 @@ impl World {
         &self.device
     }
 
-    /// The platform's public key.
+    /// The public key that the platform signs with at first.
     pub const fn key_of_bpp(&self) -> &PublicKey {
-        &self.key_of_bpp
+        self.network.key_of_bpp()
     }
 
     /// Starts the platform and waits until it listens.
@@ -476,42 +487,6 @@ impl Drop for World {
 
 async fn kill(process: &mut Option<Process>, name: &str) -> Result<()> {
     process.take().with_context(|| format!("{name} is not running"))?.kill().await
-}
-
-async fn start_bap(beckn: SocketAddr, key_of_bpp: PublicKey) -> Result<Bap> {
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
-    let settings = BapSettings {
-        subscriber_id: BAP_ID.into(),
-        unique_key_id: "rider".into(),
-        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        key: SecretKey::from_seed(&seed),
-    };
-    let bpp = BppAddress {
-        uri: format!("http://{beckn}/beckn"),
-        subscriber_id: BPP_ID.into(),
-        unique_key_id: "k1".into(),
-        public_key: key_of_bpp,
-    };
-    Bap::start(settings, bpp).await
-}
-
-/// An address for a process that is started next. Its port lies below those the system gives out by
-/// itself, and in a block of this process's own, so that no other test can come by it meanwhile.
-fn free_address() -> Result<SocketAddr> {
-    const PORT_MIN: u32 = 10_000;
-    const PORTS_PER_PROCESS: u32 = 10;
-    const PROCESSES: u32 = 2_200;
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let block = PORT_MIN + std::process::id() % PROCESSES * PORTS_PER_PROCESS;
-    for _ in 0..PORTS_PER_PROCESS {
-        let port = block + NEXT.fetch_add(1, Ordering::Relaxed) % PORTS_PER_PROCESS;
-        let address = SocketAddr::from(([127, 0, 0, 1], u16::try_from(port)?));
-        if std::net::TcpListener::bind(address).is_ok() {
-            return Ok(address);
-        }
-    }
-    bail!("ports {block} to {} are all taken", block + PORTS_PER_PROCESS - 1)
 }
 
 fn path(path: &Path) -> Result<&str> {

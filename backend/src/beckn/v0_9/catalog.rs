@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::codes::{CURRENCY, ITEM_CODE, PAYMENT_ID, PAYMENT_TYPE};
-use super::fields::{duration, location};
+use super::duration;
+use super::fields::location;
 use crate::domain::catalog::Serviceable;
 
 /// Id of the fulfillment in a catalog; a real one is made at `select`.
@@ -41,7 +42,7 @@ pub(super) fn catalog(serviceable: &Serviceable) -> Value {
                 "fulfillment_id": FULFILLMENT_ID,
                 "payment_id": PAYMENT_ID,
                 "matched": true,
-                "time": { "label": "ETA", "duration": duration(pickup_s) },
+                "time": { "label": "ETA", "duration": duration::seconds(pickup_s) },
                 "tags": {
                     "groups/1/descriptor/name": "General Information",
                     "groups/1/display": "true",

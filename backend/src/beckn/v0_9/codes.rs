@@ -33,18 +33,6 @@ pub const ACK: &str = "ACK";
 /// Answer of a request that was refused.
 pub const NACK: &str = "NACK";
 
-/// What follows the address in a request's URL.
-pub const fn action(action: Action) -> &'static str {
-    match action {
-        Action::Search => "search",
-        Action::Select => "select",
-        Action::Init => "init",
-        Action::Confirm => "confirm",
-        Action::Status => "status",
-        Action::Track => "track",
-    }
-}
-
 /// What follows the address in the URL of an answer.
 pub const fn callback(action: Action) -> &'static str {
     match action {
@@ -57,15 +45,23 @@ pub const fn callback(action: Action) -> &'static str {
     }
 }
 
-/// Every action served.
-pub const ACTIONS: [Action; 6] =
-    [Action::Search, Action::Select, Action::Init, Action::Confirm, Action::Status, Action::Track];
-
 /// Unsolicited: the fare or the payment changed.
 pub const ON_UPDATE: &str = "on_update";
 
 /// Unsolicited: the ride was called off.
 pub const ON_CANCEL: &str = "on_cancel";
+
+/// A callback's action as one of the few fixed words there are, for a label; `other` if it is none.
+pub fn callback_label(action: &str) -> &'static str {
+    let unsolicited = [ON_UPDATE, ON_CANCEL];
+    let known = Action::ALL.into_iter().map(callback).chain(unsolicited);
+    known.into_iter().find(|known| *known == action).unwrap_or("other")
+}
+
+/// Whether a callback tells of a booking or of its change.
+pub fn is_of_booking(callback: &str) -> bool {
+    ["on_confirm", "on_status", ON_UPDATE, ON_CANCEL].contains(&callback)
+}
 
 /// Code and name of a fulfillment state. `RIDE_PAUSED` and `RIDE_RESUMED` are ours: no Beckn
 /// vocabulary has a pause.
@@ -119,35 +115,61 @@ pub const fn fare_line(kind: FareLineKind) -> &'static str {
 /// Type and code of a failure (BECKN-005).
 pub const fn failure(kind: FailureKind) -> (&'static str, &'static str) {
     match kind {
-        FailureKind::UnknownItem => ("DOMAIN-ERROR", "30004"),
-        FailureKind::UnknownFulfillment => ("DOMAIN-ERROR", "30008"),
-        FailureKind::UnknownOrder => ("DOMAIN-ERROR", "30010"),
         FailureKind::QuoteGone => ("DOMAIN-ERROR", "40003"),
         FailureKind::NoDriver => ("DOMAIN-ERROR", "40006"),
         FailureKind::Impossible => ("DOMAIN-ERROR", "40000"),
     }
 }
 
-/// The field a fault is about, where its kind says so.
-pub const fn fault_path(kind: FaultKind) -> Option<&'static str> {
+/// The field of a request that a fault is about, where its kind says so.
+pub const fn fault_path(kind: FaultKind, action: Action) -> Option<&'static str> {
     match kind {
         FaultKind::MessageIdReused => Some("context.message_id"),
+        FaultKind::Stale => Some("context.timestamp"),
         FaultKind::NotServed => Some("message.intent.fulfillment.start.location.gps"),
+        FaultKind::UnknownItem => Some("message.order.items.0.id"),
+        FaultKind::UnknownFulfillment => Some("message.order.fulfillment.id"),
+        FaultKind::UnknownOrder => match action {
+            Action::Status | Action::Track => Some("message.order_id"),
+            Action::Search | Action::Select | Action::Init | Action::Confirm => {
+                Some("message.order.id")
+            }
+        },
         FaultKind::Json
         | FaultKind::Context
         | FaultKind::Schema
         | FaultKind::UnknownAction
-        | FaultKind::Overload => None,
+        | FaultKind::Unsigned
+        | FaultKind::GatewayUnsigned
+        | FaultKind::TooOften
+        | FaultKind::TooLarge
+        | FaultKind::TooSlow
+        | FaultKind::Encoding
+        | FaultKind::Overload
+        | FaultKind::Unavailable => None,
     }
 }
 
 /// Type and code of a fault (BECKN-005; 30000 is its generic invalid request).
 pub const fn fault(kind: FaultKind) -> (&'static str, &'static str) {
     match kind {
-        FaultKind::Json | FaultKind::Schema => ("JSON-SCHEMA-ERROR", "30000"),
-        FaultKind::Context | FaultKind::MessageIdReused => ("CONTEXT-ERROR", "30000"),
+        FaultKind::Json
+        | FaultKind::Schema
+        | FaultKind::TooLarge
+        | FaultKind::TooSlow
+        | FaultKind::Encoding => ("JSON-SCHEMA-ERROR", "30000"),
+        FaultKind::Context
+        | FaultKind::MessageIdReused
+        | FaultKind::Stale
+        | FaultKind::Unsigned
+        | FaultKind::GatewayUnsigned => ("CONTEXT-ERROR", "30000"),
         FaultKind::UnknownAction => ("CORE-ERROR", "40001"),
+        FaultKind::UnknownItem => ("DOMAIN-ERROR", "30004"),
+        FaultKind::UnknownFulfillment => ("DOMAIN-ERROR", "30008"),
+        FaultKind::UnknownOrder => ("DOMAIN-ERROR", "30010"),
         FaultKind::NotServed => ("DOMAIN-ERROR", "40006"),
-        FaultKind::Overload => ("CORE-ERROR", "40000"),
+        FaultKind::TooOften | FaultKind::Overload | FaultKind::Unavailable => {
+            ("CORE-ERROR", "40000")
+        }
     }
 }

@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tripline_protocol::unit::Timestamp;
 
-use super::codes::CORE_VERSIONS;
-use super::fields::{required, text, time};
+use super::codes::{CORE_VERSIONS, is_of_booking};
+use super::duration;
+use super::fields::{parse_time, required, text, time};
 use crate::beckn::{Fault, FaultKind, Identity};
 use crate::domain::order::Conversation;
 
@@ -28,15 +29,28 @@ pub struct Context {
     pub transaction_id: String,
     /// The request's message id.
     pub message_id: String,
+    /// How long the request's answer is waited for, in s, if it was said; echoed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl_s: Option<i64>,
+}
+
+/// When a request was sent, and for how long somebody waits for its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Wait {
+    pub(super) sent_at: Timestamp,
+    pub(super) ttl_ms: Option<i64>,
 }
 
 impl Context {
     /// Reads the context of a request for `action`.
-    pub(super) fn parse(body: &Value, action: &str) -> Result<Self, Fault> {
+    pub(super) fn parse(body: &Value, action: &str) -> Result<(Self, Wait), Fault> {
         let context = |error: Fault| Fault { kind: FaultKind::Context, ..error };
         let field = |name: &str| {
             required(body, &format!("/context/{name}")).map(str::to_owned).map_err(context)
         };
+        // Anything but a duration is as good as none: nobody is refused for it.
+        let ttl = body.pointer("/context/ttl").and_then(Value::as_str);
+        let ttl_ms = ttl.and_then(duration::parse_ms);
         let parsed = Self {
             core_version: field("core_version")?,
             domain: field("domain")?,
@@ -46,13 +60,13 @@ impl Context {
             bap_uri: field("bap_uri")?,
             transaction_id: field("transaction_id")?,
             message_id: field("message_id")?,
+            ttl_s: ttl_ms.map(|ms| (ms + 999) / 1000),
         };
-        field("timestamp")?;
-        let refused = |path: &str, message: String| Fault {
-            kind: FaultKind::Context,
-            path: Some(path.into()),
-            message,
-        };
+        let refused = |path: &str, message: String| Fault::at(FaultKind::Context, path, message);
+        let sent_at = parse_time(&field("timestamp")?).ok_or_else(|| {
+            let must = "context.timestamp must be a time with its zone, 2026-01-31T08:30:00.000Z";
+            refused("context.timestamp", format!("{must} for instance"))
+        })?;
         if !CORE_VERSIONS.contains(&parsed.core_version.as_str()) {
             let message = format!("context.core_version must be one of {CORE_VERSIONS:?}");
             return Err(refused("context.core_version", message));
@@ -62,14 +76,17 @@ impl Context {
             let message = format!("context.action is {named}, but the request came to {action}");
             return Err(refused("context.action", message));
         }
-        Ok(parsed)
+        Ok((parsed, Wait { sent_at, ttl_ms }))
     }
 
     /// Whom a request addresses, where it says so: id and address.
     pub(super) fn addressee(body: &Value) -> Result<(Option<String>, Option<String>), Fault> {
-        let id = text(body, "/context/bpp_id")?.map(str::to_owned);
-        let uri = text(body, "/context/bpp_uri")?.map(str::to_owned);
-        Ok((id, uri))
+        let field = |name: &str| {
+            let found =
+                text(body, &format!("/context/{name}")).map(|found| found.map(str::to_owned));
+            found.map_err(|error| Fault { kind: FaultKind::Context, ..error })
+        };
+        Ok((field("bpp_id")?, field("bpp_uri")?))
     }
 
     pub(super) fn to_conversation(&self) -> Conversation {
@@ -89,7 +106,7 @@ impl Context {
         message_id: &str,
         at: Timestamp,
     ) -> Value {
-        json!({
+        let mut context = json!({
             "domain": self.domain,
             "country": self.country,
             "city": self.city,
@@ -102,6 +119,11 @@ impl Context {
             "transaction_id": self.transaction_id,
             "message_id": message_id,
             "timestamp": time(at),
-        })
+        });
+        // What tells of a booking is to be known however late, and is never stale.
+        if let Some(ttl_s) = self.ttl_s.filter(|_| !is_of_booking(action)) {
+            context["ttl"] = json!(duration::seconds(ttl_s));
+        }
+        context
     }
 }

@@ -115,14 +115,15 @@ pub(super) fn location(place: &Place) -> Value {
     location
 }
 
+/// A time as peers write it: RFC 3339, with `Z` or an offset.
+pub(super) fn parse_time(text: &str) -> Option<Timestamp> {
+    let at: Instant = text.parse().ok()?;
+    Some(Timestamp::from_unix_ms(at.as_millisecond()))
+}
+
 /// RFC 3339, to the millisecond.
 pub(super) fn time(at: Timestamp) -> String {
     Instant::from_millisecond(at.unix_ms).unwrap_or(Instant::UNIX_EPOCH).to_string()
-}
-
-/// An ISO 8601 duration of whole seconds.
-pub(super) fn duration(seconds: i64) -> String {
-    format!("PT{}S", seconds.max(0))
 }
 
 /// A price.

@@ -6,6 +6,7 @@
 pub mod codes;
 
 mod context;
+mod duration;
 mod fields;
 
 mod parties;
@@ -15,7 +16,10 @@ mod catalog;
 mod order;
 mod reply;
 
+mod answer;
+
+pub use answer::{Answer, Refusal, parse_answer};
 pub use context::Context;
-pub use parties::check_parties;
-pub use reply::{ack, is_nack, nack, render};
-pub use request::parse;
+pub use parties::{Mismatch, check_parties};
+pub use reply::{ack, nack, render};
+pub use request::{located, parse};

@@ -8,7 +8,8 @@ use super::codes::{
     AGENTS_FOUND, AUTHORIZATION_TYPE, COLLECTED_BY, CURRENCY, ITEM_CODE, PAYMENT_COLLECTED,
     PAYMENT_ID, PAYMENT_TYPE, fare_line, order_state, phase,
 };
-use super::fields::{duration, location, price, time};
+use super::duration;
+use super::fields::{location, price, time};
 use crate::beckn::Identity;
 use crate::domain::effect::Phase;
 use crate::domain::order::Order;
@@ -58,7 +59,7 @@ fn quote(order: &Order, at: Timestamp) -> Value {
         .collect();
     let mut quote = json!({ "price": price(fare.total()), "breakup": lines });
     if order.settlement.is_none() {
-        quote["ttl"] = json!(duration(order.quote_expires_at.since_ms(at) / 1000));
+        quote["ttl"] = json!(duration::seconds(order.quote_expires_at.since_ms(at) / 1000));
     }
     quote
 }

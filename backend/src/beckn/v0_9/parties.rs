@@ -1,38 +1,73 @@
-//! Who speaks to whom: the context must name the signer, its registered address, and us.
+//! Who speaks to whom: the context must name the signer, its registered address and domain, and us.
 
 use crate::beckn::{Fault, FaultKind, Identity, Received};
+use crate::network::guard::Guard;
 use crate::network::subscriber::{Subscriber, normalized_url};
 
-/// Checks the parties of a request that `subscriber` signed.
+/// Why a request does not come from whom, or go to whom, it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mismatch {
+    /// The signer is not registered at the address it names. It may be by now.
+    Address(Fault),
+    /// Anything else.
+    Other(Fault),
+}
+
+impl From<Mismatch> for Fault {
+    fn from(mismatch: Mismatch) -> Self {
+        match mismatch {
+            Mismatch::Address(fault) | Mismatch::Other(fault) => fault,
+        }
+    }
+}
+
+/// Checks the parties of a request whose signature is that of these entries of one subscriber.
 pub fn check_parties(
     identity: &Identity,
-    subscriber: &Subscriber,
+    guard: &Guard,
+    signers: &[Subscriber],
     received: &Received,
-) -> Result<(), Fault> {
-    if received.bap_id != subscriber.id {
-        return refused("bap_id", "is not the signer of the request");
+) -> Result<(), Mismatch> {
+    check_addressee(identity, received).map_err(Mismatch::Other)?;
+    if !signers.iter().any(|entry| entry.id == received.bap_id) {
+        return Err(Mismatch::Other(refused("bap_id", "is not the signer of the request")));
     }
     // Callbacks go only where the registry says that this subscriber lives.
-    if normalized_url(&received.bap_uri) != subscriber.url {
-        let must = format!("must be the registered address {}", subscriber.url);
-        return refused("bap_uri", &must);
+    let uri = normalized_url(&received.bap_uri);
+    let mut there = signers.iter().filter(|entry| entry.url == uri).peekable();
+    if there.peek().is_none() {
+        let registered = signers.first().map_or("", |entry| &entry.url);
+        let must = format!("must be the registered address {registered}");
+        return Err(Mismatch::Address(refused("bap_uri", &must)));
     }
+    let serves = |entry: &Subscriber| entry.domain.as_ref().is_none_or(|d| *d == received.domain);
+    if !there.any(serves) {
+        let must = "is not one that the signer is registered for with this key and address";
+        return Err(Mismatch::Other(refused("domain", must)));
+    }
+    let checked = guard.check(&received.bap_uri);
+    checked.map_err(|error| {
+        Mismatch::Other(refused("bap_uri", &format!("cannot be used: {error}")))
+    })?;
+    Ok(())
+}
+
+/// Where a platform is named, it must be us.
+fn check_addressee(identity: &Identity, received: &Received) -> Result<(), Fault> {
     if received.bpp_id.as_ref().is_some_and(|id| *id != identity.subscriber_id) {
         let must = format!("names another platform; we are {}", identity.subscriber_id);
-        return refused("bpp_id", &must);
+        return Err(refused("bpp_id", &must));
     }
     let named = received.bpp_uri.as_deref().map(normalized_url);
     if named.is_some_and(|uri| uri != identity.uri) {
         let must = format!("names another address; ours is {}", identity.uri);
-        return refused("bpp_uri", &must);
+        return Err(refused("bpp_uri", &must));
     }
     Ok(())
 }
 
-fn refused(field: &str, must: &str) -> Result<(), Fault> {
-    Err(Fault {
-        kind: FaultKind::Context,
-        path: Some(format!("context.{field}")),
-        message: format!("context.{field} {must}"),
-    })
+fn refused(field: &str, must: &str) -> Fault {
+    let path = format!("context.{field}");
+    let message = format!("{path} {must}");
+    Fault::at(FaultKind::Context, path, message)
 }

@@ -5,7 +5,7 @@ use tripline_protocol::unit::Timestamp;
 
 use super::catalog::catalog;
 use super::codes::{
-    ACK, NACK, ON_CANCEL, ON_UPDATE, callback, failure, fault as fault_code, fault_path,
+    ACK, NACK, ON_CANCEL, ON_UPDATE, callback, failure, fault as fault_code, is_of_booking,
 };
 use super::context::Context;
 use super::fields::time;
@@ -25,17 +25,10 @@ pub fn ack() -> Value {
 pub fn nack(fault: &Fault) -> Value {
     let (kind, code) = fault_code(fault.kind);
     let mut error = json!({ "type": kind, "code": code, "message": fault.message });
-    if let Some(path) = fault.path.as_deref().or(fault_path(fault.kind)) {
+    if let Some(path) = &fault.path {
         error["path"] = json!(path);
     }
     json!({ "message": { "ack": { "status": NACK } }, "error": error })
-}
-
-/// Whether the answer to a callback says NACK. An empty one, or one that says nothing, is an ACK.
-pub fn is_nack(body: &[u8]) -> bool {
-    let body: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
-    let status = body.pointer("/message/ack/status").and_then(Value::as_str);
-    status.is_some_and(|status| status.eq_ignore_ascii_case(NACK))
 }
 
 /// Renders a callback.
@@ -58,6 +51,7 @@ pub fn render(
         action,
         url: format!("{}/{action}", normalized_url(&context.bap_uri)),
         body: body.to_string().into_bytes(),
+        of_booking: is_of_booking(action),
     })
 }
 

@@ -4,45 +4,59 @@ use serde_json::Value;
 use tripline_protocol::id::OrderId;
 use tripline_protocol::signing;
 
-use super::codes::{ACTIONS, action as action_code};
-use super::context::Context;
+use super::codes::fault_path;
+use super::context::{Context, Wait};
 use super::fields::{fault, place, required, text};
+use crate::beckn::json::{self, JsonFault};
 use crate::beckn::{Action, Fault, FaultKind, Received, Request, Selection};
 use crate::domain::order::{Rider, Route};
 use crate::network::subscriber::normalized_id;
 
 /// Reads the body of a request that came to `action`.
 pub fn parse(action: &str, body: &[u8]) -> Result<Received, Fault> {
-    let served = ACTIONS.into_iter().find(|served| action_code(*served) == action);
-    let served = served.ok_or_else(|| Fault {
-        kind: FaultKind::UnknownAction,
-        path: None,
-        message: format!(
-            "{action} is not served here; served are {}",
-            ACTIONS.map(action_code).join(", ")
-        ),
+    let served = Action::from_code(action).ok_or_else(|| {
+        let served = Action::ALL.map(Action::code).join(", ");
+        let message = format!("this action is not served here; served are {served}");
+        Fault::new(FaultKind::UnknownAction, message)
     })?;
-    let body: Value = serde_json::from_slice(body).map_err(|error| Fault {
-        kind: FaultKind::Json,
-        path: None,
-        message: format!("the body is not JSON: {error}"),
-    })?;
-    let context = Context::parse(&body, action)?;
+    let body = json::parse(body).map_err(json_fault)?;
+    let (context, Wait { sent_at, ttl_ms }) = Context::parse(&body, action)?;
     let (bpp_id, bpp_uri) = Context::addressee(&body)?;
-    let message = body.get("message").cloned().unwrap_or(Value::Null);
-    if !message.is_object() {
-        return Err(fault("message", "must be an object"));
-    }
+    let message = body.get("message").filter(|message| message.is_object());
+    let message = message.ok_or_else(|| fault("message", "must be an object"))?;
     Ok(Received {
         bap_id: normalized_id(&context.bap_id),
         bap_uri: context.bap_uri.clone(),
         bpp_id: bpp_id.as_deref().map(normalized_id),
         bpp_uri,
+        domain: context.domain.clone(),
         message_id: context.message_id.clone(),
+        // Written anew: keys in order, no blanks, numbers by their value (1.0 is 1.00, but not 1).
         digest: signing::digest(message.to_string().as_bytes()).into_bytes(),
+        sent_at,
+        ttl_ms,
         conversation: context.to_conversation(),
         request: request(served, &body)?,
     })
+}
+
+fn json_fault(fault: JsonFault) -> Fault {
+    let message = fault.to_string();
+    match fault {
+        JsonFault::Duplicate { path } => Fault::at(FaultKind::Json, path, message),
+        JsonFault::ByteOrderMark
+        | JsonFault::Empty
+        | JsonFault::NotUtf8 { .. }
+        | JsonFault::Syntax { .. }
+        | JsonFault::Depth
+        | JsonFault::Nodes => Fault::new(FaultKind::Json, message),
+    }
+}
+
+/// The same fault with the field it is about, where its kind says which.
+pub fn located(fault: Fault, action: Action) -> Fault {
+    let path = fault.path.or_else(|| fault_path(fault.kind, action).map(str::to_owned));
+    Fault { path, ..fault }
 }
 
 fn request(action: Action, body: &Value) -> Result<Request, Fault> {
@@ -83,9 +97,7 @@ fn item_id(body: &Value) -> Result<&str, Fault> {
 /// looked at: published conversations change it midway.
 fn selection(body: &Value) -> Result<Selection, Fault> {
     if let Some(id) = text(body, "/message/order/id")? {
-        let path = "message.order.id";
-        let id = id.parse().map_err(|_| fault(path, "is no order of ours"))?;
-        return Ok(Selection::Order(id));
+        return Ok(Selection::Order(id.parse().map_err(|_| no_order("message.order.id"))?));
     }
     let fulfillment = match text(body, "/message/order/fulfillment/id")? {
         Some(id) => Some(id),
@@ -126,7 +138,10 @@ fn first<'v>(body: &'v Value, pointers: &[&str]) -> Result<Option<&'v str>, Faul
 }
 
 fn order_id(body: &Value) -> Result<OrderId, Fault> {
-    required(body, "/message/order_id")?
-        .parse()
-        .map_err(|_| fault("message.order_id", "is no order of ours"))
+    required(body, "/message/order_id")?.parse().map_err(|_| no_order("message.order_id"))
+}
+
+/// What cannot be an id of ours names no order.
+fn no_order(path: &str) -> Fault {
+    Fault::at(FaultKind::UnknownOrder, path, format!("{path} names no order of yours here"))
 }

@@ -1,7 +1,7 @@
-//! The listener and its connections, until the last handle is gone.
+//! The listener of a stub and its connections, until the last handle is gone.
 //!
-//! `axum::serve` always answers. A platform that dies between request and answer needs its own loop,
-//! where a connection can be closed with nothing said.
+//! `axum::serve` always answers. A stub that dies between request and answer needs its own loop, where a
+//! connection can be closed with nothing said; and it must be able to come back where others know it.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
 /// How long a client may take for a request's head.
@@ -25,7 +25,7 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
 /// Marks a response that is not to be sent: the connection is closed in its stead.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct HangUp;
+pub(crate) struct HangUp;
 
 impl IntoResponse for HangUp {
     fn into_response(self) -> Response {
@@ -36,31 +36,50 @@ impl IntoResponse for HangUp {
 }
 
 /// Binds, at a port of the system's choice if the address has port 0.
-pub(super) async fn bind(listen: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
+pub(crate) async fn bind(listen: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
     let listener =
         TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
     let address = listener.local_addr()?;
     Ok((listener, address))
 }
 
-/// A running server. It ends when this is dropped.
+/// A server at one address, running or not. It ends when this is dropped.
 #[derive(Debug)]
-pub(super) struct Server {
-    stop: watch::Sender<bool>,
+pub(crate) struct Server {
+    address: SocketAddr,
+    router: Router,
+    running: Mutex<Option<watch::Sender<bool>>>,
 }
 
 impl Server {
-    pub(super) fn start(listener: TcpListener, router: Router) -> Self {
-        let (stop, stopping) = watch::channel(false);
-        tokio::spawn(serve(stopping, listener, router));
-        Self { stop }
+    pub(crate) fn start(listener: TcpListener, address: SocketAddr, router: Router) -> Self {
+        let running = Mutex::new(Some(run(listener, router.clone())));
+        Self { address, router, running }
     }
 
     /// Ends it; when this returns, nothing is answered any more and the port is free.
-    pub(super) async fn stop(&self) {
-        self.stop.send_replace(true);
-        self.stop.closed().await;
+    pub(crate) async fn stop(&self) {
+        if let Some(stop) = self.running.lock().await.take() {
+            stop.send_replace(true);
+            stop.closed().await;
+        }
     }
+
+    /// Listens again at the address it had. One that runs is left alone.
+    pub(crate) async fn start_again(&self) -> anyhow::Result<()> {
+        let mut running = self.running.lock().await;
+        if running.is_none() {
+            let (listener, _) = bind(self.address).await?;
+            *running = Some(run(listener, self.router.clone()));
+        }
+        Ok(())
+    }
+}
+
+fn run(listener: TcpListener, router: Router) -> watch::Sender<bool> {
+    let (stop, stopping) = watch::channel(false);
+    tokio::spawn(serve(stopping, listener, router));
+    stop
 }
 
 /// `stopping` is dropped last, which is how [`Server::stop`] knows that all is closed.

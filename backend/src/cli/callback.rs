@@ -1,0 +1,259 @@
+//! `tripline-bpp callback`: what subscribers are told.
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use tripline_protocol::unit::Timestamp;
+
+use super::ConfigPath;
+use super::audit::since;
+use super::opened::{Opened, counted, unix_ms, utc};
+use crate::error::BppError;
+use crate::store::callback::{CallbackFilter, Delivery, KeptCallback, Replay};
+use crate::store::retry::retry;
+use crate::store::{Store, StoreError};
+use crate::time;
+
+/// How long a replayed callback is tried, in ms: 72 hours.
+const REPLAYED_TRIED_MS: i64 = 72 * 3_600_000;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum CallbackCommand {
+    /// List callbacks, newest last: those that wait and those that were given up, if not told otherwise
+    List(ListArgs),
+    /// Show all that is known of a callback
+    Show(ShowArgs),
+    /// Try callbacks that were given up once more, for 72 hours; a platform that serves takes them up by
+    /// itself
+    Replay(ReplayArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListArgs {
+    #[command(flatten)]
+    config: ConfigPath,
+    /// In this state only: pending, delivered or dead
+    #[arg(long)]
+    state: Option<Delivery>,
+    /// To this subscriber only
+    #[arg(long, value_name = "ID")]
+    subscriber: Option<String>,
+    /// Of this order only
+    #[arg(long, value_name = "ID")]
+    order: Option<String>,
+    /// Written from then on: 90s, 5m, 1h or 7d ago, a date, or a time such as 2026-11-21T10:00:00Z
+    #[arg(long, value_parser = since)]
+    since: Option<Timestamp>,
+    /// The last so many
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    limit: u32,
+    /// Print as JSON, one object a line
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShowArgs {
+    #[command(flatten)]
+    config: ConfigPath,
+    /// Its order, as `callback list` shows it
+    order: String,
+    /// Its place among the order's callbacks
+    sequence: u64,
+    /// Show its body too. It holds what the rider's platform is told: names, phones, places. Do not paste it
+    #[arg(long)]
+    body: bool,
+    /// Print as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReplayArgs {
+    #[command(flatten)]
+    config: ConfigPath,
+    #[command(flatten)]
+    which: Which,
+    /// Only say how many
+    #[arg(long)]
+    dry_run: bool,
+    /// Print as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// One of three.
+#[derive(Debug, Args)]
+struct Which {
+    /// The callback's order
+    #[arg(requires = "sequence", required_unless_present_any = ["subscriber", "all"])]
+    order: Option<String>,
+    /// Its place among the order's callbacks
+    sequence: Option<u64>,
+    /// All that were given up to this subscriber
+    #[arg(long, value_name = "ID", conflicts_with_all = ["order", "all"])]
+    subscriber: Option<String>,
+    /// All that were given up
+    #[arg(long, conflicts_with = "order")]
+    all: bool,
+}
+
+impl Which {
+    fn replay(self) -> Replay {
+        match (self.order, self.sequence, self.subscriber) {
+            (Some(order_key), Some(sequence), _) => Replay::One { order_key, sequence },
+            (_, _, Some(subscriber_id)) => Replay::To(subscriber_id),
+            (_, _, None) => Replay::All,
+        }
+    }
+}
+
+pub(super) async fn run(command: CallbackCommand) -> Result<(), BppError> {
+    match command {
+        CallbackCommand::List(args) => list(args).await,
+        CallbackCommand::Show(args) => show(args).await,
+        CallbackCommand::Replay(args) => replay(args).await,
+    }
+}
+
+async fn list(args: ListArgs) -> Result<(), BppError> {
+    let opened = Opened::open(&args.config).await?;
+    let filter = CallbackFilter {
+        state: args.state,
+        subscriber_id: args.subscriber,
+        order_key: args.order,
+        since: args.since,
+    };
+    let rows = async { opened.store.read().await?.callbacks(&filter, args.limit).await }.await;
+    for row in rows.map_err(|source| opened.failed(source))? {
+        if args.json {
+            println!("{}", as_json(&row));
+        } else {
+            println!("{}", as_text(&row));
+        }
+    }
+    opened.store.close().await;
+    Ok(())
+}
+
+async fn show(args: ShowArgs) -> Result<(), BppError> {
+    let opened = Opened::open(&args.config).await?;
+    let found = async { opened.store.read().await?.callback(&args.order, args.sequence).await };
+    let found = found.await.map_err(|source| opened.failed(source))?;
+    let (row, body) = found.ok_or_else(|| BppError::Refused {
+        message: format!(
+            "there is no callback {} of {:?}; `tripline-bpp callback list` shows them",
+            args.sequence, args.order
+        ),
+    })?;
+    if args.json {
+        let mut shown = as_json(&row);
+        if args.body {
+            shown["body"] = String::from_utf8_lossy(&body).into();
+        }
+        println!("{shown}");
+    } else {
+        print(&row, body.len());
+        if args.body {
+            println!("{}", String::from_utf8_lossy(&body));
+        }
+    }
+    opened.store.close().await;
+    Ok(())
+}
+
+async fn replay(args: ReplayArgs) -> Result<(), BppError> {
+    let opened = Opened::open(&args.config).await?;
+    let replay = args.which.replay();
+    let count = if args.dry_run {
+        async { opened.store.read().await?.count_replayed(&replay, time::now()).await }.await
+    } else {
+        replay_all(&opened.store, &replay, time::now()).await
+    };
+    let count = count.map_err(|source| opened.failed(source))?;
+    opened.store.close().await;
+    if let (Replay::One { order_key, sequence }, 0) = (&replay, count) {
+        return Err(BppError::Refused {
+            message: format!(
+                "there is no callback {sequence} of {order_key:?} that was given up; \
+                 `tripline-bpp callback list --state dead` shows them"
+            ),
+        });
+    }
+    if args.json {
+        println!("{}", json!({ "replayed": count, "dry_run": args.dry_run }));
+    } else if args.dry_run {
+        println!("{} would be tried once more.", counted(count, "callback"));
+    } else {
+        println!("{} will be tried once more.", counted(count, "callback"));
+    }
+    Ok(())
+}
+
+/// Makes every dead callback that is meant pending again, in steps; says how many. What is given up once
+/// more while it works is left as it is.
+async fn replay_all(store: &Store, replay: &Replay, now: Timestamp) -> Result<u64, StoreError> {
+    let mut count = 0;
+    loop {
+        let step = retry(|| async {
+            let mut tx = store.write().await?;
+            let step = tx.replay_callbacks(replay, now, now.plus_ms(REPLAYED_TRIED_MS)).await?;
+            tx.commit().await?;
+            Ok::<_, StoreError>(step)
+        });
+        match step.await? {
+            0 => return Ok(count),
+            step => count += step,
+        }
+    }
+}
+
+fn as_json(row: &KeptCallback) -> Value {
+    let next = (row.state == Delivery::Pending).then_some(row.next_attempt_at);
+    json!({
+        "order": row.order_key,
+        "sequence": row.sequence,
+        "subscriber": row.subscriber_id,
+        "action": row.action,
+        "url": row.url,
+        "state": row.state.code(),
+        "attempts": row.attempts,
+        "created_at_unix_ms": row.created_at.unix_ms,
+        "next_attempt_at_unix_ms": unix_ms(next),
+        "expires_at_unix_ms": row.expires_at.unix_ms,
+        "finished_at_unix_ms": unix_ms(row.finished_at),
+        "last_error": row.last_error,
+    })
+}
+
+fn as_text(row: &KeptCallback) -> String {
+    let (at, state, error) =
+        (utc(row.created_at), row.state.code(), row.last_error.as_deref().unwrap_or("-"));
+    let KeptCallback { order_key, sequence, subscriber_id, action, attempts, .. } = row;
+    format!(
+        "{at}  {state:<9}  {order_key} {sequence:<3}  {action:<10}  {subscriber_id:<24}  \
+         {:<11}  {error}",
+        counted(*attempts, "attempt"),
+    )
+}
+
+fn print(row: &KeptCallback, body_len: usize) {
+    println!("order          {}", row.order_key);
+    println!("sequence       {}", row.sequence);
+    println!("action         {}", row.action);
+    println!("subscriber     {}", row.subscriber_id);
+    println!("url            {}", row.url);
+    println!("state          {}", row.state.code());
+    println!("attempts       {}", row.attempts);
+    println!("written        {}", utc(row.created_at));
+    if row.state == Delivery::Pending {
+        println!("next attempt   {}", utc(row.next_attempt_at));
+    }
+    println!("expires        {}", utc(row.expires_at));
+    if let Some(at) = row.finished_at {
+        println!("finished       {}", utc(at));
+    }
+    if let Some(error) = &row.last_error {
+        println!("last error     {error}");
+    }
+    println!("body           {}", counted(body_len as u64, "byte"));
+}

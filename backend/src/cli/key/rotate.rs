@@ -1,0 +1,135 @@
+//! `tripline-bpp key rotate`
+
+use clap::Args;
+use serde_json::json;
+
+use super::register::{register, tell};
+use super::{KeyArgs, command, print_public, registrar};
+use crate::chance;
+use crate::cli::opened::Opened;
+use crate::config::Config;
+use crate::error::BppError;
+use crate::keys::ring::{KeyRing, KeyState, NetworkKey, RingError};
+use crate::network::registration::Registrar;
+use crate::time;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct RotateArgs {
+    #[command(flatten)]
+    common: KeyArgs,
+    /// The id of the new key; a fresh UUID if not given
+    #[arg(long)]
+    unique_key_id: Option<String>,
+    /// Do not ask the registry: it is told of the key in another way, for instance in its portal
+    #[arg(long)]
+    no_register: bool,
+    /// Sign with the key that waits from here on, also if nobody shows it yet
+    #[arg(long, conflicts_with_all = ["unique_key_id", "no_register", "retire"])]
+    switch: bool,
+    /// Drop the key that signed before
+    #[arg(long, conflicts_with_all = ["unique_key_id", "no_register"])]
+    retire: bool,
+}
+
+pub(super) async fn run(args: &RotateArgs) -> Result<(), BppError> {
+    if args.switch {
+        return switch(&args.common);
+    }
+    if args.retire {
+        return retire(&args.common);
+    }
+    let opened = Opened::open(&args.common.config).await?;
+    let asked = opened.config.registry.url.is_some() && !args.no_register;
+    // What is missing for it is said before anything is changed.
+    let registrar = if asked { Some(registrar(&opened.config)?) } else { None };
+    let ring = add_next(&opened.config, args.unique_key_id.as_deref())?;
+    let next = ring.next().ok_or(RingError::NoNext)?;
+    let done = tell_of(&opened, args, &ring, next, registrar).await;
+    opened.store.close().await;
+    done
+}
+
+fn add_next(config: &Config, unique_key_id: Option<&str>) -> Result<KeyRing, BppError> {
+    let now = time::now();
+    let id = match unique_key_id {
+        Some(id) => id.to_owned(),
+        None => chance::uuid().map_err(|e| BppError::Internal(e.to_string()))?.to_string(),
+    };
+    let key = NetworkKey::make(&id, KeyState::Next, now)?;
+    Ok(KeyRing::change(&config.keys_file(), |ring| ring.add_next(key, now))?.0)
+}
+
+/// Registers the key that was made, and says what happens next.
+async fn tell_of(
+    opened: &Opened,
+    args: &RotateArgs,
+    ring: &KeyRing,
+    next: &NetworkKey,
+    registrar: Option<Registrar>,
+) -> Result<(), BppError> {
+    let (id, config) = (&next.unique_key_id, &args.common.config.config);
+    let status = match registrar {
+        None => None,
+        Some(registrar) => {
+            let asked = register(opened, &registrar, ring, next).await;
+            Some(asked.map_err(|error| BppError::Refused {
+                message: format!(
+                    "key {id} is made and waits, but: {error}; to ask again: {}",
+                    command(&format!("register --unique-key-id {id}"), config)
+                ),
+            })?)
+        }
+    };
+    if args.common.json {
+        let status = status.map(|status| status.code());
+        let made = json!({ "next": id, "signing": ring.signing().unique_key_id, "status": status,
+            "signing_public_key": next.signing.public().to_string(),
+            "encr_public_key": next.encryption.public_base64() });
+        println!("{made}");
+        return Ok(());
+    }
+    println!("Key {id} is made and waits; {} goes on signing.", ring.signing().unique_key_id);
+    match status {
+        Some(status) => tell(&opened.config.settings().identity.uri, next, status),
+        None => {
+            println!("Give peers, or the registry's portal, of it:");
+            print_public(next);
+        }
+    }
+    if opened.config.registry.url.is_some() {
+        println!(
+            "Signing switches to it by itself when the registry shows it, while `serve` runs."
+        );
+    } else {
+        println!("When every peer has it: {}", command("rotate --switch", config));
+    }
+    Ok(())
+}
+
+fn switch(args: &KeyArgs) -> Result<(), BppError> {
+    let config = Config::load(&args.config.config)?;
+    let now = time::now();
+    let (ring, ()) = KeyRing::change(&config.keys_file(), |ring| ring.switch(now))?;
+    let signing = &ring.signing().unique_key_id;
+    let previous = ring.previous().map(|key| &key.unique_key_id);
+    if args.json {
+        println!("{}", json!({ "signing": signing, "previous": previous }));
+        return Ok(());
+    }
+    println!("Key {signing} signs from here on. A running platform follows within seconds.");
+    if let Some(previous) = previous {
+        println!("{previous} is kept for 72 h, for peers that do not know the new one yet.");
+    }
+    Ok(())
+}
+
+fn retire(args: &KeyArgs) -> Result<(), BppError> {
+    let config = Config::load(&args.config.config)?;
+    let (_, retired) = KeyRing::change(&config.keys_file(), KeyRing::retire)?;
+    if args.json {
+        println!("{}", json!({ "retired": retired }));
+        return Ok(());
+    }
+    println!("Key {retired} is dropped. A running platform follows within seconds.");
+    Ok(())
+}

@@ -1,0 +1,221 @@
+//! The outbox as the operator sees it: what is kept of callbacks, tried once more, and forgotten.
+
+use tripline_protocol::unit::Timestamp;
+
+use super::super::{StoreError, Tx, from_db, on_db, parse, to_db};
+use super::Delivery;
+
+const TABLE: &str = "callback";
+
+/// Rows deleted in one transaction: others wait for it.
+pub const PRUNED_AT_ONCE_MAX: u32 = 1_000;
+
+/// Rows made pending again in one transaction.
+pub const REPLAYED_AT_ONCE_MAX: u32 = 1_000;
+
+/// A callback, whatever became of it, without its body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptCallback {
+    /// The order's id, or one of its own.
+    pub order_key: String,
+    /// Its place.
+    pub sequence: u64,
+    /// Who is told.
+    pub subscriber_id: String,
+    /// The action.
+    pub action: String,
+    /// The URL.
+    pub url: String,
+    /// Where it stands.
+    pub state: Delivery,
+    /// Attempts so far.
+    pub attempts: u64,
+    /// When it is tried next, if it is pending.
+    pub next_attempt_at: Timestamp,
+    /// After this it is given up.
+    pub expires_at: Timestamp,
+    /// When it was written.
+    pub created_at: Timestamp,
+    /// When it was delivered or given up.
+    pub finished_at: Option<Timestamp>,
+    /// Why it was not taken at the last attempt.
+    pub last_error: Option<String>,
+}
+
+/// Which callbacks are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CallbackFilter {
+    /// In this state only; what is not delivered if not set.
+    pub state: Option<Delivery>,
+    /// To this subscriber only.
+    pub subscriber_id: Option<String>,
+    /// Of this order only.
+    pub order_key: Option<String>,
+    /// Written from then on.
+    pub since: Option<Timestamp>,
+}
+
+/// Which dead callbacks are tried once more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Replay {
+    /// One.
+    One {
+        /// Its order.
+        order_key: String,
+        /// Its place.
+        sequence: u64,
+    },
+    /// All to one subscriber.
+    To(String),
+    /// All.
+    All,
+}
+
+impl Replay {
+    /// The parameters of the condition [`replayed!`].
+    fn parameters(&self) -> (String, i64, String) {
+        match self {
+            Self::One { order_key, sequence } => {
+                (order_key.clone(), to_db(*sequence), String::new())
+            }
+            Self::To(subscriber_id) => (String::new(), 0, subscriber_id.clone()),
+            Self::All => (String::new(), 0, String::new()),
+        }
+    }
+}
+
+/// Dead callbacks given up by `$1` that a [`Replay`] is about.
+macro_rules! replayed {
+    () => {
+        "state = 'dead' AND (finished_at IS NULL OR finished_at <= $1) \
+         AND ($2 = '' OR (order_key = $2 AND sequence = $3)) AND ($4 = '' OR subscriber_id = $4)"
+    };
+}
+
+macro_rules! columns {
+    () => {
+        "order_key, sequence, subscriber_id, action, url, state, attempts, next_attempt_at, \
+         expires_at, created_at, finished_at, last_error"
+    };
+}
+
+type Row =
+    (String, i64, String, String, String, String, i64, i64, i64, i64, Option<i64>, Option<String>);
+
+fn kept(row: Row) -> Result<KeptCallback, StoreError> {
+    let (order_key, sequence, subscriber_id, action, url, state, attempts, next, expires, ..) =
+        &row;
+    let (.., created, finished, _) = &row;
+    let (next, expires, created, finished) = (*next, *expires, *created, *finished);
+    Ok(KeptCallback {
+        order_key: order_key.clone(),
+        sequence: from_db(*sequence),
+        subscriber_id: subscriber_id.clone(),
+        action: action.clone(),
+        url: url.clone(),
+        state: parse(TABLE, &format!("{order_key} {sequence}"), "state", state)?,
+        attempts: from_db(*attempts),
+        next_attempt_at: Timestamp::from_unix_ms(next),
+        expires_at: Timestamp::from_unix_ms(expires),
+        created_at: Timestamp::from_unix_ms(created),
+        finished_at: finished.map(Timestamp::from_unix_ms),
+        last_error: row.11,
+    })
+}
+
+impl Tx {
+    /// The last `limit` callbacks that pass the filter, oldest first.
+    pub async fn callbacks(
+        &mut self,
+        filter: &CallbackFilter,
+        limit: u32,
+    ) -> Result<Vec<KeptCallback>, StoreError> {
+        const SQL: &str = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM callback WHERE (state = $1 OR ($1 = '' AND state IN ('pending', 'dead'))) \
+             AND ($2 = '' OR subscriber_id = $2) AND ($3 = '' OR order_key = $3) \
+             AND created_at >= $4 ORDER BY created_at DESC, order_key DESC, sequence DESC LIMIT $5"
+        );
+        let rows: Vec<Row> = on_db!(self, conn => sqlx::query_as(SQL)
+            .bind(filter.state.map_or("", Delivery::code))
+            .bind(filter.subscriber_id.clone().unwrap_or_default())
+            .bind(filter.order_key.clone().unwrap_or_default())
+            .bind(filter.since.map_or(0, |since| since.unix_ms))
+            .bind(i64::from(limit))
+            .fetch_all(conn).await?);
+        rows.into_iter().rev().map(kept).collect()
+    }
+
+    /// A callback and its body.
+    pub async fn callback(
+        &mut self,
+        order_key: &str,
+        sequence: u64,
+    ) -> Result<Option<(KeptCallback, Vec<u8>)>, StoreError> {
+        const SQL: &str =
+            concat!("SELECT ", columns!(), " FROM callback WHERE order_key = $1 AND sequence = $2");
+        const BODY: &str = "SELECT body FROM callback WHERE order_key = $1 AND sequence = $2";
+        let row: Option<Row> = on_db!(&mut *self, conn => sqlx::query_as(SQL)
+            .bind(order_key.to_owned()).bind(to_db(sequence)).fetch_optional(conn).await?);
+        let Some(row) = row else { return Ok(None) };
+        let body: Option<Vec<u8>> = on_db!(&mut *self, conn => sqlx::query_scalar(BODY)
+            .bind(order_key.to_owned()).bind(to_db(sequence)).fetch_optional(conn).await?);
+        Ok(Some((kept(row)?, body.unwrap_or_default())))
+    }
+
+    /// How many callbacks given up by then a replay is about.
+    pub async fn count_replayed(
+        &mut self,
+        replay: &Replay,
+        dead_by: Timestamp,
+    ) -> Result<u64, StoreError> {
+        const SQL: &str = concat!("SELECT COUNT(*) FROM callback WHERE ", replayed!());
+        let (order_key, sequence, subscriber_id) = replay.parameters();
+        let count: i64 = on_db!(self, conn => sqlx::query_scalar(SQL)
+            .bind(dead_by.unix_ms)
+            .bind(order_key)
+            .bind(sequence)
+            .bind(subscriber_id)
+            .fetch_one(conn).await?);
+        Ok(from_db(count))
+    }
+
+    /// Makes callbacks given up by then pending again, as if there had been no attempt, and due at once; at
+    /// most [`REPLAYED_AT_ONCE_MAX`], oldest first. Says how many.
+    pub async fn replay_callbacks(
+        &mut self,
+        replay: &Replay,
+        dead_by: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<u64, StoreError> {
+        const SQL: &str = concat!(
+            "UPDATE callback SET state = 'pending', attempts = 0, next_attempt_at = $1, \
+             expires_at = $5, finished_at = NULL, last_error = NULL \
+             WHERE state = 'dead' AND (order_key, sequence) IN ( \
+                 SELECT order_key, sequence FROM callback WHERE ",
+            replayed!(),
+            " ORDER BY finished_at, order_key, sequence LIMIT $6)"
+        );
+        let (order_key, sequence, subscriber_id) = replay.parameters();
+        Ok(on_db!(self, conn => sqlx::query(SQL)
+            .bind(dead_by.unix_ms)
+            .bind(order_key)
+            .bind(sequence)
+            .bind(subscriber_id)
+            .bind(expires_at.unix_ms)
+            .bind(i64::from(REPLAYED_AT_ONCE_MAX))
+            .execute(conn).await?.rows_affected()))
+    }
+
+    /// Deletes callbacks delivered before then, at most [`PRUNED_AT_ONCE_MAX`]; says how many.
+    pub async fn prune_callbacks(&mut self, before: Timestamp) -> Result<u64, StoreError> {
+        const SQL: &str = "DELETE FROM callback WHERE (order_key, sequence) IN ( \
+             SELECT order_key, sequence FROM callback \
+             WHERE state = 'delivered' AND finished_at < $1 ORDER BY finished_at LIMIT $2)";
+        Ok(on_db!(self, conn => sqlx::query(SQL)
+            .bind(before.unix_ms)
+            .bind(i64::from(PRUNED_AT_ONCE_MAX))
+            .execute(conn).await?.rows_affected()))
+    }
+}

@@ -1,0 +1,12 @@
+//! Beckn requests over HTTP, down to what is stored of them: who is heard, what is refused and how, what
+//! comes of a request that comes again, and what nobody can do to the others.
+
+#[path = "../both/mod.rs"]
+#[expect(dead_code, reason = "shared with tests that need more of it")]
+mod both;
+mod world;
+
+mod crowd;
+mod faults;
+mod log;
+mod replay;

@@ -1,0 +1,185 @@
+//! The same request again: one effect, whenever and however often it comes.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use tripline_backend::beckn::v0_9;
+use tripline_backend::service::Asked;
+
+use crate::world::{Ask, BAP, World, at, stores};
+
+const RIDER: &str = r#"{"person":{"name":"Asha"},"contact":{"phone":"+91-98"}}"#;
+
+/// A booking, up to the driver's offer: every kind of request once.
+async fn book(world: &World) -> Vec<Ask> {
+    let mut sent = vec![Ask::search("m-search"), Ask::select("m-select", &world.item_id())];
+    for ask in &sent {
+        assert!(world.send(ask).await.is_ack());
+    }
+    let (quoted, _) = world.callbacks("on_select").await.remove(0);
+    let mut order =
+        json!({ "fulfillment": { "id": quoted["message"]["order"]["fulfillment"]["id"] } });
+    order["fulfillment"]["customer"] = serde_json::from_str(RIDER).expect("JSON");
+    sent.push(Ask::new("init", "m-init", &json!({ "order": order })));
+    assert!(world.send(&sent[2]).await.is_ack());
+    let (initialized, _) = world.callbacks("on_init").await.remove(0);
+    let id = &initialized["message"]["order"]["id"];
+    sent.push(Ask::new("confirm", "m-confirm", &json!({ "order": { "id": id } })));
+    sent.push(Ask::new("status", "m-status", &json!({ "order_id": id })));
+    sent.push(Ask::new("track", "m-track", &json!({ "order_id": id })));
+    for ask in &sent[3..] {
+        let answer = world.send(ask).await;
+        assert!(answer.is_ack(), "{answer:?}");
+    }
+    sent
+}
+
+#[tokio::test]
+async fn every_kind_of_request_sent_three_times_has_one_effect_also_after_a_restart() {
+    let (_dir, urls) = stores().await;
+    for url in urls {
+        let mut world = World::over(&url).await;
+        let sent = book(&world).await;
+        let before = world.counts().await;
+        assert_eq!(before, [6, 5, 1], "six requests, five answers, one order");
+        for _ in 0..2 {
+            for ask in (0..3).flat_map(|_| &sent) {
+                let answer = world.send(ask).await;
+                assert!(answer.is_ack(), "{}: {answer:?}", ask.action);
+            }
+            assert_eq!(world.counts().await, before);
+            world = world.restarted().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_only_looks_different_is_the_same_and_what_is_different_is_refused() {
+    let world = World::fresh().await;
+    let item = world.item_id();
+    assert!(world.send(&Ask::select("m", &item)).await.is_ack());
+    let before = world.counts().await;
+
+    let mut spaced = Ask::select("m", &item);
+    let body = spaced.body.clone();
+    // Another order of the keys, other blanks, another transaction and another time.
+    let text = format!(
+        "{{\"message\" : {:#},\n\"context\":{}}}",
+        body["message"],
+        body["context"].to_string().replace("t-1", "t-2")
+    );
+    spaced.raw = Some(text.into_bytes());
+    assert!(world.send(&spaced).await.is_ack());
+    assert_eq!(world.counts().await, before);
+
+    let mut other = Ask::select("m", &item);
+    other.body["message"]["order"]["note"] = json!("other");
+    let answer = world.send(&other).await;
+    assert_eq!((answer.status, answer.named()), (200, "context.message_id"), "{answer:?}");
+    // What was refused under an id does not use it up, and another subscriber's id is another.
+    let mut wrong = Ask::select("m-2", "no such item");
+    assert!(world.send(&wrong).await.is_nack());
+    wrong.body["message"]["order"]["items"][0]["id"] = json!(item);
+    assert!(world.send(&wrong).await.is_ack());
+    assert!(world.send(&Ask::select("m", &item).by("other.example")).await.is_ack());
+    assert_eq!(world.counts().await, [3, 3, 3]);
+}
+
+#[tokio::test]
+async fn reads_never_conflict_and_each_has_one_answer() {
+    let world = World::fresh().await;
+    let mut here = Ask::search("m");
+    let there = Ask::search("m");
+    here.body["message"]["intent"]["fulfillment"]["end"]["location"]["gps"] = json!("12.95,77.6");
+    for ask in [&here, &there, &here, &there] {
+        assert!(world.send(ask).await.is_ack());
+    }
+    assert_eq!(world.counts().await, [2, 2, 0]);
+}
+
+#[tokio::test]
+async fn one_request_that_comes_many_times_at_once_has_one_effect() {
+    let (_dir, urls) = stores().await;
+    for url in urls {
+        let world = std::sync::Arc::new(World::over(&url).await);
+        let (item, mut tasks) = (world.item_id(), JoinSet::new());
+        for _ in 0..40 {
+            let (world, ask) = (std::sync::Arc::clone(&world), Ask::select("m", &item));
+            tasks.spawn(async move { world.send(&ask).await.is_ack() });
+        }
+        assert!(tasks.join_all().await.into_iter().all(|ack| ack));
+        assert_eq!(world.counts().await, [1, 1, 1], "{url}");
+    }
+}
+
+#[tokio::test]
+async fn requests_that_lock_each_others_orders_are_all_taken_once() {
+    let (_dir, urls) = stores().await;
+    for url in urls {
+        let world = std::sync::Arc::new(World::over(&url).await);
+        for n in 0..6 {
+            let ask = Ask::select(&format!("s-{n}"), &world.item_id());
+            assert!(world.send(&ask).await.is_ack());
+        }
+        let ids: Vec<(String,)> = world.rows("SELECT order_id FROM ride_order").await;
+        let mut tasks = JoinSet::new();
+        for n in 0..180 {
+            // As many ways through the orders as there are.
+            let order = (n * 5 + n / 6 * (n / 36 + 1)) % ids.len();
+            let message = json!({ "order_id": ids[order].0 });
+            let ask = Ask::new("status", Box::leak(format!("m-{n}").into_boxed_str()), &message);
+            let world = std::sync::Arc::clone(&world);
+            tasks.spawn(async move { world.send(&ask).await });
+        }
+        for answer in tasks.join_all().await {
+            assert!(answer.is_ack(), "{answer:?}");
+        }
+        assert_eq!(world.counts().await, [186, 186, 6], "{url}");
+        let answered = world.callbacks("on_status").await;
+        let ids = answered.iter().map(|(body, _)| body["context"]["message_id"].to_string());
+        assert_eq!(ids.collect::<BTreeSet<_>>().len(), 180, "each once");
+    }
+}
+
+#[tokio::test]
+async fn a_bap_that_hangs_up_loses_nothing() {
+    let world = World::fresh().await;
+    let ask = Ask::search("m");
+    let received = v0_9::parse("search", &ask.bytes()).expect("good");
+    let asked = Asked { subscriber_id: BAP.into(), received };
+    let mut taking = Box::pin(world.intake.take_in(asked));
+    // Handed in, and not waited for.
+    let once = std::future::poll_fn(|cx| {
+        let _ = taking.as_mut().poll(cx);
+        std::task::Poll::Ready(())
+    });
+    once.await;
+    drop(taking);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_mins(1);
+    while world.counts().await != [1, 1, 0] {
+        assert!(std::time::Instant::now() < deadline, "it is not stored");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert!(world.send(&ask).await.is_ack());
+    assert_eq!(world.counts().await, [1, 1, 0]);
+}
+
+#[tokio::test]
+async fn answers_are_tried_for_the_ttl_and_say_it_but_news_of_a_booking_for_three_days() {
+    let world = World::fresh().await;
+    let mut late = Ask::search("m-late");
+    late.body["context"]["timestamp"] = json!(at(-300));
+    late.body["context"]["ttl"] = Value::Null;
+    assert!(world.send(&late).await.is_ack());
+    let (body, ms) = world.callbacks("on_search").await.remove(0);
+    assert_eq!((body["context"].get("ttl"), ms), (None, 10_000), "long since sent");
+    book(&world).await;
+    for action in ["on_search", "on_select", "on_init", "on_track"] {
+        let (body, ms) = world.callbacks(action).await.pop().expect("one");
+        assert_eq!(body["context"]["ttl"], "PT30S", "{action}");
+        assert!((10_000..=30_000).contains(&ms), "{action} is tried for {ms} ms");
+    }
+    let (body, ms) = world.callbacks("on_status").await.remove(0);
+    assert_eq!((body["context"].get("ttl"), ms), (None, 72 * 3_600_000));
+}
