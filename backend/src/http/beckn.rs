@@ -41,7 +41,7 @@ pub(super) async fn handle(
     let served = Action::from_code(&named);
     let action = served.map_or(OTHER, Action::code);
     let (outcome, response) = match take_in(&app, peer, &named, request).await {
-        Ok(()) => ("ack", Json(ack()).into_response()),
+        Ok(()) => ("taken", Json(ack()).into_response()),
         Err(fault) => {
             let fault = match served {
                 Some(action) => located(fault, action),

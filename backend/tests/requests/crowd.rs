@@ -145,7 +145,7 @@ async fn what_becomes_of_requests_is_counted() {
     world.send(&ask).await;
     let text = world.platform.metrics.text();
     for line in [
-        "tripline_beckn_requests_total{action=\"search\",outcome=\"ack\"} 1",
+        "tripline_beckn_requests_total{action=\"search\",outcome=\"taken\"} 1",
         "tripline_beckn_requests_total{action=\"search\",outcome=\"unsigned\"} 1",
         "tripline_beckn_requests_total{action=\"other\",outcome=\"unknown-action\"} 1",
         "tripline_beckn_signatures_refused_total{reason=\"lifetime\"} 1",
