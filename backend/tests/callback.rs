@@ -2,6 +2,7 @@
 
 #[expect(dead_code, reason = "the tests of the store need more of it")]
 mod both;
+#[expect(dead_code, reason = "the tests of the guard need more of it")]
 mod outbox;
 
 use std::collections::BTreeMap;
@@ -378,4 +379,57 @@ async fn metrics_count_attempts_by_what_came_of_them() {
         assert!(text.contains(&line), "{line} is not in {text}");
     }
     assert!(text.contains("tripline_callback_seconds_count 4"), "{text}");
+}
+
+/// Runs a command of the platform in a folder; gives its exit code and its standard output.
+fn bpp(dir: &std::path::Path, arguments: &[&str]) -> (i32, String) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_tripline-bpp"))
+        .args(arguments)
+        .env("TRIPLINE_CONFIG", dir.join("bpp.toml"))
+        .output()
+        .expect("runs");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    (output.status.code().expect("ends"), text)
+}
+
+#[tokio::test]
+async fn what_was_given_up_is_listed_shown_and_replayed_at_the_command_line_and_then_delivered() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let folder = dir.path().to_owned();
+    assert_eq!(bpp(&folder, &["init", "--dir", folder.to_str().expect("UTF-8")]).0, 0);
+    let url = format!("sqlite:{}", folder.join("data/tripline.db").display());
+    let world = World::new(dir, Store::open(&url).await.expect("it opens"));
+    let peer = Peer::start(|_| NACK).await;
+    for (order, sequence) in [("a", 1), ("a", 2), ("b", 1)] {
+        world.add("bap", (order, sequence), &peer.url("x/on_status"), TRIED_MS).await;
+    }
+    let _working = world.work(world.poster(&[("bap", &peer.url("x"))], LOOPBACK));
+    assert!(all(&world.settled().await, "bap", Delivery::Dead));
+
+    let (_, listed) = bpp(&folder, &["callback", "list", "--state", "dead", "--json"]);
+    assert_eq!(listed.lines().count(), 3, "{listed}");
+    assert!(listed.contains(r#""last_error":"answered NACK CORE-ERROR 40001: why""#), "{listed}");
+    assert_eq!(bpp(&folder, &["callback", "list", "--order", "a"]).1.lines().count(), 2);
+    assert_eq!(bpp(&folder, &["callback", "list", "--subscriber", "x"]).1, "");
+    let (_, shown) = bpp(&folder, &["callback", "show", "a", "2"]);
+    assert!(shown.contains("answered NACK") && !shown.contains("\"order\""), "{shown}");
+    let (_, shown) = bpp(&folder, &["callback", "show", "a", "2", "--body"]);
+    assert!(shown.ends_with("{\"order\":\"a\",\"sequence\":2}\n"), "{shown}");
+    assert_eq!(bpp(&folder, &["callback", "show", "a", "9"]).0, 9);
+
+    let (_, dry) = bpp(&folder, &["callback", "replay", "--all", "--dry-run"]);
+    assert_eq!(dry, "3 callbacks would be tried once more.\n");
+    for wrong in [&["callback", "replay"][..], &["callback", "replay", "a"]] {
+        assert_eq!(bpp(&folder, wrong).0, 2, "{wrong:?}");
+    }
+    assert_eq!(bpp(&folder, &["callback", "replay", "--all", "--subscriber", "bap"]).0, 2);
+    assert_eq!(bpp(&folder, &["callback", "replay", "a", "9"]).0, 9);
+    peer.treat(|_| ACK);
+    let (_, one) = bpp(&folder, &["callback", "replay", "a", "2", "--json"]);
+    assert!(one.contains("\"replayed\":1"), "{one}");
+    let (_, rest) = bpp(&folder, &["callback", "replay", "--subscriber", "bap"]);
+    assert_eq!(rest, "2 callbacks will be tried once more.\n");
+    let delivered = |rows: &[KeptCallback]| all(rows, "bap", Delivery::Delivered);
+    world.until("the platform that serves takes them up", delivered).await;
+    assert_eq!(bpp(&folder, &["callback", "list"]).1, "");
 }

@@ -14,8 +14,8 @@ use super::super::rows::ManyRows;
 use super::super::{Store, StoreError, Tx, from_db, on_db, to_db};
 use super::Delivery;
 
-/// How much longer than the one before it a callback waits that met it pending, in ms. The end of the one
-/// before makes it due at once; this is for the end that another backend notes in the same moment.
+/// How long a callback waits at least that is met while one before it is pending, in ms. The end of the one
+/// before makes it due at once, so that this delays only what is written in the moment of that end.
 const BEHIND_MS: i64 = 5_000;
 
 /// A callback taken for an attempt.
@@ -153,7 +153,9 @@ static PUT_BEHIND: LazyLock<ManyRows> = LazyLock::new(|| {
          CASE WHEN c.expires_at < v.column4 THEN c.expires_at ELSE v.column4 END FROM (VALUES",
         4,
         ") AS v WHERE c.order_key = v.column1 AND c.sequence = v.column2 \
-         AND c.next_attempt_at = v.column3 AND c.state = 'pending'",
+         AND c.next_attempt_at = v.column3 AND c.state = 'pending' \
+         AND EXISTS (SELECT 1 FROM callback e WHERE e.order_key = c.order_key \
+         AND e.sequence < c.sequence AND e.state = 'pending')",
     )
 });
 
@@ -168,12 +170,14 @@ static NOTE: LazyLock<ManyRows> = LazyLock::new(|| {
     )
 });
 
+/// The next is written even if it is due already: another backend that is about to put it off, since it saw
+/// the one before it pending, then finds it changed.
 static NEXT_OF: LazyLock<ManyRows> = LazyLock::new(|| {
     ManyRows::new(
         "UPDATE callback AS c SET next_attempt_at = v.column2 FROM (VALUES",
         2,
         ") AS v WHERE c.order_key = v.column1 AND c.state = 'pending' \
-         AND c.next_attempt_at > v.column2 AND c.sequence = (SELECT MIN(e.sequence) \
+         AND c.sequence = (SELECT MIN(e.sequence) \
          FROM callback e WHERE e.order_key = v.column1 AND e.state = 'pending')",
     )
 });
@@ -253,7 +257,7 @@ impl Tx {
                 turns.heads.push(head);
             }
             if sequence != head_sequence {
-                let until = head_due_at.max(at.unix_ms).saturating_add(BEHIND_MS);
+                let until = head_due_at.max(at.unix_ms.saturating_add(BEHIND_MS));
                 turns.behind.push((Seen { order_key, sequence, due_at }, until));
             }
         }
