@@ -341,7 +341,7 @@ async fn names_that_lead_to_the_listener_do_not_get_there() {
     let script = Script::new(vec![aside, there, one, other]);
     let asked = Arc::clone(&script);
     let subscribers = [("one", &*http), ("two", &*https)];
-    let poster = world.poster_that_asks(&subscribers, &["127.9.9.9/32"], script);
+    let poster = world.poster_that_asks(&subscribers, &["127.9.9.9/32"], &(script as _));
     world.add("one", ("a", 1), &format!("{http}/on_status"), TRIED_MS).await;
     world.add("two", ("b", 1), &format!("{https}/on_status"), TRIED_MS).await;
     let _working = world.work(poster);

@@ -287,7 +287,7 @@ impl World {
 
     /// A poster to subscribers, by id and address, with the system's resolver.
     pub(crate) fn poster(&self, subscribers: &[(&str, &str)], networks: &[&str]) -> Poster {
-        self.poster_that_asks(subscribers, networks, Arc::new(SystemResolver))
+        self.poster_that_asks(subscribers, networks, &(Arc::new(SystemResolver) as _))
     }
 
     /// The same, with a resolver of its own. It signs with the key `new`, and `old` holds too.
@@ -295,7 +295,7 @@ impl World {
         &self,
         subscribers: &[(&str, &str)],
         networks: &[&str],
-        resolver: Arc<dyn Resolve>,
+        resolver: &Arc<dyn Resolve>,
     ) -> Poster {
         let entries = subscribers.iter().map(|(id, url)| {
             json!({ "subscriber_id": id, "subscriber_url": url, "type": "BAP",
