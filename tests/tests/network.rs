@@ -338,8 +338,8 @@ fn secrets(
         ("the driver's name", "Raghav"),
         ("the tracking link", token),
         ("the command key", command_key.trim()),
-        ("a body", "\"context\""),
-        ("a body", "message_id\\\""),
+        ("a body", "\"bap_uri"),
+        ("a body", "\"gps"),
         ("a signature", "signature=\""),
     ] {
         secrets.push((name.into(), secret.into()));
