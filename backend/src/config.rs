@@ -340,7 +340,6 @@ impl Config {
         }
         self.check_registry()?;
         self.check_device()?;
-        self.registry_key().map_err(|error| format!("registry.encryption_public_key: {error}"))?;
         self.check_private_networks()?;
         let ranges = [
             ("dispatch.radius_m", u64::from(self.dispatch.radius_m), 1, 100_000),
@@ -384,6 +383,7 @@ impl Config {
                 return Err(format!("{key} is {value}; it must be between {min} and {max}"));
             }
         }
+        self.registry_key().map_err(|error| format!("registry.encryption_public_key: {error}"))?;
         self.check_tariff()
     }
 
@@ -614,6 +614,22 @@ mod tests {
     }
 
     #[test]
+    fn a_registrys_encryption_key_is_one_or_named_as_none() {
+        let with = |key: &str| {
+            let shown = "# encryption_public_key = \"...\"";
+            assert!(SAMPLE.contains(shown));
+            load(&SAMPLE.replace(shown, &format!("encryption_public_key = \"{key}\"")))
+        };
+        let key = crate::keys::encryption::EncryptionKey::from_bytes([1; 32]);
+        for form in [key.public_base64(), key.public_der_base64()] {
+            let config = with(&form).expect("it loads");
+            assert_eq!(config.registry_key(), Ok(key.public_base64().parse().ok()));
+        }
+        let error = with("...").expect_err("refused");
+        assert!(error.contains("registry.encryption_public_key: a public"), "{error}");
+    }
+
+    #[test]
     fn an_unknown_key_is_refused_by_name_with_its_file() {
         for (from, to) in [("radius_m =", "radius_km ="), ("base_paise", "bass_paise")] {
             let error = load(&SAMPLE.replace(from, to)).expect_err("refused");
@@ -698,22 +714,6 @@ mod tests {
             assert!(error.contains("callback.private_networks"), "{error}");
             with(url, "[]").expect(url);
         }
-    }
-
-    #[test]
-    fn a_registrys_encryption_key_is_one_or_named_as_none() {
-        let with = |key: &str| {
-            let shown = "# encryption_public_key = \"...\"";
-            assert!(SAMPLE.contains(shown));
-            load(&SAMPLE.replace(shown, &format!("encryption_public_key = \"{key}\"")))
-        };
-        let key = crate::keys::encryption::EncryptionKey::from_bytes([1; 32]);
-        for form in [key.public_base64(), key.public_der_base64()] {
-            let config = with(&form).expect("it loads");
-            assert_eq!(config.registry_key(), Ok(key.public_base64().parse().ok()));
-        }
-        let error = with("...").expect_err("refused");
-        assert!(error.contains("registry.encryption_public_key: a public"), "{error}");
     }
 
     #[test]

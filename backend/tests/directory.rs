@@ -24,6 +24,8 @@ use tripline_backend::network::self_check::SelfCheck;
 use tripline_backend::network::standing::Standing;
 use tripline_backend::network::subscriber::{Role, Subscriber};
 use tripline_backend::store::Store;
+use tripline_backend::store::subscriber::{AHEAD_MS_MAX, SubscriberRow};
+use tripline_backend::time;
 use tripline_protocol::signing::PublicKey;
 use tripline_protocol::unit::Timestamp;
 
@@ -303,16 +305,17 @@ async fn what_the_registry_said_outlives_a_restart_during_its_outage_up_to_its_l
 async fn what_another_process_looked_up_is_taken_up_and_so_is_that_somebody_is_gone() {
     on_both(async |store| {
         let stub = StubRegistry::start(vec![entry(BAP, "BAP", 1)]).await;
-        let (serving, command) = (open(&stub, &store, NOW).await, open(&stub, &store, NOW).await);
+        // What is read back is read by the system's clock.
+        let mut now = time::now();
+        let (serving, command) = (open(&stub, &store, now).await, open(&stub, &store, now).await);
         let running = tokio::spawn(Arc::clone(&serving).run());
-        assert_eq!(keys_of(&serving, Look::Cached, NOW).await, Ok(vec![public(1)]));
-        let mut now = NOW;
+        assert_eq!(keys_of(&serving, Look::Cached, now).await, Ok(vec![public(1)]));
         for (entries, keys) in [
             (vec![entry(BAP, "BAP", 2)], vec![public(2)]),
             (Vec::new(), Vec::new()),
             (vec![entry(BAP, "BAP", 3)], vec![public(3)]),
         ] {
-            now = now.plus_ms(1_000);
+            now = now.plus_ms(1);
             stub.know(entries);
             command.refresh(BAP, Role::Bap, now).await.expect("asked");
             command.flush().await.expect("written");
@@ -323,6 +326,35 @@ async fn what_another_process_looked_up_is_taken_up_and_so_is_that_somebody_is_g
         }
         assert_eq!(stub.count(BAP), 4, "the one that serves asked once");
         running.abort();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_row_gives_way_to_one_fetched_later_and_to_any_if_its_clock_was_wrong() {
+    on_both(async |store| {
+        let put = async |text: &str, fetched_at: Timestamp| {
+            let row = SubscriberRow {
+                subscriber_id: BAP.into(),
+                role: Role::Gateway,
+                entries: text.into(),
+                fetched_at,
+            };
+            let mut tx = store.write().await.expect("begins");
+            tx.put_subscriber(row).await.expect("written");
+            tx.commit().await.expect("commits");
+            let mut tx = store.read().await.expect("begins");
+            tx.subscribers().await.expect("read").remove(0).entries
+        };
+        assert_eq!(put("first", NOW).await, "first");
+        assert_eq!(put("older", NOW.plus_ms(-1)).await, "first");
+        assert_eq!(put("again", NOW).await, "again");
+        assert_eq!(put("newer", NOW.plus_ms(AHEAD_MS_MAX)).await, "newer");
+        assert_eq!(put("older", NOW).await, "newer");
+        assert_eq!(
+            put("after the clock was set", NOW.plus_ms(-1)).await,
+            "after the clock was set"
+        );
     })
     .await;
 }

@@ -3,8 +3,8 @@
 
 use proptest::prelude::*;
 use tripline_protocol::signing::{
-    HeaderError, KeyId, PublicKey, SIGNATURE_LIFE_S_MAX, SecretKey, SignatureError,
-    SignatureHeader, sign, verify,
+    HeaderError, KeyError, KeyId, PublicKey, SIGNATURE_LIFE_S_MAX, SecretKey, SignatureError,
+    SignatureHeader, decode_base64, encode_base64, sign, verify,
 };
 
 const BODY: &[u8] = br#"{"context":{"action":"search"}}"#;
@@ -193,6 +193,21 @@ fn both_spellings_of_a_private_key_are_read_and_halves_must_match() {
     let public = key().public().to_string();
     assert_eq!(public.parse::<PublicKey>(), Ok(key().public()));
     assert_eq!(format!("{:?}", key()), "SecretKey(..)");
+}
+
+#[test]
+fn a_public_key_is_read_raw_or_in_der_and_one_of_small_order_is_none() {
+    let raw = decode_base64(&key().public().to_string()).expect("Base64");
+    let der = [&decode_base64("MCowBQYDK2VwAyEA").expect("Base64")[..], &raw].concat();
+    assert_eq!(encode_base64(&der).parse::<PublicKey>(), Ok(key().public()), "in DER");
+    for (wrong, error) in [
+        (&der[1..], KeyError::Public),
+        (&der[..43], KeyError::Public),
+        (&[0; 32][..], KeyError::Weak),
+        (&[&[1][..], &[0; 31]].concat(), KeyError::Weak),
+    ] {
+        assert_eq!(encode_base64(wrong).parse::<PublicKey>(), Err(error));
+    }
 }
 
 proptest! {

@@ -8,10 +8,10 @@
 //! answer is not told why; our log says it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State};
 use axum::http::StatusCode;
 use axum::http::header::CACHE_CONTROL;
 use axum::response::{IntoResponse, Response};
@@ -33,6 +33,9 @@ use crate::time;
 
 /// Largest body taken, in bytes. The longest challenge has a third of it.
 pub const BODY_LEN_MAX: usize = 4 * 1024;
+
+/// Longest time for a body, in ms.
+const BODY_MS_MAX: u64 = 5_000;
 
 /// Challenges looked at at once, each of which asks the store: the registry sends one, and strangers are to
 /// keep no connection of the store from those it is for.
@@ -62,6 +65,9 @@ pub enum Unanswered {
     /// The body is too large.
     #[error("the body is longer than {BODY_LEN_MAX} bytes")]
     TooLarge,
+    /// The body does not come.
+    #[error("the body was not there within {BODY_MS_MAX} ms")]
+    TooSlow,
     /// No registry's key is configured.
     #[error("[registry] encryption_public_key is not set")]
     NoRegistry,
@@ -104,15 +110,12 @@ pub fn router(desk: ChallengeDesk, base: &str) -> Router {
 
 async fn handle(
     State((desk, at_once)): State<(Arc<ChallengeDesk>, Arc<Semaphore>)>,
-    body: Result<Bytes, BytesRejection>,
+    request: Request,
 ) -> Response {
-    let answered = match (body, at_once.try_acquire()) {
+    let answered = match (read(request).await, at_once.try_acquire()) {
         (Ok(body), Ok(_permit)) => desk.answer(&body, time::now()).await,
         (Ok(_), Err(_)) => Err(Unanswered::Busy),
-        (Err(rejection), _) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            Err(Unanswered::TooLarge)
-        }
-        (Err(rejection), _) => Err(Unanswered::Malformed(rejection.body_text())),
+        (Err(unread), _) => Err(unread),
     };
     let outcome = answered.as_ref().map_or_else(Unanswered::code, |_| "answered");
     let challenges = &desk.platform.metrics.challenges;
@@ -122,6 +125,16 @@ async fn handle(
         Err(unanswered) => unanswered.into_response(),
     };
     ([(CACHE_CONTROL, "no-store")], response).into_response()
+}
+
+/// The body, if it is small and comes in time.
+async fn read(request: Request) -> Result<Bytes, Unanswered> {
+    let deadline = Duration::from_millis(BODY_MS_MAX);
+    let read = tokio::time::timeout(deadline, Bytes::from_request(request, &())).await;
+    read.map_err(|_| Unanswered::TooSlow)?.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Unanswered::TooLarge,
+        _ => Unanswered::Malformed(rejection.body_text()),
+    })
 }
 
 impl ChallengeDesk {
@@ -168,6 +181,7 @@ impl Unanswered {
         match self {
             Self::Malformed(_) => "malformed",
             Self::TooLarge => "too-large",
+            Self::TooSlow => "too-slow",
             Self::NoRegistry => "no-registry",
             Self::Other => "other-subscriber",
             Self::NotPending => "not-pending",
@@ -180,9 +194,10 @@ impl Unanswered {
 
 impl IntoResponse for Unanswered {
     fn into_response(self) -> Response {
-        match &self {
-            Self::Store(error) => error!(%error, "challenge not answered"),
-            other => warn!(reason = %other, "challenge not answered"),
+        if let Self::Store(error) = &self {
+            error!(%error, "challenge not answered");
+        } else {
+            warn!(reason = %self, "challenge not answered");
         }
         let (status, message) = match self {
             Self::Malformed(_) => (
@@ -192,6 +207,7 @@ impl IntoResponse for Unanswered {
                     .into(),
             ),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, self.to_string()),
+            Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, self.to_string()),
             // One text for all, from which nobody learns how near he was.
             Self::NoRegistry | Self::Other | Self::NotPending | Self::Unreadable(_) => {
                 (StatusCode::FORBIDDEN, "this challenge is not answered".to_owned())

@@ -175,9 +175,12 @@ impl KeyRing {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        let kept: Vec<Kept> =
-            serde_json::from_str(text).map_err(|error| format!("no ring of keys: {error}"))?;
-        let keys: Vec<_> = kept.into_iter().map(key).collect::<Result<_, _>>()?;
+        let kept: Vec<Kept> = serde_json::from_str(text)
+            .map_err(|error| format!("no ring of keys: {}", why(&error)))?;
+        let numbered = kept.into_iter().zip(1..);
+        let keys: Vec<_> = numbered
+            .map(|(kept, n)| key(kept).map_err(|error| format!("key {n} of the file: {error}")))
+            .collect::<Result<_, _>>()?;
         let signing = keys.iter().filter(|key| key.state == KeyState::Signing).count();
         if signing != 1 {
             return Err(format!("of the keys exactly one must be \"signing\"; {signing} are"));
@@ -191,7 +194,7 @@ impl KeyRing {
         if let [first, second] = keys.as_slice()
             && first.unique_key_id == second.unique_key_id
         {
-            return Err(format!("two keys have the id {}", first.unique_key_id));
+            return Err("two keys have the same id".into());
         }
         Ok(Self { keys })
     }
@@ -335,12 +338,23 @@ fn check_id(unique_key_id: &str) -> Result<(), RingError> {
     Err(RingError::BadId(shown))
 }
 
+/// Why a text is no ring. It says which field is missing or too many, and of a value only where it stands:
+/// one that is out of place may be a private key, and what is said here goes into a log.
+fn why(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let names_a_field =
+        ["missing field", "unknown field", "duplicate field"].iter().any(|it| text.starts_with(it));
+    if names_a_field || !error.is_data() {
+        return text;
+    }
+    format!("a value of the wrong kind at line {} column {}", error.line(), error.column())
+}
+
 fn key(kept: Kept) -> Result<NetworkKey, String> {
-    let id = &kept.unique_key_id;
-    check_id(id).map_err(|error| error.to_string())?;
+    check_id(&kept.unique_key_id).map_err(|_| "unique_key_id is none for a key")?;
     Ok(NetworkKey {
-        signing: kept.signing_key.parse().map_err(|error| format!("key {id}: {error}"))?,
-        encryption: kept.encryption_key.parse().map_err(|error| format!("key {id}: {error}"))?,
+        signing: kept.signing_key.parse().map_err(|error| format!("signing_key: {error}"))?,
+        encryption: kept.encryption_key.parse().map_err(|e| format!("encryption_key: {e}"))?,
         state: kept.state,
         since: Timestamp::from_unix_ms(kept.since_unix_ms),
         made_at: Timestamp::from_unix_ms(kept.made_at_unix_ms),

@@ -10,6 +10,10 @@ const TABLE: &str = "subscriber";
 /// Rows deleted in one transaction: others wait for it.
 pub const PRUNED_AT_ONCE_MAX: u32 = 1_000;
 
+/// How much later another process may have asked than one that writes down only then what it was told,
+/// in ms.
+pub const AHEAD_MS_MAX: i64 = 3_600_000;
+
 /// A row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubscriberRow {
@@ -38,17 +42,19 @@ fn subscriber_row(
 }
 
 impl Tx {
-    /// Writes a row, unless the one that is there was fetched later.
+    /// Writes a row, unless the one that is there was fetched later. One fetched more than
+    /// [`AHEAD_MS_MAX`] later was so by a clock that was wrong, and gives way.
     pub async fn put_subscriber(&mut self, row: SubscriberRow) -> Result<(), StoreError> {
         const SQL: &str = "INSERT INTO subscriber (subscriber_id, role, entries, fetched_at) \
              VALUES ($1, $2, $3, $4) ON CONFLICT (subscriber_id, role) DO UPDATE \
              SET entries = excluded.entries, fetched_at = excluded.fetched_at \
-             WHERE subscriber.fetched_at <= excluded.fetched_at";
+             WHERE subscriber.fetched_at <= $4 OR subscriber.fetched_at > $5";
         on_db!(self, conn => sqlx::query(SQL)
             .bind(row.subscriber_id)
             .bind(row.role.code())
             .bind(row.entries)
             .bind(row.fetched_at.unix_ms)
+            .bind(row.fetched_at.plus_ms(AHEAD_MS_MAX).unix_ms)
             .execute(conn).await?.rows_affected());
         Ok(())
     }

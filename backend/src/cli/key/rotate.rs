@@ -10,7 +10,7 @@ use crate::cli::opened::Opened;
 use crate::config::Config;
 use crate::error::BppError;
 use crate::keys::ring::{KeyRing, KeyState, NetworkKey, RingError};
-use crate::network::registration::Registrar;
+use crate::network::registration::{Registrar, SubscriptionStatus};
 use crate::time;
 
 #[derive(Debug, Args)]
@@ -43,10 +43,9 @@ pub(super) async fn run(args: &RotateArgs) -> Result<(), BppError> {
     // What is missing for it is said before anything is changed.
     let registrar = if asked { Some(registrar(&opened.config)?) } else { None };
     let ring = add_next(&opened.config, args.unique_key_id.as_deref())?;
-    let next = ring.next().ok_or(RingError::NoNext)?;
-    let done = tell_of(&opened, args, &ring, next, registrar).await;
+    let done = register_next(&opened, args, &ring, registrar).await;
     opened.store.close().await;
-    done
+    tell_of(&opened.config, args, &ring, done?)
 }
 
 fn add_next(config: &Config, unique_key_id: Option<&str>) -> Result<KeyRing, BppError> {
@@ -59,49 +58,56 @@ fn add_next(config: &Config, unique_key_id: Option<&str>) -> Result<KeyRing, Bpp
     Ok(KeyRing::change(&config.keys_file(), |ring| ring.add_next(key, now))?.0)
 }
 
-/// Registers the key that was made, and says what happens next.
-async fn tell_of(
+/// Registers the key that was made, if that is asked for. One that the registry did not take waits all the
+/// same, so that it is said how to go on.
+async fn register_next(
     opened: &Opened,
     args: &RotateArgs,
     ring: &KeyRing,
-    next: &NetworkKey,
     registrar: Option<Registrar>,
+) -> Result<Option<SubscriptionStatus>, BppError> {
+    let Some(registrar) = registrar else { return Ok(None) };
+    let next = ring.next().ok_or(RingError::NoNext)?;
+    let asked = register(opened, &registrar, ring, next).await;
+    asked.map(Some).map_err(|error| {
+        let id = &next.unique_key_id;
+        let again = command(&format!("register --unique-key-id {id}"), &args.common.config.config);
+        let message = format!("key {id} is made and waits, but: {error}; to ask again: {again}");
+        BppError::Refused { message }
+    })
+}
+
+/// Says what was made, and what happens next.
+fn tell_of(
+    config: &Config,
+    args: &RotateArgs,
+    ring: &KeyRing,
+    status: Option<SubscriptionStatus>,
 ) -> Result<(), BppError> {
-    let (id, config) = (&next.unique_key_id, &args.common.config.config);
-    let status = match registrar {
-        None => None,
-        Some(registrar) => {
-            let asked = register(opened, &registrar, ring, next).await;
-            Some(asked.map_err(|error| BppError::Refused {
-                message: format!(
-                    "key {id} is made and waits, but: {error}; to ask again: {}",
-                    command(&format!("register --unique-key-id {id}"), config)
-                ),
-            })?)
-        }
-    };
+    let next = ring.next().ok_or(RingError::NoNext)?;
+    let (id, signing) = (&next.unique_key_id, &ring.signing().unique_key_id);
     if args.common.json {
-        let status = status.map(|status| status.code());
-        let made = json!({ "next": id, "signing": ring.signing().unique_key_id, "status": status,
+        let status = status.map(SubscriptionStatus::code);
+        let made = json!({ "next": id, "signing": signing, "status": status,
             "signing_public_key": next.signing.public().to_string(),
             "encr_public_key": next.encryption.public_base64() });
         println!("{made}");
         return Ok(());
     }
-    println!("Key {id} is made and waits; {} goes on signing.", ring.signing().unique_key_id);
-    match status {
-        Some(status) => tell(&opened.config.settings().identity.uri, next, status),
-        None => {
-            println!("Give peers, or the registry's portal, of it:");
-            print_public(next);
-        }
+    println!("Key {id} is made and waits; {signing} goes on signing.");
+    if let Some(status) = status {
+        tell(&config.settings().identity.uri, next, status);
+    } else {
+        println!("Give peers, or the registry's portal, of it:");
+        print_public(next);
     }
-    if opened.config.registry.url.is_some() {
+    if config.registry.url.is_some() {
         println!(
             "Signing switches to it by itself when the registry shows it, while `serve` runs."
         );
     } else {
-        println!("When every peer has it: {}", command("rotate --switch", config));
+        let switch = command("rotate --switch", &args.common.config.config);
+        println!("When every peer has it: {switch}");
     }
     Ok(())
 }

@@ -120,6 +120,11 @@ fn within(then: Timestamp, now: Timestamp, ms: i64) -> bool {
     (-SKEW_MS..ms).contains(&now.since_ms(then))
 }
 
+/// Whether `then` is in the future: a clock was wrong, here before or elsewhere.
+fn is_ahead(then: Timestamp, now: Timestamp) -> bool {
+    now.plus_ms(SKEW_MS) < then
+}
+
 impl Slot {
     fn is_known(&self) -> bool {
         self.answer.as_ref().is_some_and(|answer| !answer.entries.is_empty())
@@ -259,8 +264,14 @@ impl Cache {
         }
     }
 
-    /// Ends a lookup that was begun at `asked_at` with what the registry said.
-    pub(super) fn answered(&mut self, key: &Key, entries: Entries, asked_at: Timestamp) {
+    /// Ends a lookup that was begun at `asked_at` with what the registry said by `now`.
+    pub(super) fn answered(
+        &mut self,
+        key: &Key,
+        entries: Entries,
+        asked_at: Timestamp,
+        now: Timestamp,
+    ) {
         let was_known = self.is_known(key);
         if !entries.is_empty() && !was_known {
             self.make_room(true);
@@ -268,7 +279,8 @@ impl Cache {
         let slot = self.slots.entry(key.clone()).or_default();
         slot.under_way = false;
         slot.failure = None;
-        if slot.answer.as_ref().is_some_and(|answer| asked_at < answer.fetched_at) {
+        let is_later = |then: Timestamp| asked_at < then && !is_ahead(then, now);
+        if slot.answer.as_ref().is_some_and(|answer| is_later(answer.fetched_at)) {
             // Another process asked later than we did.
             return;
         }
@@ -288,15 +300,16 @@ impl Cache {
     }
 
     /// Whether something fetched then says more than what is held.
-    pub(super) fn is_news(&self, key: &Key, fetched_at: Timestamp) -> bool {
+    pub(super) fn is_news(&self, key: &Key, fetched_at: Timestamp, now: Timestamp) -> bool {
         let held = self.slots.get(key).and_then(|slot| slot.answer.as_ref());
-        held.is_none_or(|answer| answer.fetched_at < fetched_at)
+        let is_newer = held.is_none_or(|answer| answer.fetched_at < fetched_at);
+        is_newer && !is_ahead(fetched_at, now)
     }
 
     /// Takes up what another process, or this one before it was started again, wrote down.
-    pub(super) fn take_up(&mut self, (key, entries, fetched_at): Fetched) {
+    pub(super) fn take_up(&mut self, (key, entries, fetched_at): Fetched, now: Timestamp) {
         let is_known = self.slots.get(&key).is_some_and(Slot::is_known);
-        if !self.is_news(&key, fetched_at) || (entries.is_empty() && !is_known) {
+        if !self.is_news(&key, fetched_at, now) || (entries.is_empty() && !is_known) {
             return;
         }
         if !is_known {

@@ -57,6 +57,13 @@ pub(super) struct Live {
     store_told: Seldom,
 }
 
+/// What there is to say of a subscriber.
+enum Said {
+    Now(Result<Entries, DirectoryError>),
+    /// When this lookup has ended.
+    After(watch::Receiver<()>),
+}
+
 /// A lookup under way. Dropped without an end, it failed.
 struct Flight {
     live: Arc<Live>,
@@ -106,8 +113,8 @@ impl Live {
         now: Timestamp,
     ) -> Result<Entries, DirectoryError> {
         let mut flight = match self.begin(&key, look, now) {
-            Ok(flight) => flight,
-            Err(said) => return said,
+            Said::After(flight) => flight,
+            Said::Now(said) => return said,
         };
         // It never changes; it ends.
         let _ = flight.changed().await;
@@ -120,23 +127,19 @@ impl Live {
     }
 
     /// The lookup to wait for, or what can be said without one.
-    fn begin(
-        self: &Arc<Self>,
-        key: &Key,
-        look: Look,
-        now: Timestamp,
-    ) -> Result<watch::Receiver<()>, Result<Entries, DirectoryError>> {
+    fn begin(self: &Arc<Self>, key: &Key, look: Look, now: Timestamp) -> Said {
+        let unavailable = |reason| Said::Now(Err(DirectoryError::Unavailable(reason)));
         let mut state = self.state();
         match state.cache.next(key, look, now) {
-            Next::Use(entries) => Err(Ok(entries)),
+            Next::Use(entries) => Said::Now(Ok(entries)),
             Next::UseAndAsk(entries) => {
                 self.take_off(&mut state, key, now);
-                Err(Ok(entries))
+                Said::Now(Ok(entries))
             }
-            Next::Ask => Ok(self.take_off(&mut state, key, now)),
+            Next::Ask => Said::After(self.take_off(&mut state, key, now)),
             Next::Wait => match state.flights.get(key) {
-                Some(flight) => Ok(flight.clone()),
-                None => Err(Err(DirectoryError::Unavailable("a lookup was lost".into()))),
+                Some(flight) => Said::After(flight.clone()),
+                None => unavailable("a lookup was lost".into()),
             },
             Next::HeldBack => {
                 self.counts.looked_up("held-back");
@@ -144,9 +147,9 @@ impl Live {
                     warn!("too many subscribers that were never met: some are not looked up");
                 }
                 let reason = "too many subscribers are asked about that were never met";
-                Err(Err(DirectoryError::Unavailable(reason.into())))
+                unavailable(reason.into())
             }
-            Next::Failed(reason) => Err(Err(DirectoryError::Unavailable(reason))),
+            Next::Failed(reason) => unavailable(reason),
         }
     }
 
@@ -248,9 +251,9 @@ impl Live {
 
     /// Takes up what was written down before, or by others.
     pub(super) async fn load(&self, now: Timestamp) -> Result<(), StoreError> {
-        let is_news = |key: &Key, at| self.state().cache.is_news(key, at);
+        let is_news = |key: &Key, at| self.state().cache.is_news(key, at, now);
         for fetched in self.kept.load(now, is_news).await? {
-            self.state().cache.take_up(fetched);
+            self.state().cache.take_up(fetched, now);
         }
         Ok(())
     }
@@ -309,7 +312,8 @@ impl Flight {
         let mut state = live.state();
         match answer {
             Ok(answer) => {
-                state.cache.answered(&self.key, answer.entries.into(), self.asked_at);
+                let entries = answer.entries.into();
+                state.cache.answered(&self.key, entries, self.asked_at, ended_at);
             }
             Err(error) => state.cache.failed(&self.key, error.to_string(), ended_at),
         }

@@ -2,6 +2,8 @@
 //!
 //! Lookups are not signed: registry 0.9 asks for no signature, and what is asked for is public.
 
+use std::time::Duration;
+
 use reqwest::Client;
 use reqwest::header::CONTENT_TYPE;
 use serde::Serialize;
@@ -16,6 +18,10 @@ use crate::network::subscriber::normalized_url;
 /// Longest lookup answer that is read, in bytes. A registry that passes over the question and lists a
 /// network of a thousand subscribers stays below it.
 pub(super) const LOOKUP_ANSWER_LEN_MAX: usize = 1024 * 1024;
+
+/// How long a connection to a registry is kept for the next lookup: shorter than servers keep theirs, since
+/// a question on a connection that is being closed is lost.
+const IDLE_MAX: Duration = Duration::from_secs(4);
 
 /// Why a registry could not be asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +72,7 @@ impl RegistryClient {
     /// A client of the registry at `url`.
     pub(super) fn new(url: &str, config: &Registry) -> Result<Self, String> {
         let client = builder(config.timeout_ms)
+            .pool_idle_timeout(IDLE_MAX)
             .build()
             .map_err(|error| format!("the HTTP client cannot be made: {error}"))?;
         Ok(Self {

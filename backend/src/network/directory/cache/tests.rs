@@ -40,7 +40,7 @@ fn empty() -> Cache {
 fn told(answer: Entries) -> (Cache, Key) {
     let (mut cache, key) = (empty(), key("bap.example"));
     assert_eq!(cache.next(&key, Look::Cached, NOW), Next::Ask);
-    cache.answered(&key, answer, NOW);
+    cache.answered(&key, answer, NOW, NOW);
     (cache, key)
 }
 
@@ -75,7 +75,7 @@ fn while_somebody_asks_others_wait_only_if_nothing_can_be_given() {
     assert_eq!(cache.next(&key, Look::Cached, stale), Next::Use(entries(1)));
     assert_eq!(cache.next(&key, Look::Anew, stale), Next::Wait);
     assert_eq!(cache.next(&key, Look::Cached, old), Next::Wait);
-    cache.answered(&key, entries(2), stale);
+    cache.answered(&key, entries(2), stale, stale);
     assert_eq!(cache.next(&key, Look::Cached, old), Next::UseAndAsk(entries(2)));
 }
 
@@ -109,7 +109,7 @@ fn who_is_gone_is_gone_at_once_and_asked_for_again_soon() {
     let (mut cache, key) = told(entries(1));
     let asked_at = NOW.plus_ms(CACHE_MS);
     assert!(matches!(cache.next(&key, Look::Cached, asked_at), Next::UseAndAsk(_)));
-    cache.answered(&key, nobody(), asked_at);
+    cache.answered(&key, nobody(), asked_at, asked_at);
     assert_eq!(cache.next(&key, Look::Cached, asked_at), Next::Use(nobody()));
     assert_eq!(cache.next(&key, Look::Anew, asked_at), Next::Use(nobody()));
     assert_eq!(cache.next(&key, Look::Anew, asked_at.plus_ms(ANEW_MS_MIN)), Next::Ask);
@@ -122,7 +122,7 @@ fn who_is_gone_is_gone_at_once_and_asked_for_again_soon() {
 fn what_does_not_fit_is_asked_for_anew_once_in_a_while() {
     let (mut cache, key) = told(entries(1));
     assert_eq!(cache.next(&key, Look::Anew, NOW), Next::Ask, "it may have changed since");
-    cache.answered(&key, entries(2), NOW);
+    cache.answered(&key, entries(2), NOW, NOW);
     for after_ms in [0, 1, ANEW_MS_MIN - 1] {
         let now = NOW.plus_ms(after_ms);
         assert_eq!(cache.next(&key, Look::Anew, now), Next::Use(entries(2)), "{after_ms}");
@@ -143,7 +143,7 @@ fn strangers_are_held_back_and_drive_out_nobody_who_is_known() {
         let next = cache.next(&key, Look::Cached, now);
         if next == Next::Ask {
             asked += 1;
-            cache.answered(&key, nobody(), now);
+            cache.answered(&key, nobody(), now, now);
         } else {
             assert_eq!(next, Next::HeldBack);
         }
@@ -162,7 +162,7 @@ fn of_too_many_who_are_known_the_longest_not_fetched_is_forgotten() {
     let mut cache = empty();
     for n in 0..=KNOWN_MAX {
         let now = NOW.plus_ms(i64::try_from(n).expect("small") * 100);
-        cache.take_up((key(&format!("{n}.example")), entries(1), now));
+        cache.take_up((key(&format!("{n}.example")), entries(1), now), now);
     }
     assert_eq!(cache.slots.len(), KNOWN_MAX);
     assert!(cache.held(&key("0.example"), NOW).is_none());
@@ -172,20 +172,31 @@ fn of_too_many_who_are_known_the_longest_not_fetched_is_forgotten() {
 #[test]
 fn what_another_process_wrote_down_is_taken_up_if_it_is_newer() {
     let (mut cache, key) = told(entries(1));
-    cache.take_up((key.clone(), entries(2), NOW));
+    cache.take_up((key.clone(), entries(2), NOW), NOW);
     assert_eq!(cache.held(&key, NOW), Some(entries(1)), "not newer");
     let later = NOW.plus_ms(1);
-    cache.take_up((key.clone(), entries(3), later));
+    cache.take_up((key.clone(), entries(3), later), later);
     assert_eq!(cache.held(&key, later), Some(entries(3)));
     assert!(cache.take_unwritten().is_empty(), "it is written down");
     cache.begin(&key);
-    cache.answered(&key, entries(4), NOW);
+    cache.answered(&key, entries(4), NOW, later);
     assert_eq!(cache.held(&key, later), Some(entries(3)), "an answer to an older question");
-    cache.take_up((key.clone(), nobody(), later.plus_ms(1)));
+    cache.take_up((key.clone(), nobody(), later.plus_ms(1)), later);
     assert_eq!(cache.held(&key, later), Some(nobody()), "gone is gone");
     let stranger = self::key("stranger.example");
-    cache.take_up((stranger.clone(), nobody(), NOW));
+    cache.take_up((stranger.clone(), nobody(), NOW), NOW);
     assert!(!cache.slots.contains_key(&stranger));
+}
+
+#[test]
+fn a_clock_that_was_set_back_does_not_make_an_old_answer_the_newest() {
+    let (mut cache, key) = told(entries(1));
+    let now = NOW.plus_ms(-3_600_000);
+    assert_eq!(cache.next(&key, Look::Cached, now), Next::Ask);
+    cache.answered(&key, entries(2), now, now.plus_ms(10));
+    assert_eq!(cache.next(&key, Look::Cached, now), Next::Use(entries(2)));
+    cache.take_up((key.clone(), entries(1), NOW), now);
+    assert_eq!(cache.held(&key, now), Some(entries(2)), "written down in the future");
 }
 
 #[test]
@@ -196,10 +207,10 @@ fn what_was_fetched_is_to_be_written_down_until_it_is() {
     assert!(cache.take_unwritten().is_empty());
     cache.not_written(fetched);
     cache.begin(&key);
-    cache.answered(&key, nobody(), NOW.plus_ms(1));
+    cache.answered(&key, nobody(), NOW.plus_ms(1), NOW.plus_ms(1));
     assert_eq!(cache.take_unwritten(), [(key.clone(), nobody(), NOW.plus_ms(1))], "who left");
     cache.begin(&key);
-    cache.answered(&key, nobody(), NOW.plus_ms(2));
+    cache.answered(&key, nobody(), NOW.plus_ms(2), NOW.plus_ms(2));
     assert!(cache.take_unwritten().is_empty(), "who is not known is not written down");
 }
 
@@ -253,7 +264,7 @@ proptest! {
                 }
                 Step::Answer(known) => if let Some(at) = asked_at.take() {
                     let answer = if known { entries(1) } else { nobody() };
-                    cache.answered(&key, answer.clone(), at);
+                    cache.answered(&key, answer.clone(), at, now);
                     (said, failed_at) = (Some((answer, at)), None);
                 },
                 Step::Fail => if asked_at.take().is_some() {
