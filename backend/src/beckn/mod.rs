@@ -268,9 +268,9 @@ impl FaultKind {
     /// Its stable code, for what is counted and logged.
     pub const fn code(self) -> &'static str {
         match self {
-            Self::Json => "json",
-            Self::Context => "context",
-            Self::Schema => "schema",
+            Self::Json => "bad-json",
+            Self::Context => "bad-context",
+            Self::Schema => "bad-message",
             Self::UnknownAction => "unknown-action",
             Self::UnknownItem => "unknown-item",
             Self::UnknownFulfillment => "unknown-fulfillment",

@@ -11,7 +11,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 use tripline_protocol::unit::Timestamp;
 
 use super::listener::Peer;
@@ -41,7 +41,7 @@ pub(super) async fn handle(
     let served = Action::from_code(&named);
     let action = served.map_or(OTHER, Action::code);
     let (outcome, response) = match take_in(&app, peer, &named, request).await {
-        Ok(()) => ("ack", Json(ack()).into_response()),
+        Ok(()) => ("taken", Json(ack()).into_response()),
         Err(fault) => {
             let fault = match served {
                 Some(action) => located(fault, action),
@@ -49,7 +49,11 @@ pub(super) async fn handle(
             };
             // The message is for whoever asked; it may hold what they wrote.
             let reason = fault.kind.code();
-            info!(action, reason, path = known_path(&fault), "request refused");
+            if fault.kind == FaultKind::TooOften {
+                debug!(action, reason, "request refused");
+            } else {
+                info!(action, reason, path = known_path(&fault), "request refused");
+            }
             (reason, nack::respond(&fault, &app.platform.settings.identity.subscriber_id))
         }
     };
@@ -95,8 +99,8 @@ async fn verified(
     let received = parse(action, bytes)?;
     let identity = &app.platform.settings.identity;
     let checked = match check_parties(identity, &app.guard, &signers, &received) {
-        Err(Mismatch::Address(_)) => {
-            // It may have moved since the registry was asked.
+        Err(Mismatch::Entry(_)) => {
+            // It may have changed since the registry was asked.
             let anew = self::signers(app, headers, bytes, Look::Anew, now).await?;
             check_parties(identity, &app.guard, &anew, &received)
         }

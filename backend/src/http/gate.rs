@@ -80,3 +80,23 @@ fn take<K: Hash + Eq>(accounts: &Mutex<Accounts<K>>, key: K, whose: &str) -> Res
     let message = format!("more requests come from {whose} than are taken; send fewer a second");
     Err(Fault::new(FaultKind::TooOften, message))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_requests_are_worked_on_and_no_more() {
+        let rules = Rules {
+            proxies: Vec::new(),
+            per_address_per_s: 1,
+            per_subscriber_per_s: 1,
+            refuse_stale: true,
+        };
+        let gate = Gate::new(rules);
+        let mut places: Vec<_> = (0..REQUESTS_MAX).map(|_| gate.enter().expect("room")).collect();
+        assert_eq!(gate.enter().expect_err("full").kind, FaultKind::Overload);
+        places.pop();
+        assert!(gate.enter().is_ok());
+    }
+}

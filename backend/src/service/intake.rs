@@ -9,10 +9,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 use tracing::{error, warn};
+use tripline_protocol::unit::Timestamp;
 
+use super::Platform;
 use super::request::{Asked, RequestError};
-use super::{Platform, ServiceError};
-use crate::beckn::{Fault, FaultKind};
+use crate::beckn::{Fault, FaultKind, Request, Selection};
 use crate::store::StoreError;
 use crate::store::retry::retry;
 use crate::time;
@@ -85,8 +86,8 @@ pub async fn run(platform: Arc<Platform>, waiting: mpsc::Receiver<Waiting>) {
     }
 }
 
-/// Has several workers commit. Repetitions of one request go to the same, so that none waits for the other's
-/// transaction.
+/// Has several workers commit. What concerns one order goes to the same, and so do repetitions of one
+/// request: none waits there for another's transaction.
 async fn share_out(platform: &Arc<Platform>, mut waiting: mpsc::Receiver<Waiting>) {
     let mut workers = JoinSet::new();
     let queues: Vec<_> = (0..POSTGRES_WORKERS)
@@ -108,7 +109,20 @@ async fn share_out(platform: &Arc<Platform>, mut waiting: mpsc::Receiver<Waiting
 
 fn worker_of(asked: &Asked) -> usize {
     let mut hasher = DefaultHasher::new();
-    (&asked.subscriber_id, &asked.received.message_id).hash(&mut hasher);
+    match &asked.received.request {
+        Request::Status { order_id: id }
+        | Request::Track { order_id: id }
+        | Request::Init { selection: Selection::Order(id), .. }
+        | Request::Confirm { selection: Selection::Order(id), .. } => id.hash(&mut hasher),
+        Request::Init { selection: Selection::Fulfillment(id), .. }
+        | Request::Confirm { selection: Selection::Fulfillment(id), .. } => id.hash(&mut hasher),
+        Request::Search { .. }
+        | Request::Select { .. }
+        | Request::Init { selection: Selection::Anew { .. }, .. }
+        | Request::Confirm { selection: Selection::Anew { .. }, .. } => {
+            (&asked.subscriber_id, &asked.received.message_id).hash(&mut hasher);
+        }
+    }
     usize::try_from(hasher.finish() % POSTGRES_WORKERS as u64).unwrap_or_default()
 }
 
@@ -167,19 +181,18 @@ pub async fn forget(platform: Arc<Platform>) {
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        if let Err(error) = platform.forget_requests(FORGET_STEPS_MAX).await {
+        if let Err(error) = platform.forget_requests(time::now()).await {
             error!(%error, "old requests cannot be forgotten");
         }
     }
 }
 
 impl Platform {
-    /// Forgets requests older than [`INBOX_KEPT_MS`], in at most so many steps; says how many.
-    async fn forget_requests(&self, steps_max: u32) -> Result<u64, ServiceError> {
-        let before = time::now().plus_ms(-INBOX_KEPT_MS);
+    /// Forgets requests older than [`INBOX_KEPT_MS`], a bounded number of them; says how many.
+    pub async fn forget_requests(&self, now: Timestamp) -> Result<u64, StoreError> {
         let mut forgotten = 0;
-        for _ in 0..steps_max {
-            let step = self.forget_step(before).await?;
+        for _ in 0..FORGET_STEPS_MAX {
+            let step = self.forget_some(now.plus_ms(-INBOX_KEPT_MS)).await?;
             forgotten += step;
             if step < u64::from(FORGOTTEN_AT_ONCE) {
                 break;
@@ -188,10 +201,7 @@ impl Platform {
         Ok(forgotten)
     }
 
-    async fn forget_step(
-        &self,
-        before: tripline_protocol::unit::Timestamp,
-    ) -> Result<u64, StoreError> {
+    async fn forget_some(&self, before: Timestamp) -> Result<u64, StoreError> {
         let mut tx = self.store.write().await?;
         let forgotten = tx.forget_requests(before, FORGOTTEN_AT_ONCE).await?;
         tx.commit().await?;

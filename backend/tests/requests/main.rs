@@ -8,5 +8,7 @@ mod world;
 
 mod crowd;
 mod faults;
+mod keep;
 mod log;
+mod mutate;
 mod replay;

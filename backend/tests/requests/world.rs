@@ -101,6 +101,7 @@ pub(crate) async fn stores() -> (TempDir, Vec<String>) {
 
 pub(crate) struct World {
     pub(crate) platform: Arc<Platform>,
+    pub(crate) directory: Arc<Directory>,
     pub(crate) intake: Intake,
     pub(crate) address: SocketAddr,
     url: String,
@@ -139,14 +140,15 @@ impl World {
         let guard = Guard::new(vec!["127.0.0.0/8".parse().expect("a network")]);
         let (intake, waiting) = Intake::new();
         let directory = Arc::new(directory(dir.path()));
-        let app = App::new(Arc::clone(&platform), directory, guard, intake.clone(), rules);
+        let (of_app, heard) = (Arc::clone(&platform), Arc::clone(&directory));
+        let app = App::new(of_app, heard, guard, intake.clone(), rules);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound");
         let mut tasks = JoinSet::new();
         tasks.spawn(intake::run(Arc::clone(&platform), waiting));
         tasks.spawn(http::listener::run(listener, http::router(Arc::new(app), "/beckn")));
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-        let world = Self { platform, intake, address, url, dir, client, tasks };
+        let world = Self { platform, directory, intake, address, url, dir, client, tasks };
         world.add_vehicle().await;
         world
     }

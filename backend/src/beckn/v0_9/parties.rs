@@ -7,8 +7,8 @@ use crate::network::subscriber::{Subscriber, normalized_url};
 /// Why a request does not come from whom, or go to whom, it says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mismatch {
-    /// The signer is not registered at the address it names. It may be by now.
-    Address(Fault),
+    /// The signer is not registered at the address or in the domain it names. It may be by now.
+    Entry(Fault),
     /// Anything else.
     Other(Fault),
 }
@@ -16,7 +16,7 @@ pub enum Mismatch {
 impl From<Mismatch> for Fault {
     fn from(mismatch: Mismatch) -> Self {
         match mismatch {
-            Mismatch::Address(fault) | Mismatch::Other(fault) => fault,
+            Mismatch::Entry(fault) | Mismatch::Other(fault) => fault,
         }
     }
 }
@@ -38,12 +38,12 @@ pub fn check_parties(
     if there.peek().is_none() {
         let registered = signers.first().map_or("", |entry| &entry.url);
         let must = format!("must be the registered address {registered}");
-        return Err(Mismatch::Address(refused("bap_uri", &must)));
+        return Err(Mismatch::Entry(refused("bap_uri", &must)));
     }
     let serves = |entry: &Subscriber| entry.domain.as_ref().is_none_or(|d| *d == received.domain);
     if !there.any(serves) {
         let must = "is not one that the signer is registered for with this key and address";
-        return Err(Mismatch::Other(refused("domain", must)));
+        return Err(Mismatch::Entry(refused("domain", must)));
     }
     let checked = guard.check(&received.bap_uri);
     checked.map_err(|error| {

@@ -145,3 +145,38 @@ fn order_id(body: &Value) -> Result<OrderId, Fault> {
 fn no_order(path: &str) -> Fault {
     Fault::at(FaultKind::UnknownOrder, path, format!("{path} names no order of yours here"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest(message: &str) -> Vec<u8> {
+        let context = r#"{"domain":"d","country":"IND","city":"std:080","action":"track",
+            "core_version":"0.9.4","bap_id":"b","bap_uri":"http://b","transaction_id":"t",
+            "message_id":"m","timestamp":"2026-01-01T00:00:00Z"}"#;
+        let body = format!("{{\"context\":{context},\"message\":{message}}}");
+        parse("track", body.as_bytes()).expect("good").digest
+    }
+
+    #[test]
+    fn a_digest_is_of_what_is_asked_and_not_of_how_it_is_written() {
+        let of = |more: &str| {
+            digest(&format!(r#"{{"order_id":"6743e9e2-4fb5-487c-92b7-13ba8018f176",{more}}}"#))
+        };
+        let one = of(r#""a":{"b":1.0,"c":["x","y"]}"#);
+        for same in [
+            r#""a":{"c":["x","y"],"b":1.0}"#,
+            "\"a\" : {\r\n \"b\":1.00 , \"c\":[\"x\" ,\"\\u0079\"]}",
+            r#""a":{"b":10e-1,"c":["x","y"]}"#,
+        ] {
+            assert_eq!(of(same), one, "{same}");
+        }
+        for other in [
+            r#""a":{"b":1,"c":["x","y"]}"#,
+            r#""a":{"b":1.0,"c":["y","x"]}"#,
+            r#""a":{"b":1.0,"c":["x","y"],"d":null}"#,
+        ] {
+            assert_ne!(of(other), one, "{other}");
+        }
+    }
+}
