@@ -24,7 +24,7 @@ use tripline_protocol::unit::Timestamp;
 
 use crate::keys::challenge::ChallengeError;
 use crate::keys::encryption::RegistryPublicKey;
-use crate::keys::live::LiveKeys;
+use crate::keys::live::{self, LiveKeys};
 use crate::metrics::Reason;
 use crate::network::subscriber::normalized_id;
 use crate::service::Platform;
@@ -148,7 +148,11 @@ impl ChallengeDesk {
             return Err(Unanswered::Other);
         }
         let pending = self.platform.store.read().await?.pending_registrations(now).await?;
-        let ring = self.keys.current();
+        let mut ring = self.keys.current();
+        if pending.iter().any(|id| ring.key(id).is_err()) {
+            // Registries send their challenge at once.
+            ring = live::looked_up(&self.keys).await;
+        }
         let mut why = Unanswered::NotPending;
         for key in pending.iter().filter_map(|id| ring.key(id).ok()) {
             match key.encryption.read_challenge(registry, &posted.challenge) {

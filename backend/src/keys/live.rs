@@ -4,7 +4,7 @@
 //! that cannot be used changes nothing: the ring last read goes on signing.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use tracing::{error, info};
@@ -23,12 +23,15 @@ const FAILURES_PER_WORD: u32 = 1_800;
 pub struct LiveKeys {
     subscriber_id: String,
     current: RwLock<Arc<KeyRing>>,
+    /// The file, once it is followed.
+    followed: OnceLock<PathBuf>,
 }
 
 impl LiveKeys {
     /// Begins with this ring.
     pub fn new(subscriber_id: String, ring: KeyRing) -> Self {
-        Self { subscriber_id, current: RwLock::new(Arc::new(ring)) }
+        let current = RwLock::new(Arc::new(ring));
+        Self { subscriber_id, current, followed: OnceLock::new() }
     }
 
     /// Who we are.
@@ -53,8 +56,20 @@ impl LiveKeys {
     }
 }
 
+/// The ring after the file, if it is followed, was looked at out of turn: `tripline-bpp key` made a key, and
+/// somebody asks for it before the next look.
+pub async fn looked_up(keys: &Arc<LiveKeys>) -> Arc<KeyRing> {
+    if let Some(path) = keys.followed.get().cloned() {
+        let looking = Arc::clone(keys);
+        // What fails here fails at the next look, which says so.
+        let _ = tokio::task::spawn_blocking(move || looking.refresh(&path)).await;
+    }
+    keys.current()
+}
+
 /// Follows the file until the task is dropped.
 pub async fn run(keys: Arc<LiveKeys>, path: PathBuf) {
+    let _ = keys.followed.set(path.clone());
     let mut tick = tokio::time::interval(Duration::from_millis(LOOK_MS));
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut failures = 0_u32;

@@ -17,25 +17,18 @@ const CONNECTED_WITHIN: Duration = Duration::from_mins(5);
 pub(crate) struct Programs(PathBuf);
 
 impl Programs {
-    /// Builds platform and simulator, as they are released.
+    /// Builds platform and simulator, as they are released. A bench that is tried out without
+    /// optimisation takes those that are there.
     pub(crate) fn build() -> Result<Self> {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut command = Command::new(cargo);
-        command.args([
-            "build",
-            "--locked",
-            "-p",
-            "tripline-backend",
-            "-p",
-            "tripline-firmware-sim",
-        ]);
-        // This bench stands in <target>/<profile>/deps; one that is tried out without optimisation is no
-        // reason to build with it.
         if !cfg!(debug_assertions) {
-            command.arg("--release");
+            let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+            let status = Command::new(cargo)
+                .args(["build", "--release", "--locked", "-p", "tripline-backend", "-p"])
+                .arg("tripline-firmware-sim")
+                .status()?;
+            ensure!(status.success(), "the release build failed");
         }
-        let status = command.status()?;
-        ensure!(status.success(), "the programs do not build");
+        // This bench stands in <target>/<profile>/deps.
         let own = std::env::current_exe()?;
         Ok(Self(own.ancestors().nth(2).context("<target>/<profile>")?.to_path_buf()))
     }

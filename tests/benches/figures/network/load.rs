@@ -21,7 +21,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 static RUNS: AtomicU64 = AtomicU64::new(1);
 
 /// How it went.
-#[derive(Debug)]
 pub(super) struct Outcome {
     per_s: f64,
     offered: usize,
@@ -118,7 +117,12 @@ fn times(run: &Run) -> impl Iterator<Item = (usize, u64, u64)> {
 impl Outcome {
     /// Whether every request was acknowledged, and every callback came that was to come.
     pub(super) const fn is_all_taken(&self) -> bool {
-        self.acknowledged == self.offered && self.lost == 0
+        self.not_taken() == 0
+    }
+
+    /// Requests that were not acknowledged, or whose callback was to come and never did.
+    pub(super) const fn not_taken(&self) -> usize {
+        self.offered - self.acknowledged + self.lost
     }
 
     pub(super) fn ack_ms(&self, percent: usize) -> f64 {
