@@ -316,7 +316,7 @@ impl World {
         let key = |id: &str, state: &str| {
             json!({ "unique_key_id": id, "signing_key": secret(id).seed_base64(),
                 "encryption_key": EncryptionKey::from_bytes([1; 32]).secret_base64(),
-                "state": state, "made_at_unix_ms": 0 })
+                "state": state, "made_at_unix_ms": 0, "since_unix_ms": 0 })
         };
         let file = self.dir.path().join("keys.json");
         let text = json!([key("old", "previous"), key("new", "signing")]).to_string();
