@@ -153,7 +153,11 @@ async fn no_spelling_of_an_address_that_is_not_public_reaches_a_listener_there()
     let ids: Vec<String> = (0..urls.len()).map(|n| format!("bap-{n}")).collect();
     // Vouched for, wherever an entry can hold the address at all: the guard is alone in its way.
     let registered = |url: &&String| {
-        url::Url::parse(url).is_ok_and(|url| url.has_host() && url.scheme().starts_with("http"))
+        url::Url::parse(url).is_ok_and(|url| {
+            let bare = url.username().is_empty() && url.password().is_none();
+            let bare = bare && url.query().is_none() && url.fragment().is_none();
+            bare && url.has_host() && url.scheme().starts_with("http")
+        })
     };
     let subscribers: Vec<(&str, &str)> = urls
         .iter()
