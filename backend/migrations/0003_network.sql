@@ -25,7 +25,9 @@ DROP INDEX callback_due;
 CREATE INDEX callback_pending ON callback (subscriber_id, next_attempt_at) WHERE state = 'pending';
 -- Given up at their time without an attempt.
 CREATE INDEX callback_expiring ON callback (expires_at) WHERE state = 'pending';
-CREATE INDEX callback_finished ON callback (state, finished_at);
+-- One an end, and none over all states: SQLite would look for what is pending in that one.
+CREATE INDEX callback_delivered ON callback (finished_at) WHERE state = 'delivered';
+CREATE INDEX callback_dead ON callback (finished_at) WHERE state = 'dead';
 
 -- What the registry last said of a subscriber in a role: its answer's entries, as JSON.
 CREATE TABLE subscriber (

@@ -128,7 +128,7 @@ impl Poster {
         guard: Guard,
         timeout_ms: u64,
     ) -> Result<Self, String> {
-        Self::with_resolver(keys, directory, guard, timeout_ms, Arc::new(SystemResolver))
+        Self::with_resolver(keys, directory, guard, timeout_ms, &(Arc::new(SystemResolver) as _))
     }
 
     /// The same, with a resolver in place of the system's.
@@ -137,10 +137,10 @@ impl Poster {
         directory: Arc<Directory>,
         guard: Guard,
         timeout_ms: u64,
-        resolver: Arc<dyn Resolve>,
+        resolver: &Arc<dyn Resolve>,
     ) -> Result<Self, String> {
         let client = |scheme| {
-            let resolver = GuardedResolver::new(Arc::clone(&resolver), guard.clone(), scheme);
+            let resolver = GuardedResolver::new(Arc::clone(resolver), guard.clone(), scheme);
             builder(timeout_ms)
                 .dns_resolver(Arc::new(resolver))
                 .https_only(scheme == Scheme::Https)

@@ -19,6 +19,9 @@ pub use resolver::{ADDRESSES_MAX, GuardedResolver, SystemResolver};
 /// Longest URL that is looked at, in bytes. A peer's has a few dozen.
 pub const URL_LEN_MAX: usize = 2_048;
 
+/// Longest part of a name between two dots, in bytes (RFC 1035).
+const LABEL_LEN_MAX: usize = 63;
+
 /// Names that mean this machine to whoever resolves them, and all below them.
 const LOOPBACK_NAMES: [&str; 2] = ["localhost", "localdomain"];
 
@@ -150,8 +153,8 @@ impl Guard {
 
     /// Whether a name may be asked for at all. Its addresses are looked at when there are some.
     fn check_name(&self, name: &str, scheme: Scheme) -> Result<(), Forbidden> {
-        let name = name.trim_end_matches('.');
-        if name.is_empty() {
+        let name = name.strip_suffix('.').unwrap_or(name);
+        if name.split('.').any(|label| !(1..=LABEL_LEN_MAX).contains(&label.len())) {
             return Err(Forbidden::NoUrl);
         }
         if LOOPBACK_NAMES.iter().any(|local| is_or_is_below(name, local)) {

@@ -14,8 +14,8 @@ use super::super::rows::ManyRows;
 use super::super::{Store, StoreError, Tx, from_db, on_db, to_db};
 use super::Delivery;
 
-/// How much longer than the one before it a callback waits that met it pending, in ms. The end of the one
-/// before makes it due at once; this is for the end that another backend notes in the same moment.
+/// How long a callback waits at least that is met while one before it is pending, in ms. The end of the one
+/// before makes it due at once, so that this delays only what is written in the moment of that end.
 const BEHIND_MS: i64 = 5_000;
 
 /// A callback taken for an attempt.
@@ -153,7 +153,9 @@ static PUT_BEHIND: LazyLock<ManyRows> = LazyLock::new(|| {
          CASE WHEN c.expires_at < v.column4 THEN c.expires_at ELSE v.column4 END FROM (VALUES",
         4,
         ") AS v WHERE c.order_key = v.column1 AND c.sequence = v.column2 \
-         AND c.next_attempt_at = v.column3 AND c.state = 'pending'",
+         AND c.next_attempt_at = v.column3 AND c.state = 'pending' \
+         AND EXISTS (SELECT 1 FROM callback e WHERE e.order_key = c.order_key \
+         AND e.sequence < c.sequence AND e.state = 'pending')",
     )
 });
 
@@ -168,15 +170,46 @@ static NOTE: LazyLock<ManyRows> = LazyLock::new(|| {
     )
 });
 
+/// The next is written even if it is due already: another backend that is about to put it off, since it saw
+/// the one before it pending, then finds it changed.
 static NEXT_OF: LazyLock<ManyRows> = LazyLock::new(|| {
     ManyRows::new(
         "UPDATE callback AS c SET next_attempt_at = v.column2 FROM (VALUES",
         2,
         ") AS v WHERE c.order_key = v.column1 AND c.state = 'pending' \
-         AND c.next_attempt_at > v.column2 AND c.sequence = (SELECT MIN(e.sequence) \
+         AND c.sequence = (SELECT MIN(e.sequence) \
          FROM callback e WHERE e.order_key = v.column1 AND e.state = 'pending')",
     )
 });
+
+const PENDING_SUBSCRIBERS: &str = "WITH RECURSIVE found (id) AS ( \
+             SELECT MIN(c.subscriber_id) FROM callback c WHERE c.state = 'pending' \
+             UNION ALL \
+             SELECT (SELECT MIN(c.subscriber_id) FROM callback c \
+                 WHERE c.state = 'pending' AND c.subscriber_id > found.id) \
+             FROM found WHERE found.id IS NOT NULL) \
+             SELECT found.id, (SELECT MIN(c.next_attempt_at) FROM callback c \
+                 WHERE c.state = 'pending' AND c.subscriber_id = found.id) \
+             FROM found WHERE found.id IS NOT NULL";
+
+const NEXT_EXPIRY: &str = "SELECT expires_at FROM callback WHERE state = 'pending' \
+             AND (expires_at > $1 OR next_attempt_at <= $1) ORDER BY expires_at LIMIT 1";
+
+const TURNS: &str = "SELECT c.order_key, c.sequence, c.next_attempt_at, h.sequence, \
+             h.next_attempt_at FROM callback c JOIN callback h ON h.order_key = c.order_key \
+             AND h.sequence = (SELECT MIN(e.sequence) FROM callback e \
+                 WHERE e.order_key = c.order_key AND e.state = 'pending') \
+             WHERE c.state = 'pending' AND c.subscriber_id = $1 AND c.next_attempt_at <= $2 \
+             ORDER BY c.next_attempt_at LIMIT $3";
+
+const EXPIRE: &str = "UPDATE callback SET state = 'dead', finished_at = $1, \
+             last_error = 'not delivered in its time' || \
+             CASE WHEN last_error IS NULL THEN '' ELSE '; at last: ' || last_error END \
+             WHERE state = 'pending' AND (order_key, sequence) IN ( \
+                 SELECT order_key, sequence FROM callback WHERE state = 'pending' \
+                 AND expires_at <= $1 AND next_attempt_at <= $1 \
+                 ORDER BY expires_at, order_key, sequence LIMIT $2) \
+             RETURNING order_key, sequence, subscriber_id, action";
 
 impl Store {
     /// Makes callbacks due that a backend was delivering when it was killed. On SQLite there is one
@@ -199,17 +232,8 @@ impl Tx {
     ///
     /// Each is found from the one before it by one step in the index, however many rows it has.
     pub async fn pending_subscribers(&mut self) -> Result<Vec<(String, Timestamp)>, StoreError> {
-        const SQL: &str = "WITH RECURSIVE found (id) AS ( \
-             SELECT MIN(c.subscriber_id) FROM callback c WHERE c.state = 'pending' \
-             UNION ALL \
-             SELECT (SELECT MIN(c.subscriber_id) FROM callback c \
-                 WHERE c.state = 'pending' AND c.subscriber_id > found.id) \
-             FROM found WHERE found.id IS NOT NULL) \
-             SELECT found.id, (SELECT MIN(c.next_attempt_at) FROM callback c \
-                 WHERE c.state = 'pending' AND c.subscriber_id = found.id) \
-             FROM found WHERE found.id IS NOT NULL";
         let rows: Vec<(String, i64)> =
-            on_db!(self, conn => sqlx::query_as(SQL).fetch_all(conn).await?);
+            on_db!(self, conn => sqlx::query_as(PENDING_SUBSCRIBERS).fetch_all(conn).await?);
         Ok(rows.into_iter().map(|(id, at)| (id, Timestamp::from_unix_ms(at))).collect())
     }
 
@@ -219,9 +243,7 @@ impl Tx {
         &mut self,
         at: Timestamp,
     ) -> Result<Option<Timestamp>, StoreError> {
-        const SQL: &str = "SELECT expires_at FROM callback WHERE state = 'pending' \
-             AND (expires_at > $1 OR next_attempt_at <= $1) ORDER BY expires_at LIMIT 1";
-        let at: Option<i64> = on_db!(self, conn => sqlx::query_scalar(SQL)
+        let at: Option<i64> = on_db!(self, conn => sqlx::query_scalar(NEXT_EXPIRY)
             .bind(at.unix_ms).fetch_optional(conn).await?);
         Ok(at.map(Timestamp::from_unix_ms))
     }
@@ -234,13 +256,7 @@ impl Tx {
         at: Timestamp,
         limit: u32,
     ) -> Result<Turns, StoreError> {
-        const SQL: &str = "SELECT c.order_key, c.sequence, c.next_attempt_at, h.sequence, \
-             h.next_attempt_at FROM callback c JOIN callback h ON h.order_key = c.order_key \
-             AND h.sequence = (SELECT MIN(e.sequence) FROM callback e \
-                 WHERE e.order_key = c.order_key AND e.state = 'pending') \
-             WHERE c.state = 'pending' AND c.subscriber_id = $1 AND c.next_attempt_at <= $2 \
-             ORDER BY c.next_attempt_at LIMIT $3";
-        let rows: Vec<(String, i64, i64, i64, i64)> = on_db!(self, conn => sqlx::query_as(SQL)
+        let rows: Vec<(String, i64, i64, i64, i64)> = on_db!(self, conn => sqlx::query_as(TURNS)
             .bind(subscriber_id.to_owned())
             .bind(at.unix_ms)
             .bind(i64::from(limit))
@@ -253,7 +269,7 @@ impl Tx {
                 turns.heads.push(head);
             }
             if sequence != head_sequence {
-                let until = head_due_at.max(at.unix_ms).saturating_add(BEHIND_MS);
+                let until = head_due_at.max(at.unix_ms.saturating_add(BEHIND_MS));
                 turns.behind.push((Seen { order_key, sequence, due_at }, until));
             }
         }
@@ -358,16 +374,8 @@ impl Tx {
         at: Timestamp,
         limit: u32,
     ) -> Result<Vec<Expired>, StoreError> {
-        const SQL: &str = "UPDATE callback SET state = 'dead', finished_at = $1, \
-             last_error = 'not delivered in its time' || \
-             CASE WHEN last_error IS NULL THEN '' ELSE '; at last: ' || last_error END \
-             WHERE state = 'pending' AND (order_key, sequence) IN ( \
-                 SELECT order_key, sequence FROM callback WHERE state = 'pending' \
-                 AND expires_at <= $1 AND next_attempt_at <= $1 \
-                 ORDER BY expires_at, order_key, sequence LIMIT $2) \
-             RETURNING order_key, sequence, subscriber_id, action";
         let rows: Vec<(String, i64, String, String)> = on_db!(&mut *self, conn => {
-            sqlx::query_as(SQL).bind(at.unix_ms).bind(i64::from(limit)).fetch_all(conn).await?
+            sqlx::query_as(EXPIRE).bind(at.unix_ms).bind(i64::from(limit)).fetch_all(conn).await?
         });
         let mut keys: Vec<_> = rows.iter().map(|row| (row.0.clone(), at)).collect();
         keys.sort();
@@ -403,5 +411,48 @@ fn due(row: ClaimedRow) -> DueCallback {
         attempts: from_db(attempts),
         expires_at: Timestamp::from_unix_ms(expires_at),
         lease_until: lease,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How SQLite goes about a statement.
+    async fn plan(store: &Store, sql: &str) -> String {
+        let mut tx = store.read().await.expect("begins");
+        let sql = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+        let Tx::Sqlite(conn) = &mut tx else { panic!("SQLite was opened") };
+        let rows: Vec<(i64, i64, i64, String)> =
+            sqlx::query_as(sql).fetch_all(&mut **conn).await.expect("explained");
+        rows.into_iter().map(|row| row.3 + "\n").collect()
+    }
+
+    #[tokio::test]
+    async fn no_look_at_the_outbox_reads_the_rows_of_a_subscriber_that_is_not_asked_for() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let url = format!("sqlite:{}", dir.path().join("test.db").display());
+        let store = Store::open(&url).await.expect("it opens");
+        let one = |many: &ManyRows| {
+            let (sql, _) = many.pieces(&[()]).next().expect("a piece");
+            sql.as_str().to_owned()
+        };
+        for (sql, by) in [
+            (PENDING_SUBSCRIBERS.to_owned(), "callback_pending (subscriber_id>?)"),
+            (NEXT_EXPIRY.to_owned(), "callback_expiring"),
+            (EXPIRE.to_owned(), "callback_expiring (expires_at<?)"),
+            (TURNS.to_owned(), "callback_pending (subscriber_id=? AND next_attempt_at<?)"),
+            (one(&CLAIM), "(order_key=? AND sequence=?)"),
+            (one(&PUT_BEHIND), "(order_key=? AND sequence=?)"),
+            (one(&NOTE), "(order_key=? AND sequence=?)"),
+            (one(&NEXT_OF), "(order_key=? AND sequence=?)"),
+        ] {
+            let plan = plan(&store, &sql).await;
+            assert!(plan.contains(by), "{sql}\n{plan}");
+            let scans = |line: &&str| line.starts_with("SCAN c") && !line.contains("INDEX");
+            assert_eq!(plan.lines().find(scans), None, "{sql}");
+            let other = plan.lines().find(|line| line.contains("callback_d"));
+            assert_eq!(other, None, "{sql}: an index of what is over");
+        }
     }
 }

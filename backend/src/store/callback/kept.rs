@@ -42,6 +42,13 @@ pub struct KeptCallback {
     pub last_error: Option<String>,
 }
 
+impl KeptCallback {
+    /// Where it stands in a list, oldest first.
+    fn place(&self) -> (Timestamp, &str, u64) {
+        (self.created_at, &self.order_key, self.sequence)
+    }
+}
+
 /// Which callbacks are wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CallbackFilter {
@@ -99,6 +106,20 @@ macro_rules! columns {
     };
 }
 
+/// A state stands in the text, so that the index of that state alone is used.
+macro_rules! listed {
+    ($state:expr) => {
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM callback WHERE state = ",
+            $state,
+            " AND ($1 = '' OR subscriber_id = $1) AND ($2 = '' OR order_key = $2) \
+             AND created_at >= $3 ORDER BY created_at DESC, order_key DESC, sequence DESC LIMIT $4"
+        )
+    };
+}
+
 type Row =
     (String, i64, String, String, String, String, i64, i64, i64, i64, Option<i64>, Option<String>);
 
@@ -130,15 +151,28 @@ impl Tx {
         filter: &CallbackFilter,
         limit: u32,
     ) -> Result<Vec<KeptCallback>, StoreError> {
-        const SQL: &str = concat!(
-            "SELECT ",
-            columns!(),
-            " FROM callback WHERE (state = $1 OR ($1 = '' AND state IN ('pending', 'dead'))) \
-             AND ($2 = '' OR subscriber_id = $2) AND ($3 = '' OR order_key = $3) \
-             AND created_at >= $4 ORDER BY created_at DESC, order_key DESC, sequence DESC LIMIT $5"
-        );
-        let rows: Vec<Row> = on_db!(self, conn => sqlx::query_as(SQL)
-            .bind(filter.state.map_or("", Delivery::code))
+        let Some(state) = filter.state else {
+            let mut rows = self.callbacks_in(Delivery::Pending, filter, limit).await?;
+            rows.extend(self.callbacks_in(Delivery::Dead, filter, limit).await?);
+            rows.sort_by(|one, other| one.place().cmp(&other.place()));
+            let surplus = rows.len().saturating_sub(usize::try_from(limit).unwrap_or(usize::MAX));
+            return Ok(rows.split_off(surplus));
+        };
+        self.callbacks_in(state, filter, limit).await
+    }
+
+    async fn callbacks_in(
+        &mut self,
+        state: Delivery,
+        filter: &CallbackFilter,
+        limit: u32,
+    ) -> Result<Vec<KeptCallback>, StoreError> {
+        let sql = match state {
+            Delivery::Pending => listed!("'pending'"),
+            Delivery::Delivered => listed!("'delivered'"),
+            Delivery::Dead => listed!("'dead'"),
+        };
+        let rows: Vec<Row> = on_db!(self, conn => sqlx::query_as(sql)
             .bind(filter.subscriber_id.clone().unwrap_or_default())
             .bind(filter.order_key.clone().unwrap_or_default())
             .bind(filter.since.map_or(0, |since| since.unix_ms))

@@ -1,0 +1,161 @@
+//! What is wrong with a configuration that reads well: values out of their range, and keys that do not go
+//! together.
+
+use std::net::IpAddr;
+
+use super::Config;
+
+impl Config {
+    pub(super) fn check(&self) -> Result<(), String> {
+        let uri = url::Url::parse(&self.beckn.uri)
+            .map_err(|error| format!("beckn.uri is no URL: {error}"))?;
+        if !matches!(uri.scheme(), "http" | "https") || uri.host().is_none() {
+            return Err("beckn.uri must begin with http:// or https:// and a host".into());
+        }
+        self.check_registry()?;
+        self.check_device()?;
+        self.check_private_networks()?;
+        let ranges = [
+            ("dispatch.radius_m", u64::from(self.dispatch.radius_m), 1, 100_000),
+            ("dispatch.offer_s", u64::from(self.dispatch.offer_s), 1, 3_600),
+            ("dispatch.search_s", u64::from(self.dispatch.search_s), 1, 86_400),
+            ("estimate.speed_kmph", u64::from(self.estimate.speed_kmph), 1, 200),
+            (
+                "estimate.road_factor_percent",
+                u64::from(self.estimate.road_factor_percent),
+                100,
+                500,
+            ),
+            ("device.certificate_s", self.device.certificate_s, 10, 825 * 86_400),
+            ("device.connections_max", self.device.connections_max as u64, 1, 1_000_000),
+            (
+                "device.connects_per_address_per_s",
+                u64::from(self.device.connects_per_address_per_s),
+                1,
+                100_000,
+            ),
+            (
+                "beckn.requests_per_address_per_s",
+                u64::from(self.beckn.requests_per_address_per_s),
+                1,
+                1_000_000,
+            ),
+            (
+                "beckn.requests_per_subscriber_per_s",
+                u64::from(self.beckn.requests_per_subscriber_per_s),
+                1,
+                1_000_000,
+            ),
+            ("registry.cache_s", self.registry.cache_s, 1, 86_400),
+            ("registry.outage_s_max", self.registry.outage_s_max, 0, 30 * 86_400),
+            ("registry.timeout_ms", self.registry.timeout_ms, 100, 60_000),
+            ("callback.retry_ms_max", self.callback.retry_ms_max, 10, 3_600_000),
+            ("callback.timeout_ms", self.callback.timeout_ms, 100, 120_000),
+        ];
+        for (key, value, min, max) in ranges {
+            if !(min..=max).contains(&value) {
+                return Err(format!("{key} is {value}; it must be between {min} and {max}"));
+            }
+        }
+        self.registry_key().map_err(|error| format!("registry.encryption_public_key: {error}"))?;
+        self.check_tariff()
+    }
+
+    /// One of both says who is on the network: with both, nobody could tell who is believed.
+    fn check_registry(&self) -> Result<(), String> {
+        let text = match (&self.registry.url, &self.beckn.subscribers_file) {
+            (Some(url), None) => url,
+            (None, Some(_)) => return Ok(()),
+            (Some(_), Some(_)) => {
+                return Err(
+                    "registry.url and beckn.subscribers_file are both set: leave out the one \
+                            that is not to say who is on the network"
+                        .into(),
+                );
+            }
+            (None, None) => {
+                return Err(
+                    "nothing says who is on the network: set registry.url or, for a closed \
+                            network, beckn.subscribers_file"
+                        .into(),
+                );
+            }
+        };
+        let url =
+            url::Url::parse(text).map_err(|error| format!("registry.url is no URL: {error}"))?;
+        let bare = url.username().is_empty() && url.password().is_none();
+        let bare = bare && url.query().is_none() && url.fragment().is_none();
+        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() || !bare {
+            return Err(
+                "registry.url must be http:// or https:// with a host and, perhaps, a port and \
+                        a path"
+                    .into(),
+            );
+        }
+        Ok(())
+    }
+
+    /// What devices are told must be something they can reach.
+    fn check_device(&self) -> Result<(), String> {
+        if self.device.hosts.is_empty() || self.device.hosts.iter().any(String::is_empty) {
+            return Err("device.hosts is empty or has an empty name: name this machine as \
+                        devices reach it"
+                .into());
+        }
+        if self.device.port == Some(0) {
+            return Err(
+                "device.port is 0: give the port that devices reach, or leave it out".into()
+            );
+        }
+        let Some(text) = &self.enrol.url else { return Ok(()) };
+        let url = url::Url::parse(text).map_err(|error| format!("enrol.url is no URL: {error}"))?;
+        if url.scheme() != "https" || url.host().is_none() || url.path() != "/" {
+            return Err("enrol.url must be https:// with a host and, perhaps, a port".into());
+        }
+        Ok(())
+    }
+
+    /// Whoever may enter what he likes into a registry could have us send into our own networks.
+    fn check_private_networks(&self) -> Result<(), String> {
+        let networks = &self.callback.private_networks;
+        let Some(registry) = self.registry.url.as_deref().filter(|_| !networks.is_empty()) else {
+            return Ok(());
+        };
+        let url = url::Url::parse(registry)
+            .map_err(|error| format!("registry.url is no URL: {error}"))?;
+        let address = match url.host() {
+            Some(url::Host::Ipv4(address)) => Some(IpAddr::from(address)),
+            Some(url::Host::Ipv6(address)) => Some(IpAddr::from(address)),
+            Some(url::Host::Domain(_)) | None => None,
+        };
+        if address.is_some_and(|address| networks.iter().any(|network| network.contains(&address)))
+        {
+            return Ok(());
+        }
+        Err("callback.private_networks is for subscribers of a file, or of a registry whose url is an \
+             address within these networks: anybody may have made the entries of another one"
+            .into())
+    }
+
+    fn check_tariff(&self) -> Result<(), String> {
+        const RATE_PAISE_MAX: i64 = 100_000_000;
+        let tariff = &self.tariff;
+        let rates = [
+            ("tariff.base_paise", tariff.base_paise),
+            ("tariff.per_km_paise", tariff.per_km_paise),
+            ("tariff.per_minute_paise", tariff.per_minute_paise),
+            ("tariff.waiting_per_minute_paise", tariff.waiting_per_minute_paise),
+            ("tariff.minimum_paise", tariff.minimum_paise),
+            ("tariff.rounding_paise", tariff.rounding_paise),
+        ];
+        for (key, rate) in rates {
+            if !(0..=RATE_PAISE_MAX).contains(&rate.0) {
+                return Err(format!(
+                    "{key} is {}; it must be between 0 and {RATE_PAISE_MAX}",
+                    rate.0
+                ));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,207 @@
+//! `bpp.toml`: commented TOML, every key overridable from the environment, unknown keys refused.
+
+mod check;
+mod tables;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::providers::{Env, Format as _, Toml};
+use serde::Deserialize;
+use tripline_protocol::tariff::Tariff;
+
+use crate::beckn::Identity;
+use crate::callback::worker::RetryRules;
+use crate::domain::catalog;
+use crate::domain::dispatch::DispatchRules;
+use crate::domain::estimate::RoadModel;
+use crate::error::BppError;
+use crate::http::Rules;
+use crate::keys::encryption::{EncryptionKeyError, RegistryPublicKey};
+use crate::network::subscriber::{normalized_id, normalized_url};
+use crate::service::Settings;
+
+pub use tables::{
+    Admin, Beckn, Callback, Device, Dispatch, Enrol, Estimate, Item, Provider, Registry, Ride,
+    Store,
+};
+
+/// The configuration that `tripline-bpp init` writes.
+pub const SAMPLE: &str = include_str!("../../bpp.sample.toml");
+
+/// Prefix of the environment variables; `__` stands between table and key.
+pub const ENV_PREFIX: &str = "TRIPLINE_BPP_";
+
+/// The platform's configuration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where keys and the SQLite store live; relative to the file.
+    pub data_dir: PathBuf,
+    /// The Beckn side.
+    pub beckn: Beckn,
+    /// Who says who is on the network.
+    #[serde(default)]
+    pub registry: Registry,
+    /// The device endpoint.
+    #[serde(default)]
+    pub device: Device,
+    /// Where devices enrol.
+    #[serde(default)]
+    pub enrol: Enrol,
+    /// What operators and their tools read.
+    #[serde(default)]
+    pub admin: Admin,
+    /// The store.
+    #[serde(default)]
+    pub store: Store,
+    /// The provider.
+    pub provider: Provider,
+    /// The item.
+    pub item: Item,
+    /// The tariff.
+    pub tariff: Tariff,
+    /// Estimates.
+    #[serde(default)]
+    pub estimate: Estimate,
+    /// Dispatch.
+    #[serde(default)]
+    pub dispatch: Dispatch,
+    /// The ride.
+    #[serde(default)]
+    pub ride: Ride,
+    /// Callbacks.
+    #[serde(default)]
+    pub callback: Callback,
+}
+
+impl Config {
+    /// Reads the file and the environment over it. Relative paths become relative to the file.
+    pub fn load(path: &Path) -> Result<Self, BppError> {
+        let config = |reason| BppError::Config { reason };
+        if !path.is_file() {
+            return Err(config(format!(
+                "there is no file {}; `tripline-bpp init` makes one, with its data folder",
+                path.display()
+            )));
+        }
+        let mut loaded: Self = Figment::from(Toml::file_exact(path))
+            .merge(Env::prefixed(ENV_PREFIX).split("__"))
+            .extract()
+            .map_err(|error| config(error.to_string()))?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        loaded.data_dir = folder.join(&loaded.data_dir);
+        loaded.check().map_err(config)?;
+        Ok(loaded)
+    }
+
+    /// The store's URL.
+    pub fn store_url(&self) -> String {
+        self.store
+            .url
+            .clone()
+            .unwrap_or_else(|| format!("sqlite:{}", self.data_dir.join("tripline.db").display()))
+    }
+
+    /// The file of the keys by which the network knows us.
+    pub fn keys_file(&self) -> PathBuf {
+        self.data_dir.join(&self.beckn.keys_file)
+    }
+
+    /// The registry's public encryption key, if it is set.
+    pub fn registry_key(&self) -> Result<Option<RegistryPublicKey>, EncryptionKeyError> {
+        self.registry.encryption_public_key.as_deref().map(str::parse).transpose()
+    }
+
+    /// The file of the key that seals commands to devices.
+    pub fn command_key_file(&self) -> PathBuf {
+        self.data_dir.join("command.key")
+    }
+
+    /// The folder of the device CA.
+    pub fn ca_dir(&self) -> PathBuf {
+        self.data_dir.join("ca")
+    }
+
+    /// Where devices are told to connect.
+    pub fn device_endpoint(&self) -> (String, u16) {
+        let host = self.device.hosts.first().cloned().unwrap_or_default();
+        (host, self.device.port.unwrap_or(self.device.listen.port()))
+    }
+
+    /// The URL that is printed with enrolment codes, without a slash at its end.
+    pub fn enrol_url(&self) -> String {
+        self.enrol.url.clone().unwrap_or_else(|| {
+            let (host, _) = self.device_endpoint();
+            let host = if host.contains(':') { format!("[{host}]") } else { host };
+            format!("https://{host}:{}", self.enrol.listen.port())
+        })
+    }
+
+    /// The file of subscribers, if there is no registry.
+    pub fn subscribers_file(&self) -> Option<PathBuf> {
+        self.beckn.subscribers_file.as_ref().map(|file| self.data_dir.join(file))
+    }
+
+    /// Path of our registered address, where requests come to.
+    pub fn base_path(&self) -> String {
+        let path = url::Url::parse(&self.beckn.uri).map(|uri| uri.path().to_owned());
+        path.unwrap_or_default().trim_end_matches('/').to_owned()
+    }
+
+    /// What the platform needs to know.
+    pub fn settings(&self) -> Settings {
+        let origin = url::Url::parse(&self.beckn.uri)
+            .map(|uri| uri.origin().ascii_serialization())
+            .unwrap_or_default();
+        Settings {
+            identity: Identity {
+                subscriber_id: normalized_id(&self.beckn.subscriber_id),
+                uri: normalized_url(&self.beckn.uri),
+                provider: catalog::Provider {
+                    id: self.provider.id.clone(),
+                    name: self.provider.name.clone(),
+                },
+                item: catalog::Item {
+                    id: self.item.id.clone(),
+                    name: self.item.name.clone(),
+                    vehicle_category: self.item.vehicle_category.clone(),
+                    tariff: self.tariff.clone(),
+                },
+            },
+            dispatch: DispatchRules {
+                radius_m: self.dispatch.radius_m,
+                offer_ms: i64::from(self.dispatch.offer_s) * 1000,
+                search_ms: i64::from(self.dispatch.search_s) * 1000,
+            },
+            otp: self.ride.otp,
+            road: RoadModel {
+                road_factor_percent: self.estimate.road_factor_percent,
+                speed_kmph: self.estimate.speed_kmph,
+            },
+            track_url: format!("{origin}/track"),
+            first_settings: self.device.settings.0,
+        }
+    }
+
+    /// Who may send how many requests.
+    pub fn request_rules(&self) -> Rules {
+        Rules {
+            proxies: self.beckn.proxies.clone(),
+            per_address_per_s: self.beckn.requests_per_address_per_s,
+            per_subscriber_per_s: self.beckn.requests_per_subscriber_per_s,
+            refuse_stale: self.beckn.refuse_stale,
+        }
+    }
+
+    /// How callbacks are retried.
+    pub const fn retry_rules(&self) -> RetryRules {
+        RetryRules {
+            retry_ms_max: self.callback.retry_ms_max,
+            timeout_ms: self.callback.timeout_ms,
+        }
+    }
+}

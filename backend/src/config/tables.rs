@@ -1,0 +1,251 @@
+//! The tables of `bpp.toml`, key by key, with their defaults.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use serde::Deserialize;
+
+use crate::settings::SettingTables;
+
+/// `[beckn]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Beckn {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// Our registered address.
+    pub uri: String,
+    /// Our subscriber id.
+    pub subscriber_id: String,
+    /// The file of our keys; relative to the data folder.
+    #[serde(default = "keys_file")]
+    pub keys_file: PathBuf,
+    /// The file of subscribers of a closed network, in place of a registry; relative to the data folder.
+    pub subscribers_file: Option<PathBuf>,
+    /// Networks of the reverse proxies whose `X-Forwarded-For` is believed.
+    #[serde(default)]
+    pub proxies: Vec<IpNet>,
+    /// Requests a second taken from one address, on average, before a signature is looked at.
+    #[serde(default = "requests_per_address_per_s")]
+    pub requests_per_address_per_s: u32,
+    /// Requests a second taken from one subscriber, on average.
+    #[serde(default = "requests_per_subscriber_per_s")]
+    pub requests_per_subscriber_per_s: u32,
+    /// Whether a request whose `ttl` has passed is refused.
+    #[serde(default = "yes")]
+    pub refuse_stale: bool,
+}
+
+fn keys_file() -> PathBuf {
+    "keys.json".into()
+}
+
+const fn requests_per_address_per_s() -> u32 {
+    200
+}
+
+const fn requests_per_subscriber_per_s() -> u32 {
+    200
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// `[registry]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Registry {
+    /// Its address: `/lookup` and `/subscribe` are below it. Without one, subscribers come from a file.
+    pub url: Option<String>,
+    /// Network domain that is asked for.
+    pub domain: Option<String>,
+    /// Country that is asked for.
+    pub country: Option<String>,
+    /// City that is asked for.
+    pub city: Option<String>,
+    /// The registry's public encryption key, for its challenge.
+    pub encryption_public_key: Option<String>,
+    /// How long an answer is used before it is asked for again, in s.
+    pub cache_s: u64,
+    /// How long an answer is used while the registry cannot be asked, in s.
+    pub outage_s_max: u64,
+    /// Longest wait for an answer, in ms.
+    pub timeout_ms: u64,
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self {
+            url: None,
+            domain: None,
+            country: None,
+            city: None,
+            encryption_public_key: None,
+            cache_s: 300,
+            outage_s_max: 86_400,
+            timeout_ms: 5_000,
+        }
+    }
+}
+
+/// `[device]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Device {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// Names and addresses under which devices reach this machine; they are told the first.
+    pub hosts: Vec<String>,
+    /// The port they are told; that of `listen` if not set.
+    pub port: Option<u16>,
+    /// How long a device's certificate lives, in s.
+    pub certificate_s: u64,
+    /// Connections at once.
+    pub connections_max: usize,
+    /// New connections a second taken from one address, on average.
+    pub connects_per_address_per_s: u32,
+    /// What every device is to run, beside what is wanted of it alone.
+    pub settings: SettingTables,
+}
+
+impl Default for Device {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8883)),
+            hosts: vec!["127.0.0.1".into(), "localhost".into()],
+            port: None,
+            certificate_s: 90 * 86_400,
+            connections_max: 20_000,
+            connects_per_address_per_s: 200,
+            settings: SettingTables::default(),
+        }
+    }
+}
+
+/// `[enrol]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Enrol {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// The URL that is printed with codes; made of the first of the device hosts if not set.
+    pub url: Option<String>,
+}
+
+impl Default for Enrol {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8884)), url: None }
+    }
+}
+
+/// `[admin]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Admin {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 9090)) }
+    }
+}
+
+/// `[store]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Store {
+    /// `sqlite:PATH` or `postgres://...`; SQLite in the data folder if not set.
+    pub url: Option<String>,
+}
+
+/// `[provider]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provider {
+    /// Stable id.
+    pub id: String,
+    /// Name.
+    pub name: String,
+}
+
+/// `[item]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Item {
+    /// Stable id.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Category of the vehicle that comes.
+    pub vehicle_category: String,
+}
+
+/// `[estimate]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Estimate {
+    /// Road metres for a hundred straight ones.
+    pub road_factor_percent: u32,
+    /// Speed in town, in km/h.
+    pub speed_kmph: u32,
+}
+
+impl Default for Estimate {
+    fn default() -> Self {
+        Self { road_factor_percent: 130, speed_kmph: 20 }
+    }
+}
+
+/// `[dispatch]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Dispatch {
+    /// How far a vehicle may be from the pickup, in metres.
+    pub radius_m: u32,
+    /// How long a driver has to answer, in s.
+    pub offer_s: u32,
+    /// How long a driver is looked for, in s.
+    pub search_s: u32,
+}
+
+impl Default for Dispatch {
+    fn default() -> Self {
+        Self { radius_m: 5_000, offer_s: 30, search_s: 120 }
+    }
+}
+
+/// `[ride]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ride {
+    /// Whether a ride starts only with the rider's OTP.
+    pub otp: bool,
+}
+
+impl Default for Ride {
+    fn default() -> Self {
+        Self { otp: true }
+    }
+}
+
+/// `[callback]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Callback {
+    /// Longest wait between two attempts, in ms.
+    pub retry_ms_max: u64,
+    /// Longest wait for an answer, in ms.
+    pub timeout_ms: u64,
+    /// Networks that are not public and may be sent to all the same.
+    pub private_networks: Vec<IpNet>,
+}
+
+impl Default for Callback {
+    fn default() -> Self {
+        Self { retry_ms_max: 60_000, timeout_ms: 10_000, private_networks: Vec::new() }
+    }
+}

@@ -1,0 +1,125 @@
+use super::*;
+use tripline_protocol::link::settings::DeviceSettings;
+
+fn load(text: &str) -> Result<Config, String> {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("bpp.toml");
+    std::fs::write(&path, text).expect("written");
+    Config::load(&path).map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_sample_is_a_configuration() {
+    let config = load(SAMPLE).expect("the sample loads");
+    assert_eq!(config.base_path(), "/beckn");
+    assert_eq!(config.settings().track_url, "http://127.0.0.1:8080/track");
+    assert!(config.store_url().ends_with("/data/tripline.db"));
+}
+
+#[test]
+fn a_registrys_encryption_key_is_one_or_named_as_none() {
+    let with = |key: &str| {
+        let shown = "# encryption_public_key = \"...\"";
+        assert!(SAMPLE.contains(shown));
+        load(&SAMPLE.replace(shown, &format!("encryption_public_key = \"{key}\"")))
+    };
+    let key = crate::keys::encryption::EncryptionKey::from_bytes([1; 32]);
+    for form in [key.public_base64(), key.public_der_base64()] {
+        let config = with(&form).expect("it loads");
+        assert_eq!(config.registry_key(), Ok(key.public_base64().parse().ok()));
+    }
+    let error = with("...").expect_err("refused");
+    assert!(error.contains("registry.encryption_public_key: a public"), "{error}");
+}
+
+#[test]
+fn an_unknown_key_is_refused_by_name_with_its_file() {
+    for (from, to) in [("radius_m =", "radius_km ="), ("base_paise", "bass_paise")] {
+        let error = load(&SAMPLE.replace(from, to)).expect_err("refused");
+        let wrong = to.trim_end_matches([' ', '=']);
+        assert!(error.contains(wrong) && error.contains("bpp.toml"), "{error}");
+    }
+}
+
+#[test]
+fn the_fleets_settings_are_those_of_an_agents_file_and_keep_to_its_ranges() {
+    let with = |tables: &str| load(&SAMPLE.replace("\n[enrol]", &format!("\n{tables}\n[enrol]")));
+    let fleet = with("[device.settings.live]\non_trip_ms = 2000").map(|c| c.settings());
+    let expected = DeviceSettings { live_on_trip_ms: Some(2_000), ..DeviceSettings::default() };
+    assert_eq!(fleet.expect("it loads").first_settings, expected);
+    let error = with("[device.settings.fence]\nradius_m = 5").expect_err("refused");
+    assert!(error.contains("fence.radius_m is 5; it must be between 10 and 100000"), "{error}");
+    let error = with("[device.settings.fence]\nradius = 5").expect_err("refused");
+    assert!(error.contains("there is no setting fence.radius;"), "{error}");
+    assert!(error.contains("bpp.toml"), "{error}");
+}
+
+#[test]
+fn the_settings_that_the_sample_shows_are_settings() {
+    let begin = SAMPLE.find("# [device.settings.").expect("shown");
+    let (before, rest) = SAMPLE.split_at(begin);
+    let (shown, after) = rest.split_once("\n\n").expect("an end");
+    let config = load(&format!("{before}{}\n\n{after}", shown.replace("# ", "")));
+    let settings = config.expect("it loads").settings().first_settings;
+    assert_eq!(settings.values().len(), 12, "every one");
+}
+
+#[test]
+fn what_devices_could_not_reach_is_refused() {
+    for (from, to, key) in [
+        ("hosts = [\"127.0.0.1\", \"localhost\"]", "hosts = []", "device.hosts"),
+        ("# port = 8883", "port = 0", "device.port"),
+        ("# url = \"https://fleet.example:8884\"", "url = \"fleet.example\"", "enrol.url"),
+    ] {
+        assert!(SAMPLE.contains(from), "{from} is not in the sample");
+        let error = load(&SAMPLE.replace(from, to)).expect_err("refused");
+        assert!(error.contains(key), "{error}");
+    }
+}
+
+#[test]
+fn a_registry_or_a_file_says_who_is_on_the_network_and_never_both() {
+    let with = |from: &str, to: &str| {
+        assert!(SAMPLE.contains(from), "{from} is not in the sample");
+        load(&SAMPLE.replace(from, to))
+    };
+    let (file, url) = ("subscribers_file =", "# url = \"https://registry.example\"");
+    let error = with(file, "# subscribers_file =").expect_err("refused");
+    assert!(error.contains("registry.url or, for a closed network"), "{error}");
+    let error = with(url, &url[2..]).expect_err("refused");
+    assert!(error.contains("are both set"), "{error}");
+    let alone = SAMPLE.replace(file, "# subscribers_file =");
+    assert!(load(&alone.replace(url, &url[2..])).is_ok());
+    for bad in ["registry", "ftp://registry", "https://me:x@registry", "https://registry/?a=b"] {
+        let error = load(&alone.replace(url, &format!("url = \"{bad}\""))).expect_err("refused");
+        assert!(error.contains("registry.url"), "{bad}: {error}");
+    }
+}
+
+#[test]
+fn private_networks_are_not_let_through_on_the_word_of_a_registry_elsewhere() {
+    let with = |url: &str, networks: &str| {
+        let text = SAMPLE.replace("subscribers_file = \"subscribers.json\"\n", "");
+        let url_at = "# url = \"https://registry.example\"";
+        assert!(text.contains(url_at) && text.contains("private_networks = []"));
+        let text = text.replace(url_at, &format!("url = \"{url}\""));
+        load(&text.replace("private_networks = []", &format!("private_networks = {networks}")))
+    };
+    let local = r#"["127.0.0.0/8", "fd00::/8"]"#;
+    for url in ["http://127.0.0.1:5000", "http://127.1/", "http://[fd00::5]/registry"] {
+        with(url, local).expect(url);
+    }
+    for url in ["https://registry.example", "http://localhost:5000", "http://10.0.0.1"] {
+        let error = with(url, local).expect_err(url);
+        assert!(error.contains("callback.private_networks"), "{error}");
+        with(url, "[]").expect(url);
+    }
+}
+
+#[test]
+fn values_out_of_range_are_refused_with_their_range() {
+    let error = load(&SAMPLE.replace("offer_s = 30", "offer_s = 0")).expect_err("refused");
+    assert!(error.contains("dispatch.offer_s is 0; it must be between 1 and 3600"), "{error}");
+    let text = SAMPLE.replace("per_km_paise = 1500", "per_km_paise = -1");
+    assert!(load(&text).expect_err("refused").contains("tariff.per_km_paise"));
+}
