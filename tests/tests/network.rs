@@ -7,20 +7,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use tripline_tests::bap::{Answer, Bap, order_said_anew};
+use tripline_tests::bap::{self, Answer, Bap, Entry, order_said_anew};
 use tripline_tests::registry::{Behavior, Lie, Outcome};
-use tripline_tests::world::{
-    BAP_ID, BPP_ID, Booking, PATIENCE, Plan, TestDatabase, World, drop_near,
-};
+use tripline_tests::world::{BAP_ID, BPP_ID, PATIENCE, Plan, TestDatabase, World};
 
 /// Between two looks at what nobody tells of.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
-
-/// The registry is asked so often that a test need not wait for it, and not waited for for long.
-fn with_registry() -> Plan {
-    let registry_keys = "cache_s = 1\ntimeout_ms = 1000".into();
-    Plan { registry: true, registry_keys, ..Plan::default() }
-}
 
 async fn wait_until<F: Future<Output = Result<bool>>>(
     what: &str,
@@ -69,13 +61,13 @@ async fn a_ride_with_a_registry(plan: Plan) -> Result<()> {
 
 #[tokio::test]
 async fn a_ride_goes_on_through_a_restart_while_the_registry_is_down() -> Result<()> {
-    a_ride_with_a_registry(with_registry()).await
+    a_ride_with_a_registry(Plan::with_registry()).await
 }
 
 #[tokio::test]
 async fn a_ride_with_a_registry_on_postgresql() -> Result<()> {
     let Some(database) = TestDatabase::create().await? else { return Ok(()) };
-    a_ride_with_a_registry(Plan { store_url: Some(database.url), ..with_registry() }).await
+    a_ride_with_a_registry(Plan { store_url: Some(database.url), ..Plan::with_registry() }).await
 }
 
 /// Nobody can say who they are: refused, as a stranger or for the time being.
@@ -85,7 +77,7 @@ fn refused(answer: &Answer) -> bool {
 
 #[tokio::test]
 async fn while_the_registry_cannot_be_asked_those_known_go_on_and_strangers_wait() -> Result<()> {
-    let mut world = World::start(with_registry()).await?;
+    let mut world = World::start(Plan::with_registry()).await?;
     world.book().await?;
     let registry = world.registry().clone();
     for (n, trouble) in ["down", "silent", "broken"].into_iter().enumerate() {
@@ -115,7 +107,7 @@ async fn while_the_registry_cannot_be_asked_those_known_go_on_and_strangers_wait
 #[tokio::test]
 async fn a_registry_that_lies_lets_nobody_in_and_nobody_known_out() -> Result<()> {
     // What is known holds for longer than the test, so that no lie is asked for of those known.
-    let plan = Plan { registry_keys: "timeout_ms = 1000".into(), ..with_registry() };
+    let plan = Plan { registry_keys: "timeout_ms = 1000".into(), ..Plan::with_registry() };
     let mut world = World::start(plan).await?;
     world.book().await?;
     let registry = world.registry().clone();
@@ -136,7 +128,7 @@ async fn a_registry_that_lies_lets_nobody_in_and_nobody_known_out() -> Result<()
 
 #[tokio::test]
 async fn who_has_left_the_network_is_refused() -> Result<()> {
-    let mut world = World::start(with_registry()).await?;
+    let mut world = World::start(Plan::with_registry()).await?;
     let leaver = world.add_bap("leaver.tripline.test").await?;
     ensure!(ask(&leaver).await?.ack);
     let left = |entry: &mut Value| entry["status"] = json!("UNSUBSCRIBED");
@@ -153,7 +145,7 @@ async fn who_has_left_the_network_is_refused() -> Result<()> {
 
 #[tokio::test]
 async fn a_platform_registered_at_another_address_does_not_start() -> Result<()> {
-    let mut world = World::start(with_registry()).await?;
+    let mut world = World::start(Plan::with_registry()).await?;
     let elsewhere = "http://127.0.0.1:9/elsewhere";
     world.registry().change(BPP_ID, |entry| entry["subscriber_url"] = json!(elsewhere));
     world.kill_bpp().await?;
@@ -168,14 +160,14 @@ async fn a_platform_registered_at_another_address_does_not_start() -> Result<()>
 
 #[tokio::test]
 async fn a_platform_that_is_not_registered_takes_and_tells_nothing_until_it_is() -> Result<()> {
-    let mut world = World::start(with_registry()).await?;
-    world.bap.set_behavior(tripline_tests::bap::Behavior::Error500);
+    let mut world = World::start(Plan::with_registry()).await?;
+    world.bap.set_behavior(bap::Behavior::Error500);
     let asked = ask(&world.bap).await?;
     ensure!(asked.ack);
     let entries = world.registry().entries_of(BPP_ID);
     world.registry().remove(BPP_ID);
     world.kill_bpp().await?;
-    world.bap.set_behavior(tripline_tests::bap::Behavior::Ack);
+    world.bap.set_behavior(bap::Behavior::Ack);
     let told = world.bap.ledger().len();
     world.start_bpp().await?;
     for _ in 0..5 {
@@ -240,7 +232,7 @@ async fn wait_for_answers(bap: &Bap, more: usize) -> Result<()> {
 /// Waits until a callback comes that is signed with a key of ours.
 async fn wait_for_signature(bap: &Bap, unique_key_id: &str, accepted: bool) -> Result<()> {
     let since = bap.ledger().len();
-    let by_key = |all: &[tripline_tests::bap::Entry]| {
+    let by_key = |all: &[Entry]| {
         let later = all.iter().skip(since).filter(|entry| entry.signature_valid == accepted);
         let mut signers = later.filter_map(|entry| entry.signed.as_ref());
         signers
@@ -278,7 +270,7 @@ async fn rotate_bpp(world: &World) -> Result<()> {
 
 #[tokio::test]
 async fn keys_change_on_both_sides_in_mid_traffic_and_nothing_is_lost() -> Result<()> {
-    let mut world = World::start(with_registry()).await?;
+    let mut world = World::start(Plan::with_registry()).await?;
     let booking = world.start_ride().await?;
     let (stop, stopping) = watch::channel(false);
     let traffic = keep_asking(world.bap.clone(), booking.order_id.clone(), stopping);
@@ -303,116 +295,4 @@ async fn keys_change_on_both_sides_in_mid_traffic_and_nothing_is_lost() -> Resul
     world.bap.status(&booking.order_id).await?;
     world.check_no_errors()?;
     world.stop().await
-}
-
-/// Whether a text is in a line as a word of its own.
-fn has_word(line: &str, word: &str) -> bool {
-    line.match_indices(word).any(|(at, _)| {
-        let before = line.get(..at).and_then(|text| text.chars().next_back());
-        let after = line.get(at + word.len()..).and_then(|text| text.chars().next());
-        !before.is_some_and(char::is_alphanumeric) && !after.is_some_and(char::is_alphanumeric)
-    })
-}
-
-/// What must never be in a log, each with its name.
-fn secrets(
-    world: &World,
-    booking: &Booking,
-    otp: &str,
-    link: &str,
-) -> Result<Vec<(String, String)>> {
-    let keys = std::fs::read_to_string(world.folder().join("bpp/data/keys.json"))?;
-    let keys: Vec<Value> = serde_json::from_str(&keys)?;
-    let mut secrets: Vec<(String, String)> = ["signing_key", "encryption_key"]
-        .into_iter()
-        .flat_map(|name| keys.iter().map(move |key| (name, key[name].as_str().unwrap_or_default())))
-        .map(|(name, key)| (name.into(), key.into()))
-        .collect();
-    let token = link.rsplit('/').next().context("a token")?;
-    let command_key = std::fs::read_to_string(world.folder().join("bpp/data/command.key"))?;
-    for (name, secret) in [
-        ("the OTP", otp),
-        ("the rider's name", "Asha Rao"),
-        ("the rider's phone", "9800000000"),
-        ("the driver's phone", "9800000001"),
-        ("the driver's name", "Raghav"),
-        ("the tracking link", token),
-        ("the command key", command_key.trim()),
-        ("a body", "\"bap_uri"),
-        ("a body", "\"gps"),
-        ("a signature", "signature=\""),
-    ] {
-        secrets.push((name.into(), secret.into()));
-    }
-    ensure!(secrets.iter().all(|(_, secret)| secret.len() >= 4), "an empty secret is everywhere");
-    ensure!(!booking.order_id.is_empty());
-    Ok(secrets)
-}
-
-/// The beginnings of a coordinate as it may be written: a hundredth of a degree is a kilometre.
-fn coordinates(gps: &str) -> Result<Vec<String>> {
-    let mut found = Vec::new();
-    for text in gps.split(',') {
-        let value: f64 = text.trim().parse()?;
-        let (whole, hundredths) = (value.trunc(), ((value.abs() * 100.0).trunc() % 100.0));
-        found.push(format!("{whole:.0}.{hundredths:02.0}"));
-        found.push(format!("{whole:.0}{hundredths:02.0}"));
-    }
-    Ok(found)
-}
-
-#[tokio::test]
-async fn the_log_of_a_whole_ride_holds_no_secret() -> Result<()> {
-    let mut world = World::start(with_registry()).await?;
-    let pickup = world.wait_for_position().await?;
-    let booking = world.start_ride().await?;
-    let otp = world.otp(&booking).await?;
-    let tracked = world.bap.track(&booking.order_id).await?;
-    let link = tracked.pointer("/message/tracking/url").and_then(Value::as_str);
-    let link = link.context("a link")?.to_owned();
-    reqwest::get(&link).await?;
-    // What is refused is told of in the log, too.
-    world.bap.request_raw("search", b"{ not json, and +91-9800000000".to_vec(), None).await?;
-    let body = b"{\"context\": {}, \"message\": {\"phone\": \"+91-9800000000\"}}".to_vec();
-    let signed = world.bap.sign(&body);
-    world.bap.request_raw("search", body, Some(signed)).await?;
-    world.bap.set_behavior(tripline_tests::bap::Behavior::Error500);
-    world.bap.request("status", json!({ "order_id": booking.order_id })).await?;
-    world
-        .bap
-        .wait_for_arrival("an attempt", PATIENCE, |all| {
-            all.iter().find(|e| e.answered != tripline_tests::bap::Behavior::Ack).map(drop)
-        })
-        .await?;
-    world.bap.set_behavior(tripline_tests::bap::Behavior::Ack);
-    world.finish_ride().await?;
-    world.check_told(&booking).await?;
-    let secrets = secrets(&world, &booking, &otp, &link)?;
-    world.stop().await?;
-
-    let log = world.bpp_log()?;
-    for said in ["request acknowledged", "request refused", "callback put off"] {
-        ensure!(log.contains(said), "the log does not say `{said}`: {log}");
-    }
-    let places = [coordinates(&pickup)?, coordinates(&drop_near(&pickup)?)?].concat();
-    for line in log.lines() {
-        // The time at its beginning is no secret, and has digits like any OTP.
-        let said = line.split_once(' ').map_or(line, |(_, said)| said);
-        for (name, secret) in &secrets {
-            let is_word = secret.chars().all(char::is_alphanumeric);
-            let found = if is_word { has_word(said, secret) } else { said.contains(secret) };
-            ensure!(!found, "{name} is in the log: {line}");
-        }
-        for place in &places {
-            let found = said.match_indices(place.as_str()).any(|(at, _)| {
-                let before = said.get(..at).and_then(|text| text.chars().next_back());
-                let number_begins = !before.is_some_and(|c| c.is_alphanumeric() || c == '.');
-                let rest = said.get(at + place.len()..).unwrap_or_default();
-                let digits = rest.chars().take_while(char::is_ascii_digit).count();
-                number_begins && digits >= 2
-            });
-            ensure!(!found, "a coordinate ({place}..) is in the log: {line}");
-        }
-    }
-    Ok(())
 }

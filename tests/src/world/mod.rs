@@ -105,6 +105,15 @@ impl Default for Plan {
     }
 }
 
+impl Plan {
+    /// With a registry, which is asked so often that a test need not wait for it, and not waited for for
+    /// long.
+    pub fn with_registry() -> Self {
+        let registry_keys = "cache_s = 1\ntimeout_ms = 1000".into();
+        Self { registry: true, registry_keys, ..Self::default() }
+    }
+}
+
 /// The recorded drive that comes with the code; see `tests/data/mtv-local1/README.md`.
 pub fn committed_trace() -> PathBuf {
     data_dir().join("drive.nmea")
