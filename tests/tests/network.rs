@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tripline_tests::bap::{self, Answer, Bap, Entry, order_said_anew};
 use tripline_tests::registry::{Behavior, Lie, Outcome};
-use tripline_tests::world::{BAP_ID, BPP_ID, PATIENCE, Plan, TestDatabase, World};
+use tripline_tests::world::{BAP_ID, BPP_ID, PATIENCE, Plan, Subscribers, TestDatabase, World};
 
 /// Between two looks at what nobody tells of.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -107,7 +107,8 @@ async fn while_the_registry_cannot_be_asked_those_known_go_on_and_strangers_wait
 #[tokio::test]
 async fn a_registry_that_lies_lets_nobody_in_and_nobody_known_out() -> Result<()> {
     // What is known holds for longer than the test, so that no lie is asked for of those known.
-    let plan = Plan { registry_keys: "timeout_ms = 1000".into(), ..Plan::with_registry() };
+    let subscribers = Subscribers::Registry { keys: "timeout_ms = 1000".into() };
+    let plan = Plan { subscribers, ..Plan::default() };
     let mut world = World::start(plan).await?;
     world.book().await?;
     let registry = world.registry().clone();
@@ -179,7 +180,9 @@ async fn a_platform_that_is_not_registered_takes_and_tells_nothing_until_it_is()
     ensure!(world.metric("tripline_network_served").await? < 0.5);
     ensure!(world.bap.ledger().len() == told, "it tells what nobody may take from it");
 
-    entries.into_iter().for_each(|entry| world.registry().enter(entry));
+    for entry in entries {
+        world.registry().enter(entry);
+    }
     world.kill_bpp().await?;
     world.start_bpp().await?;
     ensure!(ask(&world.bap).await?.ack);

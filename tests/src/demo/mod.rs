@@ -11,7 +11,9 @@ use clap::{Parser, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 use tripline_firmware_sim::trace::Trace;
 
-use crate::world::{BPP_ID, Plan, World, build_binaries, committed_trace, committed_truth};
+use crate::world::{
+    BPP_ID, Plan, Subscribers, World, build_binaries, committed_trace, committed_truth,
+};
 use narrator::Narrator;
 
 /// Shortest trace that holds a ride, in seconds.
@@ -71,7 +73,7 @@ impl Arguments {
             from_s: self.from.unwrap_or(if own { 10.0 } else { 0.0 }),
             seconds: Some(self.seconds),
             redate: self.time == Time::Now,
-            registry: true,
+            subscribers: Subscribers::Registry { keys: String::new() },
             ..Plan::default()
         })
     }

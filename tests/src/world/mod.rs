@@ -30,7 +30,7 @@ use tripline_protocol::signing::PublicKey;
 pub use binaries::{Binaries, build as build_binaries};
 pub use booking::{Booking, WHOLE_RIDE, drop_near};
 pub use evidence::{CommittedEvidence, Evidence, JournalEvidence};
-pub use network::{BAP_ID, BPP_ID};
+pub use network::{BAP_ID, BPP_ID, Subscribers};
 pub use panel::Hands;
 pub use postgres::TestDatabase;
 pub use process::Process;
@@ -75,10 +75,8 @@ pub struct Plan {
     pub agent: String,
     /// What the platform's configuration says at the end of `[device]`.
     pub device_keys: String,
-    /// Whether a registry says who is on the network; else a file of subscribers does.
-    pub registry: bool,
-    /// What the platform's configuration says at the end of `[registry]`.
-    pub registry_keys: String,
+    /// Who says who is on the network.
+    pub subscribers: Subscribers,
     /// A recording that the agent replays as fast as it can, in place of the receiver and without a
     /// network until that is restored.
     pub replay: Option<PathBuf>,
@@ -98,8 +96,7 @@ impl Default for Plan {
             panel: false,
             agent: String::new(),
             device_keys: String::new(),
-            registry: false,
-            registry_keys: String::new(),
+            subscribers: Subscribers::File,
             replay: None,
         }
     }
@@ -109,8 +106,8 @@ impl Plan {
     /// With a registry, which is asked so often that a test need not wait for it, and not waited for for
     /// long.
     pub fn with_registry() -> Self {
-        let registry_keys = "cache_s = 1\ntimeout_ms = 1000".into();
-        Self { registry: true, registry_keys, ..Self::default() }
+        let keys = "cache_s = 1\ntimeout_ms = 1000".into();
+        Self { subscribers: Subscribers::Registry { keys }, ..Self::default() }
     }
 }
 
@@ -203,12 +200,12 @@ impl World {
             device_port: proxy.address().port(),
         };
         let made = binaries.bpp(&["init", "--dir", path(&dir.path().join("bpp"))?, "--json"])?;
-        let network = Network::start(plan.registry, addresses.beckn, &made).await?;
+        let network = Network::start(&plan.subscribers, addresses.beckn, &made).await?;
         let bap = network.start_bap(BAP_ID).await?;
         let store_url = plan.store_url.clone().unwrap_or_else(|| {
             format!("sqlite:{}", dir.path().join("bpp/data/tripline.db").display())
         });
-        files::write_bpp(dir.path(), &plan, addresses, &store_url, &network.configuration(&plan))?;
+        files::write_bpp(dir.path(), &plan, addresses, &store_url, &network.configuration())?;
         network.admit(dir.path(), &bap)?;
         files::write_agent(dir.path(), &plan)?;
         let config = dir.path().join("bpp/bpp.toml");

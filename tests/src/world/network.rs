@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tripline_protocol::signing::{PublicKey, SecretKey};
 
 use super::files::NetworkKeys;
-use super::{Plan, World, free_address, path, text};
+use super::{World, free_address, path, text};
 use crate::bap::{Bap, BapSettings, BppAddress};
 use crate::registry::Registry;
 
@@ -22,32 +22,51 @@ pub const BPP_ID: &str = "bpp.tripline.test";
 /// The subscriber id of the rider's platform that is always there.
 pub const BAP_ID: &str = "bap.tripline.test";
 
+/// Who says who is on the network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subscribers {
+    /// A file of them.
+    File,
+    /// A registry.
+    Registry {
+        /// What the platform's configuration says at the end of `[registry]`.
+        keys: String,
+    },
+}
+
 /// The platform's surroundings.
 #[derive(Debug)]
 pub(super) struct Network {
     bpp: BppAddress,
     registry: Option<Registry>,
+    /// What is said at the end of `[registry]`.
+    registry_keys: String,
     /// What the file of subscribers has, where there is no registry.
     listed: Mutex<Vec<Value>>,
 }
 
 impl Network {
     /// Starts the registry, if there is to be one, with the entry of the platform that `init` made.
-    pub(super) async fn start(registry: bool, beckn: SocketAddr, made: &Value) -> Result<Self> {
+    pub(super) async fn start(
+        subscribers: &Subscribers,
+        beckn: SocketAddr,
+        made: &Value,
+    ) -> Result<Self> {
         let bpp = BppAddress {
             uri: format!("http://{beckn}/beckn"),
             subscriber_id: BPP_ID.into(),
             unique_key_id: text(made, "unique_key_id")?,
             public_key: text(made, "signing_public_key")?.parse().context("the platform's key")?,
         };
-        let registry = if registry {
-            let registry = Registry::start(free_address()?).await?;
-            registry.enter(own_entry(&bpp, made));
-            Some(registry)
-        } else {
-            None
+        let (registry, registry_keys) = match subscribers {
+            Subscribers::File => (None, String::new()),
+            Subscribers::Registry { keys } => {
+                let registry = Registry::start(free_address()?).await?;
+                registry.enter(own_entry(&bpp, made));
+                (Some(registry), keys.clone())
+            }
         };
-        Ok(Self { bpp, registry, listed: Mutex::default() })
+        Ok(Self { bpp, registry, registry_keys, listed: Mutex::default() })
     }
 
     pub(super) const fn key_of_bpp(&self) -> &PublicKey {
@@ -77,7 +96,7 @@ impl Network {
         Ok(std::fs::write(dir.join("bpp/data/subscribers.json"), entries.to_string())?)
     }
 
-    pub(super) fn configuration(&self, plan: &Plan) -> NetworkKeys {
+    pub(super) fn configuration(&self) -> NetworkKeys {
         let Some(registry) = &self.registry else {
             let beckn = "subscribers_file = \"subscribers.json\"".into();
             return NetworkKeys { beckn, ..NetworkKeys::default() };
@@ -92,7 +111,7 @@ encryption_public_key = "{key}"
 {more}"#,
             url = registry.url(),
             key = registry.encryption_public_key(),
-            more = plan.registry_keys,
+            more = self.registry_keys,
         );
         NetworkKeys { registry: table, ..NetworkKeys::default() }
     }
