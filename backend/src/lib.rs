@@ -35,5 +35,6 @@ pub mod config;
 pub mod error;
 mod file;
 pub mod keys;
+mod seldom;
 
 pub mod cli;

@@ -14,6 +14,7 @@ use registry::{Manner, StubRegistry, entry, public};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tripline_backend::config::{Config, SAMPLE};
 use tripline_backend::error::BppError;
 use tripline_backend::keys::live::LiveKeys;
@@ -38,6 +39,9 @@ const OUTAGE_MS: i64 = 86_400_000;
 const TIMEOUT_MS: u64 = 300;
 const BAP: &str = "bap.example";
 const BPP: &str = "bpp.example";
+
+/// What a directory says.
+type Found = Result<Arc<[Subscriber]>, DirectoryError>;
 
 /// The sample's configuration with this registry in place of the file.
 fn config(stub: &StubRegistry) -> Config {
@@ -128,13 +132,88 @@ async fn many_who_ask_at_once_cause_one_lookup_and_those_who_leave_spoil_it_for_
     };
     let first = ask(&directory);
     until("the first question", async || stub.count(BAP) == 1).await;
-    let others: Vec<_> = (0..100).map(|_| ask(&directory)).collect();
+    // One place is taken until it is seen that the first has left.
+    let others: Vec<_> = (0..7).map(|_| ask(&directory)).collect();
     first.abort();
     stub.let_go();
     for other in others {
         assert_eq!(other.await.expect("ends"), Ok(vec![public(1)]));
     }
     assert_eq!(stub.count(BAP), 1);
+}
+
+/// A directory whose lookups nobody gives up in the time of a test.
+async fn patient(entries: Vec<Value>) -> (StubRegistry, Arc<Directory>, TempDir) {
+    let (dir, stores) = both().await;
+    let stub = StubRegistry::start(entries).await;
+    let mut config = config(&stub);
+    config.registry.timeout_ms = 60_000;
+    let directory = Directory::open(&config, stores[0].clone(), Counts::default());
+    (stub, Arc::new(directory.expect("it opens")), dir)
+}
+
+/// Asks so often at once, while the registry is held; waits until only so many wait, and gives what the
+/// others were told, and those who wait.
+async fn crowd(
+    directory: &Arc<Directory>,
+    ids: impl Iterator<Item = String>,
+    look: Look,
+    waiting: usize,
+) -> (Vec<Found>, Vec<JoinHandle<Found>>) {
+    let ask = |id: String| {
+        let directory = Arc::clone(directory);
+        tokio::spawn(async move { directory.find(&id, Role::Bap, look, NOW).await })
+    };
+    let mut asked: Vec<_> = ids.map(ask).collect();
+    let is_over = |one: &JoinHandle<Found>| one.is_finished();
+    until("those who are not to wait", async || {
+        asked.iter().filter(|one| !is_over(one)).count() == waiting
+    })
+    .await;
+    let mut told = Vec::new();
+    while let Some(at) = asked.iter().position(is_over) {
+        told.push(asked.swap_remove(at).await.expect("ends"));
+    }
+    (told, asked)
+}
+
+#[tokio::test]
+async fn of_those_who_ask_for_strangers_at_a_silent_registry_a_few_wait_and_the_rest_are_told_at_once()
+ {
+    let (stub, directory, _dir) = patient(vec![entry("one.example", "BAP", 1)]).await;
+    stub.hold();
+    let one = std::iter::repeat_n("one.example".to_owned(), 500);
+    let (told, waiting) = crowd(&directory, one, Look::Cached, 8).await;
+    assert_eq!(told.len(), 492);
+    assert!(told.iter().all(Result::is_err), "{told:?}");
+    let many = (0..40).flat_map(|n| std::iter::repeat_n(format!("{n}.example"), 5));
+    let (told, others) = crowd(&directory, many, Look::Cached, 56).await;
+    assert!(told.iter().all(Result::is_err) && told.len() == 144, "64 wait in all: {told:?}");
+    stub.let_go();
+    for one in waiting {
+        assert_eq!(one.await.expect("ends").expect("found").len(), 1);
+    }
+    for other in others {
+        assert!(other.await.expect("ends").expect("answered").is_empty());
+    }
+    assert_eq!(stub.count("one.example"), 1);
+}
+
+#[tokio::test]
+async fn forged_signatures_of_somebody_known_do_not_wait_for_a_silent_registry_but_for_a_few() {
+    let (stub, directory, _dir) = patient(vec![entry(BAP, "BAP", 1)]).await;
+    assert_eq!(keys_of(&directory, Look::Cached, NOW).await, Ok(vec![public(1)]));
+    stub.hold();
+    let flood = std::iter::repeat_n(BAP.to_owned(), 500);
+    let (told, waiting) = crowd(&directory, flood, Look::Anew, 8).await;
+    let is_cached = |found: &Found| found.as_ref().is_ok_and(|entries| entries.len() == 1);
+    assert!(told.iter().all(is_cached) && told.len() == 492, "{told:?}");
+    assert_eq!(keys_of(&directory, Look::Cached, NOW).await, Ok(vec![public(1)]), "served on");
+    stub.let_go();
+    for one in waiting {
+        assert!(is_cached(&one.await.expect("ends")));
+    }
+    assert_eq!(stub.count(BAP), 2);
 }
 
 /// What a registry may do in place of answering.
@@ -249,13 +328,7 @@ async fn a_flood_of_strangers_reaches_the_registry_as_a_trickle_and_holds_up_nob
 
 #[tokio::test]
 async fn strangers_whom_a_slow_registry_does_not_answer_for_take_no_place_of_who_is_known() {
-    let (_dir, stores) = both().await;
-    let stub = StubRegistry::start(vec![entry(BAP, "BAP", 1)]).await;
-    let mut config = config(&stub);
-    // Longer than the test takes: nobody gives up in it.
-    config.registry.timeout_ms = 60_000;
-    let directory = Directory::open(&config, stores[0].clone(), Counts::default());
-    let directory = Arc::new(directory.expect("it opens"));
+    let (stub, directory, _dir) = patient(vec![entry(BAP, "BAP", 1)]).await;
     assert_eq!(keys_of(&directory, Look::Cached, NOW).await, Ok(vec![public(1)]));
     stub.hold();
     let strangers: Vec<_> = (0..40)

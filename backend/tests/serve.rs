@@ -13,6 +13,7 @@ use rcgen::KeyPair;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
+use tripline_backend::store::{Store, Tx};
 use tripline_protocol::enrol::{ENROL_PATH, RENEW_PATH};
 
 use https::{csr, post};
@@ -141,4 +142,36 @@ async fn a_running_platform_enrols_follows_its_ca_counts_and_writes_down() {
         assert!(Instant::now() < deadline, "the alarm is not written down");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+/// Makes the store of a folder look like one of the version before, as far as its schema is written down.
+async fn make_older(dir: &Path) {
+    let url = format!("sqlite:{}", dir.join("data/tripline.db").display());
+    let store = Store::open_as_is(&url).await.expect("of this version");
+    let Tx::Sqlite(mut tx) = store.write().await.expect("begins") else { panic!("SQLite") };
+    let sql =
+        "DELETE FROM _sqlx_migrations WHERE version = (SELECT MAX(version) FROM _sqlx_migrations)";
+    sqlx::query(sql).execute(&mut *tx).await.expect("deleted");
+    tx.commit().await.expect("commits");
+    store.close().await;
+}
+
+#[tokio::test]
+async fn under_a_platform_that_serves_nobody_changes_the_schema() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    let init = ["init", "--dir", dir.to_str().expect("UTF-8")];
+    assert_eq!(bpp(dir, &init).0, 0);
+    let (serving, _) = serve(dir);
+    make_older(dir).await;
+    let (code, _, said) = bpp(dir, &["serve"]);
+    assert!(code == 4 && said.contains("another tripline-bpp serves"), "{code}: {said}");
+    for command in [&["vehicle", "list"][..], &["callback", "list"], &init] {
+        let (code, _, said) = bpp(dir, command);
+        let is_clear = said.contains("run `tripline-bpp serve` or `init` of this version first");
+        assert!(code == 6 && is_clear, "{command:?}: {code}: {said}");
+    }
+    drop(serving);
+    let (code, _, said) = bpp(dir, &["vehicle", "list"]);
+    assert_eq!(code, 6, "no command changes it: {said}");
 }

@@ -632,6 +632,43 @@ async fn opening_twice_keeps_everything() {
     assert_eq!(tx.vehicles().await.expect("answers").len(), 1);
 }
 
+/// Runs a statement that changes one row.
+async fn change(store: &Store, sql: &'static str) {
+    let mut tx = store.write().await.expect("begins");
+    assert_eq!(execute(&mut tx, sql).await.expect("done"), 1);
+    tx.commit().await.expect("commits");
+}
+
+#[tokio::test]
+async fn a_store_with_a_schema_of_another_version_is_not_used_as_it_is_and_not_changed() {
+    const FORGET: &str = "DELETE FROM _sqlx_migrations WHERE version = 3";
+    const ADD: &str = "INSERT INTO _sqlx_migrations \
+         (version, description, success, checksum, execution_time) \
+         SELECT 99, description, success, checksum, execution_time \
+         FROM _sqlx_migrations WHERE version = 1";
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("test.db");
+    let mut urls = vec![format!("sqlite:{}", file.display())];
+    urls.extend(both::postgres().await);
+    for url in urls {
+        let said = |opened: Result<Store, StoreError>| opened.expect_err("refused").to_string();
+        said(Store::open_as_is(&url).await);
+        assert!(!file.exists() || !url.starts_with("sqlite:"), "nothing is made");
+        let store = Store::open(&url).await.expect("opens");
+        Store::open_as_is(&url).await.expect("as it is").close().await;
+        change(&store, FORGET).await;
+        let older = said(Store::open_as_is(&url).await);
+        assert!(older.contains("version 2") && older.contains("`tripline-bpp serve`"), "{older}");
+        assert_eq!(older, said(Store::open_as_is(&url).await), "nothing was changed");
+        change(&store, ADD).await;
+        for newer in [Store::open_as_is(&url).await, Store::open(&url).await] {
+            let newer = said(newer);
+            assert!(newer.contains("version 99") && newer.contains("newer"), "{newer}");
+        }
+        store.close().await;
+    }
+}
+
 #[tokio::test]
 async fn a_url_of_neither_kind_and_a_file_that_is_no_database_are_refused() {
     let error = Store::open("mysql://x/y").await.expect_err("refused");

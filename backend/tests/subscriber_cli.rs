@@ -176,6 +176,26 @@ fn without_a_registry_the_file_is_shown_and_checked() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_that_cannot_be_asked_to_take_a_key_up_is_told_from_one_that_refuses() {
+    let mut stub = StubRegistry::start(Vec::new()).await;
+    let folder = Folder::with(&stub);
+    let text = std::fs::read_to_string(folder.config()).expect("read");
+    let key = format!("encryption_public_key = \"{}\"", public(1));
+    let text = text
+        .replace("# domain", "domain")
+        .replace("# country", "country")
+        .replace("# city", "city")
+        .replace("# encryption_public_key = \"...\"", &key);
+    std::fs::write(folder.config(), text).expect("written");
+    folder.fails(&["key", "register"], REFUSED, &["key k1 is not registered", "404"]);
+    stub.stop().await;
+    folder.fails(&["key", "register"], UNREACHABLE, &[&stub.url(), "cannot be asked"]);
+    let rotate = ["key", "rotate", "--unique-key-id", "k2"];
+    let words = [&stub.url(), "key k2 is made and waits", "register --unique-key-id k2"];
+    folder.fails(&rotate, UNREACHABLE, &words);
+}
+
 /// Kills the platform when the test is over.
 struct Serving(Child);
 

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use super::open_store;
+use super::lock::Lock;
+use super::{migrate_store, open_store};
 use crate::config::{Config, SAMPLE};
 use crate::error::BppError;
 use crate::file;
@@ -42,7 +43,12 @@ pub(super) async fn run(args: &InitArgs) -> Result<(), BppError> {
     let mut made = complete(&config, is_new, &args.unique_key_id)?;
     let store_file = config.store_url().strip_prefix("sqlite:").map(PathBuf::from);
     let store_file = store_file.filter(|path| !path.exists());
-    open_store(&config).await?.close().await;
+    // Beside a platform that serves, which may be of another version, its schema stays as it is.
+    let store = match Lock::take_if_free(&config)? {
+        Some(lock) => migrate_store(&config, &lock).await?,
+        None => open_store(&config).await?,
+    };
+    store.close().await;
     made.extend(store_file.filter(|path| path.exists()));
     if is_new {
         made.insert(0, config_file.clone());

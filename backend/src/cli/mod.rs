@@ -7,6 +7,7 @@ mod ca;
 mod callback;
 mod init;
 mod key;
+mod lock;
 mod serve;
 mod subscriber;
 mod vehicle;
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
+use self::lock::Lock;
 use crate::config::Config;
 use crate::error::BppError;
 use crate::network::directory::{Counts, Directory};
@@ -117,7 +119,15 @@ fn start_log(filter: &str) -> Result<(), BppError> {
     Ok(())
 }
 
+/// The store as it is: a platform of another version may serve from it.
 async fn open_store(config: &Config) -> Result<Store, BppError> {
+    let url = config.store_url();
+    let shown = without_password(&url);
+    Store::open_as_is(&url).await.map_err(|source| BppError::Store { url: shown, source })
+}
+
+/// The store with its schema brought up to date, which nobody else serves from while `_lock` is held.
+async fn migrate_store(config: &Config, _lock: &Lock) -> Result<Store, BppError> {
     let url = config.store_url();
     let shown = without_password(&url);
     Store::open(&url).await.map_err(|source| BppError::Store { url: shown, source })

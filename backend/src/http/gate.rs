@@ -35,7 +35,7 @@ pub struct Rules {
 
 /// The gate's books.
 #[derive(Debug)]
-pub(super) struct Gate {
+pub struct Gate {
     pub(super) rules: Rules,
     addresses: Mutex<Accounts<Origin>>,
     subscribers: Mutex<Accounts<String>>,
@@ -43,7 +43,8 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    pub(super) fn new(rules: Rules) -> Self {
+    /// A gate that nobody came to yet.
+    pub fn new(rules: Rules) -> Self {
         let accounts = |per_s: u32| Rate { per_s, burst: per_s.saturating_mul(BURST_S) };
         let now = Instant::now();
         Self {

@@ -22,9 +22,7 @@ use crate::service::Platform;
 use crate::service::intake::Intake;
 
 pub use body::{BODY_LEN_MAX, BODY_MS_MAX};
-pub use gate::Rules;
-
-use gate::Gate;
+pub use gate::{Gate, Rules};
 
 /// What the handlers need.
 #[derive(Debug)]
@@ -33,7 +31,7 @@ pub struct App {
     directory: Arc<Directory>,
     guard: Guard,
     intake: Intake,
-    gate: Gate,
+    gate: Arc<Gate>,
 }
 
 impl App {
@@ -46,7 +44,12 @@ impl App {
         intake: Intake,
         rules: Rules,
     ) -> Self {
-        Self { platform, directory, guard, intake, gate: Gate::new(rules) }
+        Self { platform, directory, guard, intake, gate: Arc::new(Gate::new(rules)) }
+    }
+
+    /// The gate, for what else comes in at the same door.
+    pub fn gate(&self) -> Arc<Gate> {
+        Arc::clone(&self.gate)
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! Anybody can post here, and nothing that comes in is believed. Nothing is signed. A challenge is read only
 //! while a registration of ours is pending, only with that key and for the configured registry, and only so
-//! often. What is counted are answers and not attempts: to make a challenge that can be read takes the
+//! often, and each address posts as often as it may send requests. What is counted are answers and not attempts: to make a challenge that can be read takes the
 //! registry's private key, while garbage takes nothing and would use up the registry's turn. Whoever gets no
 //! answer is not told why; our log says it.
 
@@ -16,17 +16,21 @@ use axum::http::StatusCode;
 use axum::http::header::CACHE_CONTROL;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use tracing::{error, info, warn};
 use tripline_protocol::unit::Timestamp;
 
+use super::gate::Gate;
+use super::listener::Peer;
+use super::nack;
 use crate::keys::challenge::ChallengeError;
 use crate::keys::encryption::RegistryPublicKey;
 use crate::keys::live::{self, LiveKeys};
 use crate::metrics::Reason;
 use crate::network::subscriber::normalized_id;
+use crate::seldom::Seldom;
 use crate::service::Platform;
 use crate::store::StoreError;
 use crate::time;
@@ -36,6 +40,9 @@ pub const BODY_LEN_MAX: usize = 4 * 1024;
 
 /// Longest time for a body, in ms.
 const BODY_MS_MAX: u64 = 5_000;
+
+/// Time between two words about posts that got no answer, for the same reason, in ms: anybody can cause them.
+const WORD_MS: i64 = 60_000;
 
 /// Challenges looked at at once, each of which asks the store: the registry sends one, and strangers are to
 /// keep no connection of the store from those it is for.
@@ -60,8 +67,16 @@ struct Answer {
 #[derive(Debug, thiserror::Error)]
 pub enum Unanswered {
     /// The body is not what a registry posts.
-    #[error("the body: {0}")]
-    Malformed(String),
+    #[error("the body is no challenge from line {line}, column {column} on")]
+    Malformed {
+        /// Where, from 1.
+        line: usize,
+        /// Where in it, from 1.
+        column: usize,
+    },
+    /// The body ends before its end.
+    #[error("the body did not come whole")]
+    Broken,
     /// The body is too large.
     #[error("the body is longer than {BODY_LEN_MAX} bytes")]
     TooLarge,
@@ -99,32 +114,69 @@ pub struct ChallengeDesk {
     pub registry: Option<RegistryPublicKey>,
 }
 
-/// The route. `base` is the path of our registered address, without a slash at its end.
-pub fn router(desk: ChallengeDesk, base: &str) -> Router {
-    let desk = (Arc::new(desk), Arc::new(Semaphore::new(AT_ONCE_MAX)));
+/// What stands before the desk.
+struct Counter {
+    desk: ChallengeDesk,
+    gate: Arc<Gate>,
+    at_once: Semaphore,
+    told: Seldom,
+}
+
+/// The route. The gate, which other requests pass too, counts addresses. `base` is the path of our registered
+/// address, without a slash at its end.
+pub fn router(desk: ChallengeDesk, gate: Arc<Gate>, base: &str) -> Router {
+    let at_once = Semaphore::new(AT_ONCE_MAX);
+    let counter = Counter { desk, gate, at_once, told: Seldom::default() };
     Router::new()
         .route(&format!("{base}/on_subscribe"), post(handle))
         .layer(DefaultBodyLimit::max(BODY_LEN_MAX))
-        .with_state(desk)
+        .with_state(Arc::new(counter))
 }
 
 async fn handle(
-    State((desk, at_once)): State<(Arc<ChallengeDesk>, Arc<Semaphore>)>,
+    State(counter): State<Arc<Counter>>,
+    Extension(Peer(peer)): Extension<Peer>,
     request: Request,
 ) -> Response {
-    let answered = match (read(request).await, at_once.try_acquire()) {
-        (Ok(body), Ok(_permit)) => desk.answer(&body, time::now()).await,
-        (Ok(_), Err(_)) => Err(Unanswered::Busy),
-        (Err(unread), _) => Err(unread),
+    let platform = &counter.desk.platform;
+    let count = |outcome| {
+        platform.metrics.challenges.get_or_create(&Reason { reason: outcome }).inc();
     };
-    let outcome = answered.as_ref().map_or_else(Unanswered::code, |_| "answered");
-    let challenges = &desk.platform.metrics.challenges;
-    challenges.get_or_create(&Reason { reason: outcome }).inc();
+    if let Err(fault) = counter.gate.count_address(peer, request.headers()) {
+        count(fault.kind.code());
+        return nack::respond(&fault, &platform.settings.identity.subscriber_id);
+    }
+    let answered = counter.answer(request).await;
+    count(answered.as_ref().map_or_else(Unanswered::code, |_| "answered"));
     let response = match answered {
         Ok(answer) => Json(Answer { answer }).into_response(),
-        Err(unanswered) => unanswered.into_response(),
+        Err(unanswered) => {
+            counter.tell(&unanswered);
+            unanswered.into_response()
+        }
     };
     ([(CACHE_CONTROL, "no-store")], response).into_response()
+}
+
+impl Counter {
+    async fn answer(&self, request: Request) -> Result<String, Unanswered> {
+        let body = read(request).await?;
+        let _place = self.at_once.try_acquire().map_err(|_| Unanswered::Busy)?;
+        self.desk.answer(&body, time::now()).await
+    }
+
+    /// Nothing that was posted gets into the log, nor does each post.
+    fn tell(&self, unanswered: &Unanswered) {
+        let code = unanswered.code();
+        if !self.told.is_due_of(code, time::now(), WORD_MS) {
+            return;
+        }
+        if let Unanswered::Store(error) = unanswered {
+            error!(code, %error, "challenge not answered");
+        } else {
+            warn!(code, reason = %unanswered, "challenge not answered");
+        }
+    }
 }
 
 /// The body, if it is small and comes in time.
@@ -133,15 +185,19 @@ async fn read(request: Request) -> Result<Bytes, Unanswered> {
     let read = tokio::time::timeout(deadline, Bytes::from_request(request, &())).await;
     read.map_err(|_| Unanswered::TooSlow)?.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Unanswered::TooLarge,
-        _ => Unanswered::Malformed(rejection.body_text()),
+        _ => Unanswered::Broken,
     })
 }
 
 impl ChallengeDesk {
     /// The answer to a posted challenge, counted before it is given.
     pub async fn answer(&self, body: &[u8], now: Timestamp) -> Result<String, Unanswered> {
-        let posted: Posted = serde_json::from_slice(body)
-            .map_err(|error| Unanswered::Malformed(error.to_string()))?;
+        // Its words would quote the body.
+        let malformed = |error: serde_json::Error| Unanswered::Malformed {
+            line: error.line(),
+            column: error.column(),
+        };
+        let posted: Posted = serde_json::from_slice(body).map_err(malformed)?;
         let registry = self.registry.as_ref().ok_or(Unanswered::NoRegistry)?;
         let named = posted.subscriber_id.filter(|id| !id.is_empty());
         if named.is_some_and(|id| normalized_id(&id) != self.keys.subscriber_id()) {
@@ -151,7 +207,7 @@ impl ChallengeDesk {
         let mut ring = self.keys.current();
         if pending.iter().any(|id| ring.key(id).is_err()) {
             // Registries send their challenge at once.
-            ring = live::looked_up(&self.keys).await;
+            ring = live::looked_up(&self.keys, now).await;
         }
         let mut why = Unanswered::NotPending;
         for key in pending.iter().filter_map(|id| ring.key(id).ok()) {
@@ -179,7 +235,7 @@ impl Unanswered {
     /// A short fixed word for it.
     const fn code(&self) -> &'static str {
         match self {
-            Self::Malformed(_) => "malformed",
+            Self::Malformed { .. } | Self::Broken => "malformed",
             Self::TooLarge => "too-large",
             Self::TooSlow => "too-slow",
             Self::NoRegistry => "no-registry",
@@ -194,13 +250,8 @@ impl Unanswered {
 
 impl IntoResponse for Unanswered {
     fn into_response(self) -> Response {
-        if let Self::Store(error) = &self {
-            error!(%error, "challenge not answered");
-        } else {
-            warn!(reason = %self, "challenge not answered");
-        }
         let (status, message) = match self {
-            Self::Malformed(_) => (
+            Self::Malformed { .. } | Self::Broken => (
                 StatusCode::BAD_REQUEST,
                 "the body must be JSON with a challenge, which is a text, and perhaps a \
                  subscriber_id and a status"

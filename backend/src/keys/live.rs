@@ -8,12 +8,17 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use tracing::{error, info};
+use tripline_protocol::unit::Timestamp;
 
 use super::ring::KeyRing;
 use crate::error::BppError;
+use crate::seldom::Seldom;
 
 /// How often the file is looked at, in ms.
 const LOOK_MS: u64 = 2_000;
+
+/// Shortest time between two looks out of turn, in ms: anybody who posts a challenge asks for one.
+const ASKED_MS_MIN: i64 = 1_000;
 
 /// Looks that fail between two words about it: an hour's.
 const FAILURES_PER_WORD: u32 = 1_800;
@@ -25,13 +30,14 @@ pub struct LiveKeys {
     current: RwLock<Arc<KeyRing>>,
     /// The file, once it is followed.
     followed: OnceLock<PathBuf>,
+    asked: Seldom,
 }
 
 impl LiveKeys {
     /// Begins with this ring.
     pub fn new(subscriber_id: String, ring: KeyRing) -> Self {
         let current = RwLock::new(Arc::new(ring));
-        Self { subscriber_id, current, followed: OnceLock::new() }
+        Self { subscriber_id, current, followed: OnceLock::new(), asked: Seldom::default() }
     }
 
     /// Who we are.
@@ -57,9 +63,11 @@ impl LiveKeys {
 }
 
 /// The ring after the file, if it is followed, was looked at out of turn: `tripline-bpp key` made a key, and
-/// somebody asks for it before the next look.
-pub async fn looked_up(keys: &Arc<LiveKeys>) -> Arc<KeyRing> {
-    if let Some(path) = keys.followed.get().cloned() {
+/// somebody asks for it before the next look. Once a second at most; the file had the key before anybody could
+/// ask for it.
+pub async fn looked_up(keys: &Arc<LiveKeys>, now: Timestamp) -> Arc<KeyRing> {
+    let followed = keys.followed.get().filter(|_| keys.asked.is_due(now, ASKED_MS_MIN));
+    if let Some(path) = followed.cloned() {
         let looking = Arc::clone(keys);
         // What fails here fails at the next look, which says so.
         let _ = tokio::task::spawn_blocking(move || looking.refresh(&path)).await;

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use reqwest::{Client, ClientBuilder, Response, redirect};
 
+/// Characters of somebody else's words that are passed on.
+const WORDS_LEN_MAX: usize = 200;
+
 /// A client that waits `timeout_ms` for a whole answer. Made once and shared.
 pub fn builder(timeout_ms: u64) -> ClientBuilder {
     let timeout = Duration::from_millis(timeout_ms);
@@ -37,4 +40,28 @@ pub fn without_url(error: reqwest::Error) -> String {
         cause = inner.source();
     }
     text
+}
+
+/// What somebody else said, for a log or an operator's terminal: shortened, and nothing that a terminal
+/// obeys.
+pub fn shortened(text: &str) -> String {
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    let text = text.trim();
+    let mut words: String = text.chars().take(WORDS_LEN_MAX).map(plain).collect();
+    if text.chars().nth(WORDS_LEN_MAX).is_some() {
+        words.push('…');
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_others_are_shortened_and_say_nothing_to_a_terminal() {
+        assert_eq!(shortened(" \x1b[31mno\nsuch\u{fffd}key "), " [31mno such\u{fffd}key");
+        let long = shortened(&"x".repeat(5_000));
+        assert_eq!((long.chars().count(), long.ends_with('…')), (WORDS_LEN_MAX + 1, true));
+    }
 }

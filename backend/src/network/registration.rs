@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tripline_protocol::signing::{encode_base64, sign};
 use tripline_protocol::unit::Timestamp;
 
-use super::http::{builder, read, without_url};
+use super::http::{builder, read, shortened, without_url};
 use super::subscriber::{Role, normalized_url};
 use crate::beckn::Identity;
 use crate::chance;
@@ -31,9 +31,6 @@ const SIGNATURE_S: i64 = 60;
 
 /// Longest answer read, in bytes; a well-formed one has some fifty.
 const ANSWER_LEN_MAX: usize = 16 * 1024;
-
-/// Characters of a registry's words that are passed on.
-const WORDS_LEN_MAX: usize = 200;
 
 /// How far the registry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,16 +73,24 @@ impl SubscriptionStatus {
     }
 }
 
-/// Why a key is not being taken up.
+/// Why nothing can be registered at all.
 #[derive(Debug, thiserror::Error)]
-pub enum RegistrationError {
+pub enum RegistrarError {
     /// The configuration lacks what a registry wants to know.
     #[error("[registry] {0} is not set: without it no key can be registered")]
     Lacks(&'static str),
+    /// No client can be made.
+    #[error("the HTTP client cannot be made: {0}")]
+    Client(String),
+}
+
+/// Why a key is not being taken up.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistrationError {
     /// The registration could not be stored, and the registry was not asked.
     #[error("the registration cannot be stored: {0}")]
     Store(#[from] StoreError),
-    /// Nothing random, no clock, no client.
+    /// Nothing random, or no clock.
     #[error("{0}")]
     Internal(String),
     /// The registry could not be asked, or its answer not read.
@@ -139,10 +144,10 @@ pub struct Registrar {
 impl Registrar {
     /// Who registers us as `identity` at a registry; an error names the key of the configuration that is
     /// missing for it. Without the registry's encryption key its challenge could not be answered.
-    pub fn new(registry: &Registry, identity: Identity) -> Result<Self, RegistrationError> {
+    pub fn new(registry: &Registry, identity: Identity) -> Result<Self, RegistrarError> {
         let set = |key, value: &Option<String>| match value {
             Some(text) if !text.trim().is_empty() => Ok(text.clone()),
-            Some(_) | None => Err(RegistrationError::Lacks(key)),
+            Some(_) | None => Err(RegistrarError::Lacks(key)),
         };
         set("encryption_public_key", &registry.encryption_public_key)?;
         let client = builder(registry.timeout_ms).build();
@@ -151,7 +156,7 @@ impl Registrar {
             domain: set("domain", &registry.domain)?,
             country: set("country", &registry.country)?,
             city: set("city", &registry.city)?,
-            client: client.map_err(|error| RegistrationError::Internal(without_url(error)))?,
+            client: client.map_err(|error| RegistrarError::Client(without_url(error)))?,
             identity,
         })
     }
@@ -220,32 +225,15 @@ async fn judge(response: Response) -> Result<SubscriptionStatus, RegistrationErr
     let body = read(response, ANSWER_LEN_MAX).await.map_err(RegistrationError::Unreachable)?;
     let answer = serde_json::from_slice::<Answer>(&body).ok();
     let known = answer.and_then(|answer| SubscriptionStatus::from_code(&answer.status));
-    known
-        .filter(|_| status.is_success())
-        .ok_or_else(|| RegistrationError::Refused { status: status.as_u16(), words: words(&body) })
-}
-
-/// What a registry said, for an operator's terminal: shortened, and nothing that a terminal obeys.
-fn words(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body);
-    let plain = |c: char| if c.is_control() { ' ' } else { c };
-    let mut words: String = text.trim().chars().take(WORDS_LEN_MAX).map(plain).collect();
-    if text.trim().chars().nth(WORDS_LEN_MAX).is_some() {
-        words.push('…');
-    }
-    words
+    known.filter(|_| status.is_success()).ok_or_else(|| RegistrationError::Refused {
+        status: status.as_u16(),
+        words: shortened(&String::from_utf8_lossy(&body)),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_registrys_words_are_shortened_and_say_nothing_to_a_terminal() {
-        assert_eq!(words(b" \x1b[31mno\nsuch\xffkey "), " [31mno such\u{fffd}key");
-        let long = words(&vec![b'x'; 5_000]);
-        assert_eq!((long.chars().count(), long.ends_with('…')), (WORDS_LEN_MAX + 1, true));
-    }
 
     #[test]
     fn times_are_written_as_the_registrys_documents_have_them() {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp as Instant;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
@@ -15,6 +16,7 @@ use super::subscriber::{Role, Subscriber};
 use crate::error::BppError;
 use crate::keys::live::LiveKeys;
 use crate::keys::ring::NetworkKey;
+use crate::seldom::Seldom;
 use crate::time;
 
 /// Time between two checks while all is well, in ms.
@@ -22,6 +24,30 @@ const CHECK_MS: u64 = 3_600_000;
 
 /// Time between two checks while it is not, or while the registry cannot be asked, in ms.
 const TROUBLED_CHECK_MS: u64 = 60_000;
+
+/// How long before our entry ends it is said how to go on, in ms: 30 days.
+const ENDING_MS: i64 = 30 * 86_400_000;
+
+/// Time between two words about it, in ms.
+const ENDING_WORD_MS: i64 = 86_400_000;
+
+/// How long a running check waits before it looks again.
+#[derive(Debug, Clone, Copy)]
+pub struct Pauses {
+    /// While all is well.
+    pub well: Duration,
+    /// While it is not, or while the registry cannot be asked.
+    pub troubled: Duration,
+}
+
+impl Default for Pauses {
+    fn default() -> Self {
+        Self {
+            well: Duration::from_millis(CHECK_MS),
+            troubled: Duration::from_millis(TROUBLED_CHECK_MS),
+        }
+    }
+}
 
 /// The check.
 #[derive(Debug)]
@@ -31,6 +57,7 @@ pub struct SelfCheck {
     uri: String,
     standing: watch::Sender<Standing>,
     served: Gauge,
+    ending_told: Seldom,
 }
 
 impl SelfCheck {
@@ -44,7 +71,7 @@ impl SelfCheck {
         served: Gauge,
     ) -> Self {
         served.set(i64::from(*standing.borrow() == Standing::Good));
-        Self { directory, keys, uri, standing, served }
+        Self { directory, keys, uri, standing, served, ending_told: Seldom::default() }
     }
 
     /// The check before anything is served.
@@ -66,11 +93,10 @@ impl SelfCheck {
 
     /// Checks again and again, until the task is dropped. `checked_well` is what [`SelfCheck::start`]
     /// said.
-    pub async fn run(self, checked_well: bool) {
+    pub async fn run(self, checked_well: bool, pauses: Pauses) {
         let mut well = checked_well;
         loop {
-            let pause_ms = if well { CHECK_MS } else { TROUBLED_CHECK_MS };
-            tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+            tokio::time::sleep(if well { pauses.well } else { pauses.troubled }).await;
             well = self.check(time::now()).await;
         }
     }
@@ -101,6 +127,7 @@ impl SelfCheck {
             }
             None => true,
         };
+        self.tell_ending(&entries, now);
         standing == Standing::Good && key_known
     }
 
@@ -120,6 +147,20 @@ impl SelfCheck {
                 "the registry has another address for us: Beckn requests are not served; register \
                  our address, or set [beckn] uri to the registered one and start again"
             ),
+        }
+    }
+
+    /// A registration holds for a year, and nobody is there who remembers it.
+    fn tell_ending(&self, entries: &[Subscriber], now: Timestamp) {
+        if self.directory.has_registry()
+            && let Some(until) = ending(entries, &self.uri, now)
+            && self.ending_told.is_due(now, ENDING_WORD_MS)
+        {
+            warn!(
+                %until,
+                "our entry in the registry ends soon, and nobody is served after it: renew it \
+                 (`tripline-bpp key register`)"
+            );
         }
     }
 
@@ -147,6 +188,14 @@ fn judge(entries: &[Subscriber], uri: &str, has_registry: bool, now: Timestamp) 
         Some(entry) => Standing::Moved { registered: entry.url.clone() },
         None => Standing::Unregistered,
     }
+}
+
+/// When the last of our entries at `uri` ends, if that is soon.
+fn ending(entries: &[Subscriber], uri: &str, now: Timestamp) -> Option<Instant> {
+    let ours = entries.iter().filter(|entry| entry.is_active(now) && entry.url == uri);
+    let ends: Option<Vec<_>> = ours.map(|entry| entry.valid_until).collect();
+    let last = ends?.into_iter().max()?;
+    (last.as_millisecond() < now.plus_ms(ENDING_MS).unix_ms).then_some(last)
 }
 
 /// The id of our signing key, if an entry that holds has another key under it, and none has ours.
@@ -204,6 +253,24 @@ mod tests {
             }
         }
         assert_eq!(judge(&[], URI, false, NOW), Standing::Good, "a file need not name us");
+    }
+
+    #[test]
+    fn an_entry_that_ends_within_thirty_days_is_told_if_none_of_ours_lasts_longer() {
+        let until = |ms: i64| {
+            let at = Instant::from_millisecond(NOW.plus_ms(ms).unix_ms).expect("a time");
+            Subscriber { valid_until: Some(at), ..entry(URI, "SUBSCRIBED") }
+        };
+        let (soon, later) = (until(ENDING_MS - 1), until(ENDING_MS));
+        let endless = entry(URI, "SUBSCRIBED");
+        let elsewhere = entry("https://old.example", "SUBSCRIBED");
+        let over = until(-1);
+        assert_eq!(ending(std::slice::from_ref(&soon), URI, NOW), soon.valid_until);
+        assert_eq!(ending(&[over.clone(), soon.clone(), elsewhere], URI, NOW), soon.valid_until);
+        for well in [vec![later.clone()], vec![soon.clone(), later], vec![soon, endless], vec![]] {
+            assert_eq!(ending(&well, URI, NOW), None, "{well:?}");
+        }
+        assert_eq!(ending(&[over], URI, NOW), None, "it has ended, which is told otherwise");
     }
 
     #[test]

@@ -25,28 +25,52 @@ const BUSY_S_MAX: u64 = 10;
 pub struct StoreUrlError;
 
 impl Store {
-    /// Opens the store that `url` names and brings its schema up to date.
+    /// Opens the store that `url` names, makes it if need be, and brings its schema up to date; one that is
+    /// newer than ours is an error. Nobody who knows an older one may use it meanwhile.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        let pools = if let Some(path) = url.strip_prefix("sqlite:") {
-            open_sqlite(path.trim_start_matches("//").into()).await?
-        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            Pools::Postgres(open_postgres(url).await?)
-        } else {
-            return Err(StoreUrlError.into());
-        };
-        let store = Self { pools };
+        let store = Self { pools: connect(url, true).await? };
+        let (found, known) = (migrate::version(&store).await?, migrate::KNOWN);
+        if found > known {
+            return Err(StoreError::Schema { found, known });
+        }
         match &store.pools {
             Pools::Sqlite { writer, .. } => migrate::run(writer, "BLOB").await?,
             Pools::Postgres(pool) => migrate::run(pool, "BYTEA").await?,
         }
         Ok(store)
     }
+
+    /// Opens the store that `url` names as it is: one that is not there is an error, and so is a schema that
+    /// is older or newer than ours.
+    pub async fn open_as_is(url: &str) -> Result<Self, StoreError> {
+        let store = Self { pools: connect(url, false).await? };
+        let (found, known) = (migrate::version(&store).await?, migrate::KNOWN);
+        if found != known {
+            return Err(StoreError::Schema { found, known });
+        }
+        Ok(store)
+    }
 }
 
-async fn open_sqlite(path: PathBuf) -> Result<Pools, StoreError> {
+/// The file of an SQLite store.
+pub(super) fn sqlite_path(url: &str) -> Option<PathBuf> {
+    url.strip_prefix("sqlite:").map(|path| path.trim_start_matches("//").into())
+}
+
+async fn connect(url: &str, create: bool) -> Result<Pools, StoreError> {
+    if let Some(path) = sqlite_path(url) {
+        open_sqlite(path, create).await
+    } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        Ok(Pools::Postgres(open_postgres(url).await?))
+    } else {
+        Err(StoreUrlError.into())
+    }
+}
+
+async fn open_sqlite(path: PathBuf, create: bool) -> Result<Pools, StoreError> {
     let options = SqliteConnectOptions::new()
         .filename(path)
-        .create_if_missing(true)
+        .create_if_missing(create)
         .journal_mode(SqliteJournalMode::Wal)
         // WAL with NORMAL loses everything since the last checkpoint at a power cut.
         .synchronous(SqliteSynchronous::Full)

@@ -40,6 +40,21 @@ pub enum StoreError {
     /// The schema could not be brought up to date.
     #[error("database schema: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The schema is not the one that this program knows.
+    #[error(
+        "its schema has version {found}, and this program knows version {known}: {}",
+        if found < known {
+            "run `tripline-bpp serve` or `init` of this version first"
+        } else {
+            "use the program that serves from it, or a newer one"
+        }
+    )]
+    Schema {
+        /// The version that it has; 0 for none.
+        found: i64,
+        /// The version that is needed.
+        known: i64,
+    },
     /// The database does not keep what it commits.
     #[error("database setting {setting} is {found}, it must be {expected}: {why}")]
     Unsafe {
@@ -137,6 +152,11 @@ impl Store {
     /// Whether this kind of store serves one backend only.
     pub const fn has_one_backend(&self) -> bool {
         matches!(self.pools, Pools::Sqlite { .. })
+    }
+
+    /// The same, for the store that `url` names.
+    pub fn is_for_one_backend(url: &str) -> bool {
+        connect::sqlite_path(url).is_some()
     }
 
     /// Closes every connection.

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-use tripline_backend::http::on_subscribe::{BODY_LEN_MAX, ChallengeDesk, Unanswered};
+use tokio::net::{TcpListener, TcpStream};
+use tripline_backend::http::on_subscribe::{self, BODY_LEN_MAX, ChallengeDesk, Unanswered};
+use tripline_backend::http::{Gate, Rules, listener};
 use tripline_backend::store::registration::{ANSWERS_MAX, REGISTRATION_MS};
 use tripline_backend::time;
 use tripline_protocol::signing::{decode_base64, sign};
 
 use crate::both::on_both;
+use crate::log;
 use crate::world::{PATIENCE, US, World, next};
 
 #[tokio::test]
@@ -185,4 +187,61 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
     let read = tokio::time::timeout(PATIENCE, slow.read_exact(&mut answer)).await;
     read.expect("in time").expect("answered");
     assert_eq!(&answer, b"HTTP/1.1 408");
+}
+
+/// Where challenges come in that are let through by these rules; where they go is the world's.
+async fn door(world: &World, rules: Rules) -> String {
+    let desk = ChallengeDesk {
+        platform: Arc::clone(&world.desk.platform),
+        keys: Arc::clone(&world.desk.keys),
+        registry: None,
+    };
+    let socket = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}/beckn", socket.local_addr().expect("bound"));
+    let router = on_subscribe::router(desk, Arc::new(Gate::new(rules)), "/beckn");
+    tokio::spawn(listener::run(socket, router));
+    url
+}
+
+#[tokio::test]
+async fn an_address_posts_challenges_as_seldom_as_requests() {
+    let mut world = World::on_sqlite().await;
+    let rules = Rules {
+        proxies: Vec::new(),
+        per_address_per_s: 1,
+        per_subscriber_per_s: 1,
+        refuse_stale: true,
+    };
+    world.url = door(&world, rules).await;
+    let mut answers = Vec::new();
+    for _ in 0..20 {
+        answers.push(world.post(r#"{"challenge":"AAAA"}"#).await);
+    }
+    let refused: Vec<_> = answers.iter().filter(|(status, _)| *status == 429).collect();
+    assert!(refused.len() >= 10, "{answers:?}");
+    assert!(refused.iter().all(|(_, text)| text.contains("NACK")), "{refused:?}");
+    assert_eq!(answers[0].0, 403);
+    let counted = world.desk.platform.metrics.text();
+    let line = "tripline_registry_challenges_total{reason=\"too-often\"}";
+    assert!(counted.contains(line), "{counted}");
+}
+
+#[tokio::test]
+async fn what_strangers_post_fills_no_log_and_is_not_in_it() {
+    let (lines, writer) = log::lines();
+    let logging = tracing::subscriber::set_default(writer);
+    let world = World::on_sqlite().await;
+    for _ in 0..10 {
+        let posted = json!({ "challenge": "AAAA", "subscriber_id": ["quote me"] });
+        assert_eq!(world.post(posted.to_string()).await.0, 400);
+        assert_eq!(world.post(r#"{"challenge":"quote me"}"#).await.0, 403);
+    }
+    drop(logging);
+    let lines = lines.text();
+    assert!(!lines.contains("quote me"), "{lines}");
+    let told: Vec<_> =
+        lines.lines().filter(|line| line.contains("challenge not answered")).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].contains("malformed") && told[0].contains("line 1, column"), "{told:?}");
+    assert!(told[1].contains("not-pending"), "{told:?}");
 }

@@ -9,8 +9,8 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tripline_backend::audit::Audit;
 use tripline_backend::config::{Config, SAMPLE};
-use tripline_backend::http::listener;
 use tripline_backend::http::on_subscribe::{self, ChallengeDesk, Unanswered};
+use tripline_backend::http::{Gate, listener};
 use tripline_backend::keys::live::LiveKeys;
 use tripline_backend::keys::ring::{KeyRing, KeyState, NetworkKey, RingError};
 use tripline_backend::keys::rotation::Rotation;
@@ -63,7 +63,8 @@ impl World {
         };
         let (desk, served) = (desk(), desk());
         let served = ChallengeDesk { keys: Arc::clone(&desk.keys), ..served };
-        tokio::spawn(listener::run(socket, on_subscribe::router(served, "/beckn")));
+        let gate = Arc::new(Gate::new(config.request_rules()));
+        tokio::spawn(listener::run(socket, on_subscribe::router(served, gate, "/beckn")));
         Self { dir, registry, registrar, desk, url, _store: None }
     }
 

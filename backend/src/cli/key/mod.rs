@@ -17,7 +17,7 @@ use super::ConfigPath;
 use crate::config::Config;
 use crate::error::BppError;
 use crate::keys::ring::{KeyRing, NetworkKey};
-use crate::network::registration::{Registrar, RegistrationError};
+use crate::network::registration::{Registrar, RegistrarError};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum KeyCommand {
@@ -51,12 +51,10 @@ pub(super) async fn run(command: KeyCommand) -> Result<(), BppError> {
 
 /// Whoever registers us, if all that is needed for it is configured.
 fn registrar(config: &Config) -> Result<Registrar, BppError> {
-    Registrar::new(&config.registry, config.settings().identity).map_err(|error| match error {
-        RegistrationError::Internal(reason) => BppError::Internal(reason),
-        error @ (RegistrationError::Lacks(_)
-        | RegistrationError::Store(_)
-        | RegistrationError::Unreachable(_)
-        | RegistrationError::Refused { .. }) => BppError::Config { reason: error.to_string() },
+    let made = Registrar::new(&config.registry, config.settings().identity);
+    made.map_err(|error| match error {
+        RegistrarError::Client(_) => BppError::Internal(error.to_string()),
+        RegistrarError::Lacks(_) => BppError::Config { reason: error.to_string() },
     })
 }
 

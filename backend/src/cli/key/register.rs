@@ -36,7 +36,7 @@ pub(super) async fn run(args: &RegisterArgs) -> Result<(), BppError> {
     Ok(())
 }
 
-/// Asks the registry; what it does not take is refused.
+/// Asks the registry; what it does not take is refused, and one that cannot be asked is told apart.
 pub(super) async fn register(
     opened: &Opened,
     registrar: &Registrar,
@@ -47,9 +47,11 @@ pub(super) async fn register(
     asked.map_err(|error| match error {
         RegistrationError::Store(source) => opened.failed(source),
         RegistrationError::Internal(reason) => BppError::Internal(reason),
-        error @ (RegistrationError::Lacks(_)
-        | RegistrationError::Unreachable(_)
-        | RegistrationError::Refused { .. }) => BppError::Refused {
+        RegistrationError::Unreachable(reason) => BppError::Registry {
+            url: opened.config.registry.url.clone().unwrap_or_default(),
+            reason,
+        },
+        error @ RegistrationError::Refused { .. } => BppError::Refused {
             message: format!("key {} is not registered: {error}", key.unique_key_id),
         },
     })

@@ -72,6 +72,10 @@ async fn register_next(
     asked.map(Some).map_err(|error| {
         let id = &next.unique_key_id;
         let again = command(&format!("register --unique-key-id {id}"), &args.common.config.config);
+        if let BppError::Registry { url, reason } = error {
+            let reason = format!("{reason}; key {id} is made and waits; to ask again: {again}");
+            return BppError::Registry { url, reason };
+        }
         let message = format!("key {id} is made and waits, but: {error}; to ask again: {again}");
         BppError::Refused { message }
     })

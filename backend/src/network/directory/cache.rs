@@ -254,6 +254,14 @@ impl Cache {
         }
     }
 
+    /// What may be given without asking.
+    pub(super) fn usable(&self, key: &Key, now: Timestamp) -> Option<Entries> {
+        match self.slots.get(key)?.worth(now, self.rules) {
+            Worth::Fresh(entries) | Worth::Stale(entries) => Some(entries),
+            Worth::Old(_) | Worth::Nothing => None,
+        }
+    }
+
     /// What came of the last lookup: its answer, or why it failed.
     pub(super) fn outcome(&self, key: &Key) -> Result<Entries, String> {
         let slot = self.slots.get(key);

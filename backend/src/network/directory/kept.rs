@@ -11,8 +11,8 @@ use tripline_protocol::unit::Timestamp;
 use super::Key;
 use super::cache::{Fetched, KNOWN_MAX};
 use super::entry::{as_json, parse_file};
-use super::seldom::Seldom;
 use crate::network::subscriber::Subscriber;
+use crate::seldom::Seldom;
 use crate::store::subscriber::{PRUNED_AT_ONCE_MAX, SubscriberRow};
 use crate::store::{Store, StoreError};
 

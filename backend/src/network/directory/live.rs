@@ -13,9 +13,11 @@ use super::cache::{Cache, Fetched, Next, Rules};
 use super::entry::Answer;
 use super::kept::Kept;
 use super::registry::{LookupError, RegistryClient};
-use super::seldom::Seldom;
+use super::waiting::{Place, Room, Rooms};
 use super::{Counts, DirectoryError, Entries, Key, Look};
 use crate::config::Registry;
+use crate::network::http::shortened;
+use crate::seldom::Seldom;
 use crate::store::{Store, StoreError};
 use crate::time;
 
@@ -37,8 +39,16 @@ const LOOKS_PER_PRUNING: u32 = 1_800;
 #[derive(Debug)]
 struct State {
     cache: Cache,
-    /// The lookups under way; whoever waits for one sees its sender dropped.
-    flights: HashMap<Key, watch::Receiver<()>>,
+    /// The lookups under way.
+    flights: HashMap<Key, UnderWay>,
+}
+
+/// A lookup under way, as those who wait for it see it.
+#[derive(Debug)]
+struct UnderWay {
+    /// Its sender is dropped when it ends.
+    over: watch::Receiver<()>,
+    room: Room,
 }
 
 /// A registry with what it said.
@@ -49,6 +59,7 @@ pub(super) struct Live {
     timeout: Duration,
     known_places: Semaphore,
     stranger_places: Semaphore,
+    rooms: Rooms,
     kept: Kept,
     counts: Counts,
     failure_told: Seldom,
@@ -61,7 +72,7 @@ pub(super) struct Live {
 enum Said {
     Now(Result<Entries, DirectoryError>),
     /// When this lookup has ended.
-    After(watch::Receiver<()>),
+    After(watch::Receiver<()>, Place),
 }
 
 /// A lookup under way. Dropped without an end, it failed.
@@ -92,6 +103,7 @@ impl Live {
             timeout: Duration::from_millis(config.timeout_ms),
             known_places: Semaphore::new(LOOKUPS_MAX),
             stranger_places: Semaphore::new(STRANGERS_MAX),
+            rooms: Rooms::new(),
             kept,
             counts,
             failure_told: Seldom::default(),
@@ -112,12 +124,12 @@ impl Live {
         look: Look,
         now: Timestamp,
     ) -> Result<Entries, DirectoryError> {
-        let mut flight = match self.begin(&key, look, now) {
-            Said::After(flight) => flight,
+        let (mut over, _place) = match self.begin(&key, look, now) {
+            Said::After(over, place) => (over, place),
             Said::Now(said) => return said,
         };
         // It never changes; it ends.
-        let _ = flight.changed().await;
+        let _ = over.changed().await;
         let state = self.state();
         let held = state.cache.held(&key, now);
         held.ok_or_else(|| {
@@ -136,21 +148,41 @@ impl Live {
                 self.take_off(&mut state, key, now);
                 Said::Now(Ok(entries))
             }
-            Next::Ask => Said::After(self.take_off(&mut state, key, now)),
-            Next::Wait => match state.flights.get(key) {
-                Some(flight) => Said::After(flight.clone()),
-                None => unavailable("a lookup was lost".into()),
-            },
+            Next::Ask => {
+                self.take_off(&mut state, key, now);
+                self.wait(&state, key, look, now)
+            }
+            Next::Wait => self.wait(&state, key, look, now),
             Next::HeldBack => {
-                self.counts.looked_up("held-back");
-                if self.flood_told.is_due(now, WORD_MS) {
-                    warn!("too many subscribers that were never met: some are not looked up");
-                }
-                let reason = "too many subscribers are asked about that were never met";
-                unavailable(reason.into())
+                self.held_back("subscribers are asked about that were never met", now)
             }
             Next::Failed(reason) => unavailable(reason),
         }
+    }
+
+    /// The lookup under way to wait for. If as many wait as may, what is cached, where that may be given
+    /// without asking; the lookup goes on, so that its answer is there when they come again.
+    fn wait(&self, state: &State, key: &Key, look: Look, now: Timestamp) -> Said {
+        let Some(flight) = state.flights.get(key) else {
+            let lost = DirectoryError::Unavailable("a lookup was lost".into());
+            return Said::Now(Err(lost));
+        };
+        if let Some(place) = flight.room.enter(look) {
+            return Said::After(flight.over.clone(), place);
+        }
+        match state.cache.usable(key, now) {
+            Some(entries) => Said::Now(Ok(entries)),
+            None => self.held_back("requests wait for its answers", now),
+        }
+    }
+
+    /// Counts and tells that there are too many of these.
+    fn held_back(&self, many: &str, now: Timestamp) -> Said {
+        self.counts.looked_up("held-back");
+        if self.flood_told.is_due(now, WORD_MS) {
+            warn!("some senders are not looked up, or not waited for: too many {many}");
+        }
+        Said::Now(Err(DirectoryError::Unavailable(format!("too many {many}"))))
     }
 
     /// Asks the registry, whatever is cached, or waits for whoever does. An error if that fails.
@@ -159,30 +191,25 @@ impl Live {
         key: Key,
         now: Timestamp,
     ) -> Result<Entries, DirectoryError> {
-        let flight = {
+        let over = {
             let mut state = self.state();
             if state.cache.begin(&key) {
-                Some(self.take_off(&mut state, &key, now))
-            } else {
-                state.flights.get(&key).cloned()
+                self.take_off(&mut state, &key, now);
             }
+            state.flights.get(&key).map(|flight| flight.over.clone())
         };
-        if let Some(mut flight) = flight {
-            let _ = flight.changed().await;
+        if let Some(mut over) = over {
+            let _ = over.changed().await;
         }
         self.state().cache.outcome(&key).map_err(DirectoryError::Unavailable)
     }
 
     /// Starts a lookup that the cache knows of.
-    fn take_off(
-        self: &Arc<Self>,
-        state: &mut State,
-        key: &Key,
-        now: Timestamp,
-    ) -> watch::Receiver<()> {
-        let (sender, receiver) = watch::channel(());
-        state.flights.insert(key.clone(), receiver.clone());
+    fn take_off(self: &Arc<Self>, state: &mut State, key: &Key, now: Timestamp) {
+        let (sender, over) = watch::channel(());
         let is_known = state.cache.is_known(key);
+        let room = self.rooms.open(is_known);
+        state.flights.insert(key.clone(), UnderWay { over, room });
         let flight = Flight {
             live: Arc::clone(self),
             key: key.clone(),
@@ -193,7 +220,6 @@ impl Live {
         };
         // In a task of its own: whoever waits may give up, and others wait for it too.
         tokio::spawn(flight.fly(is_known));
-        receiver
     }
 
     async fn ask(&self, key: &Key, is_known: bool, now: Timestamp) -> Result<Answer, LookupError> {
@@ -230,7 +256,7 @@ impl Live {
         self.counts.refused("foreign", *foreign);
         self.counts.refused("unreadable", unreadable.len() as u64);
         self.counts.refused("beyond-limit", *beyond);
-        let Some(first) = unreadable.first().cloned().or_else(|| {
+        let Some(first) = unreadable.first().map(|reason| shortened(reason)).or_else(|| {
             (*foreign + *beyond > 0).then(|| "entries of others, or too many".to_owned())
         }) else {
             return;

@@ -13,7 +13,7 @@ mod strangers;
 mod cache;
 mod kept;
 mod registry;
-mod seldom;
+mod waiting;
 
 mod live;
 
@@ -157,7 +157,7 @@ impl Directory {
     /// Every entry of a subscriber in a role, whether it holds or not.
     ///
     /// With a registry, it waits at most for one lookup, whose time is bounded by `[registry]
-    /// timeout_ms`. `now` is the system's time.
+    /// timeout_ms`; if as many wait as may, it is an error at once. `now` is the system's time.
     pub async fn find(
         &self,
         subscriber_id: &str,
