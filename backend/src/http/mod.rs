@@ -5,6 +5,7 @@ mod body;
 mod gate;
 mod nack;
 mod peer;
+mod repeats;
 mod track;
 
 pub mod admin;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{get, post};
 
-use crate::network::directory::Directory;
+use crate::network::directory::{Directory, Seldom};
 use crate::network::guard::Guard;
 use crate::service::Platform;
 use crate::service::intake::Intake;
@@ -34,6 +35,8 @@ pub struct App {
     guard: Guard,
     intake: Intake,
     gate: Gate,
+    refusal_told: Seldom,
+    outage_told: Seldom,
 }
 
 impl App {
@@ -46,7 +49,9 @@ impl App {
         intake: Intake,
         rules: Rules,
     ) -> Self {
-        Self { platform, directory, guard, intake, gate: Gate::new(rules) }
+        let gate = Gate::new(rules);
+        let (refusal_told, outage_told) = (Seldom::default(), Seldom::default());
+        Self { platform, directory, guard, intake, gate, refusal_told, outage_told }
     }
 }
 

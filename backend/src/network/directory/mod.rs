@@ -29,6 +29,7 @@ use tripline_protocol::unit::Timestamp;
 use self::file::FileDirectory;
 use self::live::Live;
 use self::registry::RegistryClient;
+pub(crate) use self::seldom::Seldom;
 use super::subscriber::{Role, Subscriber, normalized_id};
 use crate::config::Config;
 use crate::error::BppError;

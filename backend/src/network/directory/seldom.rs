@@ -6,13 +6,13 @@ use tripline_protocol::unit::Timestamp;
 
 /// When a word was last said.
 #[derive(Debug, Default)]
-pub(super) struct Seldom {
+pub(crate) struct Seldom {
     last: Mutex<Option<Timestamp>>,
 }
 
 impl Seldom {
     /// Whether it is time for another word, `every_ms` after the last.
-    pub(super) fn is_due(&self, now: Timestamp, every_ms: i64) -> bool {
+    pub(crate) fn is_due(&self, now: Timestamp, every_ms: i64) -> bool {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let due = last.is_none_or(|last| !(0..every_ms).contains(&now.since_ms(last)));
         if due {
