@@ -2,6 +2,7 @@
 //! is done, and what queued up meanwhile is the next group: nobody waits for a group to fill.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -119,18 +120,26 @@ async fn share_out(platform: &Arc<Platform>, mut waiting: mpsc::Receiver<Waiting
         })
         .collect();
     while let Some(one) = waiting.recv().await {
-        match queues[worker_of(&one.asked)].try_send(one) {
-            Ok(()) => {}
-            Err(TrySendError::Full(one)) => {
-                // Whoever hung up asks again.
-                let _ = one.outcome.send(Err(overload()));
-            }
-            // A worker that has ended ends this: the platform does not go on without it.
-            Err(TrySendError::Closed(_)) => return,
+        // A worker that has ended ends this: the platform does not go on without it.
+        if hand_over(&queues[worker_of(&one.asked)], one).is_break() {
+            return;
         }
     }
     drop(queues);
     while workers.join_next().await.is_some() {}
+}
+
+/// Puts a request into a worker's queue, or refuses it if that is full. Breaks if the worker has ended.
+fn hand_over(queue: &mpsc::Sender<Waiting>, one: Waiting) -> ControlFlow<()> {
+    match queue.try_send(one) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(TrySendError::Full(one)) => {
+            // Whoever hung up asks again.
+            let _ = one.outcome.send(Err(overload()));
+            ControlFlow::Continue(())
+        }
+        Err(TrySendError::Closed(_)) => ControlFlow::Break(()),
+    }
 }
 
 fn worker_of(asked: &Asked) -> usize {
@@ -172,15 +181,18 @@ async fn work(platform: Arc<Platform>, mut waiting: mpsc::Receiver<Waiting>, gro
 async fn work_beside_others(platform: Arc<Platform>, mut waiting: mpsc::Receiver<Waiting>) {
     let mut group = Vec::with_capacity(POSTGRES_GROUP_MAX);
     while waiting.recv_many(&mut group, POSTGRES_GROUP_MAX).await > 0 {
-        let (bookings, mut together): (Vec<_>, Vec<_>) = group.drain(..).partition(is_booking);
-        together.sort_by_cached_key(place);
-        if !together.is_empty() {
-            commit(&platform, together).await;
-        }
-        for booking in bookings {
-            commit(&platform, [booking]).await;
+        for part in arranged(&mut group) {
+            commit(&platform, part).await;
         }
     }
+}
+
+/// What is committed together, part after part: in the order of the locks, and the bookings each alone.
+fn arranged(group: &mut Vec<Waiting>) -> Vec<Vec<Waiting>> {
+    let (bookings, mut together): (Vec<_>, Vec<_>) = group.drain(..).partition(is_booking);
+    together.sort_by_cached_key(place);
+    let together = (!together.is_empty()).then_some(together);
+    together.into_iter().chain(bookings.into_iter().map(|booking| vec![booking])).collect()
 }
 
 fn is_booking(one: &Waiting) -> bool {
@@ -271,6 +283,61 @@ impl Platform {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::beckn::v0_9::parse;
+
+    const ORDERS: [&str; 2] =
+        ["6743e9e2-4fb5-487c-92b7-13ba8018f176", "5743e9e2-4fb5-487c-92b7-13ba8018f176"];
+
+    type Told = oneshot::Receiver<Outcome>;
+
+    fn waiting(action: &str, message_id: &str, message: &str) -> (Waiting, Told) {
+        let context = format!(
+            r#"{{"domain":"d","country":"IND","city":"std:080","action":"{action}","core_version":"0.9.4",
+            "bap_id":"b","bap_uri":"http://b","transaction_id":"t","message_id":"{message_id}",
+            "timestamp":"2026-01-01T00:00:00Z"}}"#
+        );
+        let body = format!(r#"{{"context":{context},"message":{message}}}"#);
+        let received = parse(action, body.as_bytes()).expect("good");
+        let (outcome, told) = oneshot::channel();
+        (Waiting { asked: Asked { subscriber_id: "b".into(), received }, outcome }, told)
+    }
+
+    fn status(message_id: &str, order: usize) -> (Waiting, Told) {
+        waiting("status", message_id, &format!(r#"{{"order_id":"{}"}}"#, ORDERS[order]))
+    }
+
+    fn confirm(message_id: &str, order: usize) -> (Waiting, Told) {
+        waiting("confirm", message_id, &format!(r#"{{"order":{{"id":"{}"}}}}"#, ORDERS[order]))
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_refuses_what_is_for_it_at_once_and_an_ended_worker_ends_it() {
+        let (queue, mut share) = mpsc::channel(1);
+        let (first, mut first_told) = status("m-1", 0);
+        let (second, second_told) = status("m-2", 0);
+        assert!(hand_over(&queue, first).is_continue());
+        assert!(hand_over(&queue, second).is_continue());
+        let refused = second_told.await.expect("told").map_err(|fault| fault.kind);
+        assert_eq!(refused, Err(FaultKind::Overload));
+        assert!(first_told.try_recv().is_err(), "it waits");
+        assert!(share.recv().await.is_some());
+        drop(share);
+        assert!(hand_over(&queue, status("m-3", 0).0).is_break());
+    }
+
+    #[test]
+    fn a_group_locks_in_one_order_and_bookings_are_alone_and_last() {
+        let all = [confirm("m-2", 0), status("m-5", 0), status("m-4", 1), confirm("m-1", 1)];
+        let further = [status("m-3", 0), status("m-6", 1)];
+        let mut group: Vec<_> = all.into_iter().chain(further).map(|(one, _)| one).collect();
+        let parts = arranged(&mut group);
+        let ids: Vec<Vec<_>> = parts
+            .iter()
+            .map(|part| part.iter().map(|one| &*one.asked.received.message_id).collect())
+            .collect();
+        assert_eq!(ids, [vec!["m-4", "m-6", "m-3", "m-5"], vec!["m-2"], vec!["m-1"]]);
+        assert!(group.is_empty() && arranged(&mut group).is_empty());
+    }
 
     #[tokio::test]
     async fn a_commit_that_does_not_come_is_not_waited_for_for_ever() {
