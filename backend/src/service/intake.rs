@@ -262,7 +262,7 @@ impl Platform {
     pub async fn forget_requests(&self, now: Timestamp) -> Result<u64, StoreError> {
         let mut forgotten = 0;
         for _ in 0..FORGET_STEPS_MAX {
-            let step = self.forget_some(now.plus_ms(-INBOX_KEPT_MS)).await?;
+            let step = retry(|| self.forget_some(now.plus_ms(-INBOX_KEPT_MS))).await?;
             forgotten += step;
             if step < u64::from(FORGOTTEN_AT_ONCE) {
                 break;
