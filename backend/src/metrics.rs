@@ -75,11 +75,12 @@ pub struct Metrics {
     pub certificates_revoked: Gauge,
     /// Audit entries that found their queue full.
     pub audit_dropped: Counter,
-    /// Beckn requests answered, by action and outcome.
+    /// Beckn requests answered, by action and outcome; an ACK is `taken` or `repeated`.
     pub requests: Family<ActionOutcome, Counter>,
     /// How long an ACK took, from the request's last byte.
     pub request_seconds: Histogram,
-    /// Requests whose signer is not known or whose signature does not hold, by reason.
+    /// Requests of which it is not known who sent them, by reason: the sender's signature or a gateway's that
+    /// is missing or does not hold, a signer that is not known, and a directory that cannot say.
     pub signatures_refused: Family<Reason, Counter>,
     /// Attempts to deliver a callback, by action and outcome.
     pub callbacks: Family<ActionOutcome, Counter>,
@@ -234,7 +235,7 @@ impl Metrics {
         );
         to.register(
             "beckn_signatures_refused",
-            "Requests whose signer is not known or whose signature does not hold",
+            "Requests of which it is not known who sent them",
             self.signatures_refused.clone(),
         );
         to.register("callbacks", "Attempts to deliver a callback", self.callbacks.clone());

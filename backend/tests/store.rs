@@ -2,6 +2,7 @@
 //! (`scripts/with-postgres`), on a fresh PostgreSQL database.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use tripline_backend::audit::AuditKind;
 use tripline_backend::domain::order::{Conversation, NewOrder, Order, Route, Vehicle};
@@ -30,7 +31,7 @@ use tripline_protocol::unit::{Paise, Position, Timestamp};
 
 mod both;
 
-use both::{end_certificate, execute, on_both};
+use both::{end_certificate, execute, on_both, postgres};
 
 const NOW: Timestamp = Timestamp::from_unix_ms(1_800_000_000_000);
 
@@ -823,6 +824,30 @@ async fn errors_are_told_apart_by_what_they_are_due_to() {
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn what_hangs_in_postgresql_is_an_error_in_the_end() {
+    // Longer than a lock is waited for.
+    const PATIENCE: Duration = Duration::from_mins(1);
+    let Some(url) = postgres().await else { return };
+    let store = Store::open(&url).await.expect("opens");
+    add_vehicle(&store, "d1").await;
+    let mut holding = store.write().await.expect("begins");
+    assert!(holding.lock_vehicle(&device("d1")).await.expect("locked"));
+    let mut waiting = store.write().await.expect("begins");
+    let locked = tokio::time::timeout(PATIENCE, waiting.lock_vehicle(&device("d1"))).await;
+    let error = locked.expect("not for ever").expect_err("it is held");
+    assert!(!error.is_deadlock(), "nobody is to try again at once: {error}");
+    for (sql, expected) in [
+        ("SHOW statement_timeout", "20s"),
+        ("SHOW lock_timeout", "5s"),
+        ("SHOW idle_in_transaction_session_timeout", "30s"),
+    ] {
+        let Tx::Postgres(mut tx) = store.read().await.expect("begins") else { panic!("{url}") };
+        let found: String = sqlx::query_scalar(sql).fetch_one(&mut *tx).await.expect("shown");
+        assert_eq!(found, expected, "{sql}");
+    }
 }
 
 #[tokio::test]

@@ -18,13 +18,14 @@ use crate::domain::order::{Conversation, Order, Rider, Route};
 /// A request, as far as its dialect could make sense of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
-    /// Who says it is asking; must be the signer.
+    /// Who says it is asking, as [`normalized_id`](crate::network::subscriber::normalized_id) makes it; must
+    /// be the signer.
     pub bap_id: String,
-    /// Where it wants its answer; must be the signer's registered address.
+    /// Where it wants its answer, as it is written; must be the signer's registered address.
     pub bap_uri: String,
-    /// Whom it addresses, where it says so.
+    /// Whom it addresses, where it says so, normalised like `bap_id`.
     pub bpp_id: Option<String>,
-    /// At which address, where it says so.
+    /// At which address, where it says so, as it is written.
     pub bpp_uri: Option<String>,
     /// In which network domain.
     pub domain: String,
@@ -309,6 +310,8 @@ pub struct Identity {
     pub subscriber_id: String,
     /// Our registered address.
     pub uri: String,
+    /// The network domains we serve; any if there are none.
+    pub domains: Vec<String>,
     /// The provider in catalogs and orders.
     pub provider: Provider,
     /// The item.

@@ -4,14 +4,16 @@
 use std::net::IpAddr;
 
 use super::Config;
+use crate::network::subscriber::normalized_id;
+
+/// Longest subscriber id of ours, in bytes: a domain name has 253, and it has to go into a header of bounded
+/// length with the key's id.
+const SUBSCRIBER_ID_LEN_MAX: usize = 255;
 
 impl Config {
     pub(super) fn check(&self) -> Result<(), String> {
-        let uri = url::Url::parse(&self.beckn.uri)
-            .map_err(|error| format!("beckn.uri is no URL: {error}"))?;
-        if !matches!(uri.scheme(), "http" | "https") || uri.host().is_none() {
-            return Err("beckn.uri must begin with http:// or https:// and a host".into());
-        }
+        self.check_uri()?;
+        self.check_subscriber_id()?;
         self.check_registry()?;
         self.check_device()?;
         self.check_private_networks()?;
@@ -61,6 +63,48 @@ impl Config {
         self.check_tariff()
     }
 
+    /// It is our entry's, and its path is where requests are routed to.
+    fn check_uri(&self) -> Result<(), String> {
+        let uri = url::Url::parse(&self.beckn.uri)
+            .map_err(|error| format!("beckn.uri is no URL: {error}"))?;
+        if !is_plain_http(&uri) {
+            return Err(
+                "beckn.uri must be http:// or https:// with a host and, perhaps, a port and a path"
+                    .into(),
+            );
+        }
+        let mut segments = uri.path().trim_end_matches('/').split('/').skip(1);
+        if segments.clone().next() == Some("track") {
+            return Err(
+                "the path of beckn.uri begins with /track, where the links of riders are: \
+                        choose another"
+                    .into(),
+            );
+        }
+        if segments.any(|segment| segment.is_empty() || segment.starts_with([':', '*'])) {
+            return Err(
+                "the path of beckn.uri has an empty part, or one that begins with : or *: \
+                        no request can be routed there"
+                    .into(),
+            );
+        }
+        Ok(())
+    }
+
+    /// It is written into a header between signs that it must not have.
+    fn check_subscriber_id(&self) -> Result<(), String> {
+        let id = &self.beckn.subscriber_id;
+        let fits = |byte: u8| byte.is_ascii_graphic() && !br#"|"\\"#.contains(&byte);
+        let length = normalized_id(id).len();
+        if !(1..=SUBSCRIBER_ID_LEN_MAX).contains(&length) || !id.bytes().all(fits) {
+            return Err(format!(
+                "beckn.subscriber_id must have 1 to {SUBSCRIBER_ID_LEN_MAX} characters of ASCII, \
+                 without blanks, quotes, backslashes and |"
+            ));
+        }
+        Ok(())
+    }
+
     /// One of both says who is on the network: with both, nobody could tell who is believed.
     fn check_registry(&self) -> Result<(), String> {
         let text = match (&self.registry.url, &self.beckn.subscribers_file) {
@@ -83,9 +127,7 @@ impl Config {
         };
         let url =
             url::Url::parse(text).map_err(|error| format!("registry.url is no URL: {error}"))?;
-        let bare = url.username().is_empty() && url.password().is_none();
-        let bare = bare && url.query().is_none() && url.fragment().is_none();
-        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() || !bare {
+        if !is_plain_http(&url) {
             return Err(
                 "registry.url must be http:// or https:// with a host and, perhaps, a port and \
                         a path"
@@ -158,4 +200,11 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// Whether a URL has a host and nothing beyond a port and a path.
+fn is_plain_http(url: &url::Url) -> bool {
+    let bare = url.username().is_empty() && url.password().is_none();
+    let bare = bare && url.query().is_none() && url.fragment().is_none();
+    bare && matches!(url.scheme(), "http" | "https") && url.host().is_some()
 }

@@ -18,6 +18,9 @@ pub struct Beckn {
     pub uri: String,
     /// Our subscriber id.
     pub subscriber_id: String,
+    /// The network domains we serve; any if there are none.
+    #[serde(default)]
+    pub domains: Vec<String>,
     /// The file of our keys; relative to the data folder.
     #[serde(default = "keys_file")]
     pub keys_file: PathBuf,

@@ -97,6 +97,46 @@ fn a_registry_or_a_file_says_who_is_on_the_network_and_never_both() {
 }
 
 #[test]
+fn an_address_that_no_request_can_come_to_is_refused() {
+    let with = |uri: &str| load(&SAMPLE.replace("http://127.0.0.1:8080/beckn", uri));
+    for bad in [
+        "bpp.example",
+        "ftp://bpp.example",
+        "https://me@bpp.example/beckn",
+        "https://:x@bpp.example/beckn",
+        "https://bpp.example/beckn?a=b",
+        "https://bpp.example/beckn#a",
+        "https://bpp.example/track",
+        "https://bpp.example/track/beckn/",
+        "https://bpp.example/:beckn",
+        "https://bpp.example/a/*beckn",
+        "https://bpp.example//beckn",
+    ] {
+        let error = with(bad).expect_err(bad);
+        assert!(error.contains("beckn.uri"), "{bad}: {error}");
+    }
+    for good in ["https://bpp.example", "https://bpp.example/trackside/v1/", "http://[::1]:8080/a"]
+    {
+        with(good).expect(good);
+    }
+}
+
+#[test]
+fn a_subscriber_id_that_would_break_a_header_is_refused() {
+    let with = |id: &str| load(&SAMPLE.replace("\"bpp.example\"", &format!("'''{id}'''")));
+    let long = "x".repeat(256);
+    for bad in
+        ["", "https://", "a|b", "a\"b", "a b", " a", "a\tb", "a\\b", "bpp.ex\u{e4}mple", &long]
+    {
+        let error = with(bad).expect_err(bad);
+        assert!(error.contains("beckn.subscriber_id"), "{bad}: {error}");
+    }
+    for good in ["https://bpp.example/", "bpp.example/v1", &long[..255]] {
+        with(good).expect(good);
+    }
+}
+
+#[test]
 fn private_networks_are_not_let_through_on_the_word_of_a_registry_elsewhere() {
     let with = |url: &str, networks: &str| {
         let text = SAMPLE.replace("subscribers_file = \"subscribers.json\"\n", "");

@@ -18,11 +18,11 @@ use super::listener::Peer;
 use super::{App, body, nack};
 use crate::beckn::v0_9::{Mismatch, ack, check_parties, located, parse};
 use crate::beckn::{Action, Fault, FaultKind, Received};
+use crate::listen::Origin;
 use crate::metrics::{ActionOutcome, Reason};
-use crate::network::authenticate::{self, Unauthenticated};
+use crate::network::authenticate::{self, Authenticated, Unauthenticated};
 use crate::network::directory::Look;
-use crate::network::subscriber::Subscriber;
-use crate::service::{Asked, RequestError};
+use crate::service::{Asked, RequestError, Taken};
 use crate::time;
 
 /// How far clocks may be apart, in ms, before a request is called stale.
@@ -30,6 +30,18 @@ const CLOCK_SKEW_MS: i64 = 10_000;
 
 /// What is said of an action that is not served.
 const OTHER: &str = "other";
+
+/// Time between two lines about what anybody can cause, in ms. All of it is counted.
+const LINE_MS: i64 = 10_000;
+
+/// A request whose body is there.
+struct Incoming<'a> {
+    origin: Origin,
+    headers: &'a HeaderMap,
+    body: &'a Bytes,
+    action: &'a str,
+    at: Timestamp,
+}
 
 pub(super) async fn handle(
     State(app): State<Arc<App>>,
@@ -41,24 +53,54 @@ pub(super) async fn handle(
     let served = Action::from_code(&named);
     let action = served.map_or(OTHER, Action::code);
     let (outcome, response) = match take_in(&app, peer, &named, request).await {
-        Ok(()) => ("taken", Json(ack()).into_response()),
+        Ok(taken) => (taken.code(), Json(ack()).into_response()),
         Err(fault) => {
             let fault = match served {
                 Some(action) => located(fault, action),
                 None => fault,
             };
-            // The message is for whoever asked; it may hold what they wrote.
-            let reason = fault.kind.code();
-            if fault.kind == FaultKind::TooOften {
-                debug!(action, reason, "request refused");
-            } else {
-                info!(action, reason, path = known_path(&fault), "request refused");
-            }
-            (reason, nack::respond(&fault, &app.platform.settings.identity.subscriber_id))
+            tell(&app, action, &fault);
+            let realm = &app.platform.settings.identity.subscriber_id;
+            (fault.kind.code(), nack::respond(&fault, realm))
         }
     };
     app.platform.metrics.requests.get_or_create(&ActionOutcome { action, outcome }).inc();
     response
+}
+
+/// Logs a refusal; of those that take no signature, one now and then. The message is for whoever asked: it
+/// may hold what they wrote.
+fn tell(app: &App, action: &'static str, fault: &Fault) {
+    let (reason, path) = (fault.kind.code(), known_path(fault));
+    if is_anybodys(fault.kind) && !app.refusal_told.is_due(time::now(), LINE_MS) {
+        debug!(action, reason, path, "request refused");
+    } else {
+        info!(action, reason, path, "request refused");
+    }
+}
+
+/// Whether anybody can cause this, signed or not.
+const fn is_anybodys(kind: FaultKind) -> bool {
+    match kind {
+        FaultKind::Unsigned
+        | FaultKind::GatewayUnsigned
+        | FaultKind::TooOften
+        | FaultKind::TooLarge
+        | FaultKind::TooSlow
+        | FaultKind::Encoding
+        | FaultKind::Overload
+        | FaultKind::Unavailable => true,
+        FaultKind::Json
+        | FaultKind::Context
+        | FaultKind::Schema
+        | FaultKind::UnknownAction
+        | FaultKind::UnknownItem
+        | FaultKind::UnknownFulfillment
+        | FaultKind::UnknownOrder
+        | FaultKind::NotServed
+        | FaultKind::MessageIdReused
+        | FaultKind::Stale => false,
+    }
 }
 
 /// The path of a fault, but for one that has the sender's own words in it.
@@ -66,42 +108,38 @@ fn known_path(fault: &Fault) -> Option<&str> {
     fault.path.as_deref().filter(|_| fault.kind != FaultKind::Json)
 }
 
-async fn take_in(app: &App, peer: IpAddr, action: &str, request: Request) -> Result<(), Fault> {
+async fn take_in(app: &App, peer: IpAddr, action: &str, request: Request) -> Result<Taken, Fault> {
     let (head, stream) = request.into_parts();
-    app.gate.count_address(peer, &head.headers)?;
+    let origin = app.gate.count_address(peer, &head.headers)?;
     if let Some(reason) = app.platform.standing.borrow().refusal() {
         return Err(Fault::new(FaultKind::Unavailable, reason));
     }
-    let bytes = body::read(&head.headers, stream).await?;
-    let since = Instant::now();
+    let body = body::read(&head.headers, stream).await?;
+    let (since, at) = (Instant::now(), time::now());
+    let incoming = Incoming { origin, headers: &head.headers, body: &body, action, at };
+    let asked = verified(app, &incoming).await?;
+    check_age(app, &asked.received, at)?;
+    // Not before: a stranger who waits for the registry's word takes nobody's place.
     let _place = app.gate.enter()?;
-    let now = time::now();
-    let asked = verified(app, &head.headers, &bytes, action, now).await?;
-    check_age(app, &asked.received, now)?;
     let subscriber = asked.subscriber_id.clone();
-    app.intake.take_in(asked).await.map_err(|failed| fault_of(failed, action))?;
-    info!(action, subscriber, "request acknowledged");
+    let taken = app.intake.take_in(asked).await.map_err(|failed| fault_of(failed, action))?;
+    info!(action, subscriber, outcome = taken.code(), "request acknowledged");
     app.platform.metrics.request_seconds.observe(since.elapsed().as_secs_f64());
-    Ok(())
+    Ok(taken)
 }
 
 /// What is asked, by whom: both known from the signature.
-async fn verified(
-    app: &App,
-    headers: &HeaderMap,
-    bytes: &Bytes,
-    action: &str,
-    now: Timestamp,
-) -> Result<Asked, Fault> {
-    let signers = signers(app, headers, bytes, Look::Cached, now).await?;
-    let subscriber_id = signers.first().map(|entry| entry.id.clone()).unwrap_or_default();
-    app.gate.count_subscriber(&subscriber_id)?;
-    let received = parse(action, bytes)?;
+async fn verified(app: &App, incoming: &Incoming<'_>) -> Result<Asked, Fault> {
+    app.gate.check_failures(incoming.origin)?;
+    let by = signers(app, incoming, Look::Cached).await?;
+    let subscriber_id = by.sender.first().map(|entry| entry.id.clone()).unwrap_or_default();
+    app.gate.count_sender(&subscriber_id, incoming.origin, &by.signature)?;
+    let received = parse(incoming.action, incoming.body)?;
     let identity = &app.platform.settings.identity;
-    let checked = match check_parties(identity, &app.guard, &signers, &received) {
+    let checked = match check_parties(identity, &app.guard, &by, &received) {
         Err(Mismatch::Entry(_)) => {
             // It may have changed since the registry was asked.
-            let anew = self::signers(app, headers, bytes, Look::Anew, now).await?;
+            let anew = signers(app, incoming, Look::Anew).await?;
             check_parties(identity, &app.guard, &anew, &received)
         }
         checked => checked,
@@ -110,29 +148,29 @@ async fn verified(
     Ok(Asked { subscriber_id, received })
 }
 
-/// The signer's entries under whose key the signature holds.
-async fn signers(
-    app: &App,
-    headers: &HeaderMap,
-    bytes: &Bytes,
-    look: Look,
-    now: Timestamp,
-) -> Result<Vec<Subscriber>, Fault> {
-    let found = authenticate::bap(&app.directory, headers, bytes, look, now).await;
-    found.map_err(|error| unauthenticated(app, &error))
+/// Who signed it.
+async fn signers(app: &App, incoming: &Incoming<'_>, look: Look) -> Result<Authenticated, Fault> {
+    let Incoming { origin, headers, body, at, .. } = *incoming;
+    let found = authenticate::bap(&app.directory, headers, body, look, at).await;
+    found.map_err(|error| unauthenticated(app, origin, &error, at))
 }
 
-fn unauthenticated(app: &App, error: &Unauthenticated) -> Fault {
+fn unauthenticated(app: &App, origin: Origin, error: &Unauthenticated, at: Timestamp) -> Fault {
     let (reason, fault) = match error {
         Unauthenticated::Sender(bad) => {
+            app.gate.count_failure(origin);
             (bad.code(), Fault::new(FaultKind::Unsigned, error.to_string()))
         }
         // Counted together: few requests pass through one.
         Unauthenticated::Gateway(_) => {
+            app.gate.count_failure(origin);
             ("gateway", Fault::new(FaultKind::GatewayUnsigned, error.to_string()))
         }
+        // Nothing was found out about the sender, and so nothing against the address.
         Unauthenticated::Directory(_) => {
-            warn!(%error, "it cannot be told who sends requests");
+            if app.outage_told.is_due(at, LINE_MS) {
+                warn!(%error, "it cannot be told who sends requests");
+            }
             let message = "it cannot be found out who you are at this moment; try again";
             ("directory", Fault::new(FaultKind::Unavailable, message))
         }

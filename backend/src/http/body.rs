@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use bytes::BytesMut;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 use crate::beckn::{Fault, FaultKind};
@@ -18,9 +19,9 @@ pub const BODY_MS_MAX: u64 = 10_000;
 /// Reads a body to its end.
 pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Fault> {
     check_head(headers)?;
-    let whole = Limited::new(body, BODY_LEN_MAX).collect();
+    let whole = whole(Limited::new(body, BODY_LEN_MAX));
     match tokio::time::timeout(Duration::from_millis(BODY_MS_MAX), whole).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Ok(body)) => Ok(body.freeze()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(_)) => Err(Fault::new(FaultKind::TooSlow, "the body did not come to its end")),
         Err(_) => {
@@ -28,6 +29,21 @@ pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Fault
             Err(Fault::new(FaultKind::TooSlow, message))
         }
     }
+}
+
+/// A body in one piece from the beginning on: what comes in single bytes takes no more room than what comes
+/// at once.
+async fn whole<B>(mut body: B) -> Result<BytesMut, B::Error>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+{
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame?.into_data() {
+            whole.extend_from_slice(&data);
+        }
+    }
+    Ok(whole)
 }
 
 /// What can be told before a byte of the body is there.
@@ -49,4 +65,43 @@ fn check_head(headers: &HeaderMap) -> Result<(), Fault> {
 
 fn too_large() -> Fault {
     Fault::new(FaultKind::TooLarge, format!("the body is longer than {BODY_LEN_MAX} bytes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use hyper::body::Frame;
+
+    use super::*;
+
+    /// So many frames of one byte each.
+    struct Bytewise(usize);
+
+    impl HttpBody for Bytewise {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            let Some(left) = self.0.checked_sub(1) else { return Poll::Ready(None) };
+            self.0 = left;
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"x")))))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_in_single_bytes_takes_about_as_much_room_as_it_has_bytes() {
+        let Ok(body) = whole(Bytewise(100_000)).await;
+        assert_eq!(body, vec![b'x'; 100_000]);
+        assert!(body.capacity() <= 2 * 100_000, "{}", body.capacity());
+        let body = read(&HeaderMap::new(), Body::new(Bytewise(BODY_LEN_MAX))).await;
+        assert_eq!(body.map(|body| body.len()), Ok(BODY_LEN_MAX));
+        let body = read(&HeaderMap::new(), Body::new(Bytewise(BODY_LEN_MAX + 1))).await;
+        assert_eq!(body.map_err(|fault| fault.kind), Err(FaultKind::TooLarge));
+    }
 }

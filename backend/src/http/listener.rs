@@ -58,7 +58,7 @@ where
     let router = router.layer(Extension(Peer(peer.ip().to_canonical())));
     tokio::select! {
         () = entrance.evicted() => debug!(%peer, "HTTP connection made room for a newer one"),
-        ended = serve(stream, router) => {
+        ended = serve(stream, router, Duration::from_millis(HEAD_MS_MAX)) => {
             if let Err(error) = ended {
                 debug!(%peer, %error, "HTTP connection ended");
             }
@@ -66,14 +66,15 @@ where
     }
 }
 
-/// Serves requests for as long as a connection lives. The last is finished.
-async fn serve<S>(stream: S, router: Router) -> Result<(), hyper::Error>
+/// Serves requests for as long as a connection lives. The last is finished. `head` is the longest time for a
+/// request's head.
+async fn serve<S>(stream: S, router: Router, head: Duration) -> Result<(), hyper::Error>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_millis(HEAD_MS_MAX))
+        .header_read_timeout(head)
         .max_buf_size(HEAD_LEN_MAX)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     let mut connection = pin!(connection);
@@ -94,6 +95,41 @@ mod tests {
     use tokio::net::TcpStream;
 
     use super::*;
+
+    /// What the other end says until it closes, to a peer that says this.
+    async fn answer_to(said: &[u8], head: Duration) -> String {
+        let (near, mut far) = tokio::io::duplex(1024);
+        let router = Router::new().route("/", get(|| async { "here" }));
+        let serving = tokio::spawn(serve(near, router, head));
+        far.write_all(said).await.expect("sent");
+        let mut answer = String::new();
+        far.read_to_string(&mut answer).await.expect("closed");
+        let _ = serving.await.expect("no panic");
+        answer
+    }
+
+    #[tokio::test]
+    async fn a_connection_without_a_whole_head_is_closed_when_its_time_is_over() {
+        let head = Duration::from_millis(20);
+        for said in ["", "G", "GET / HTTP/1.1\r\nhost: x\r\n"] {
+            assert!(!answer_to(said.as_bytes(), head).await.contains("here"), "{said}");
+        }
+        let whole = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+        let answer = answer_to(whole.as_bytes(), head).await;
+        assert!(answer.ends_with("here"), "and one that asks nothing more after it: {answer}");
+    }
+
+    #[tokio::test]
+    async fn a_head_longer_than_any_is_refused_as_such() {
+        let said = format!("GET / HTTP/1.1\r\nx: {}", "x".repeat(HEAD_LEN_MAX));
+        let (near, mut far) = tokio::io::duplex(2 * HEAD_LEN_MAX);
+        let serving = tokio::spawn(serve(near, Router::new(), Duration::from_mins(1)));
+        far.write_all(said.as_bytes()).await.expect("sent");
+        let mut answer = String::new();
+        far.read_to_string(&mut answer).await.expect("closed");
+        assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+        let _ = serving.await.expect("no panic");
+    }
 
     #[tokio::test]
     async fn silent_peers_and_bodies_that_never_come_make_room_for_whoever_asks() {

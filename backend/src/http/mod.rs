@@ -5,6 +5,7 @@ mod body;
 mod gate;
 mod nack;
 mod peer;
+mod repeats;
 mod track;
 
 pub mod admin;
@@ -18,6 +19,7 @@ use axum::routing::{get, post};
 
 use crate::network::directory::Directory;
 use crate::network::guard::Guard;
+use crate::seldom::Seldom;
 use crate::service::Platform;
 use crate::service::intake::Intake;
 
@@ -32,6 +34,8 @@ pub struct App {
     guard: Guard,
     intake: Intake,
     gate: Arc<Gate>,
+    refusal_told: Seldom,
+    outage_told: Seldom,
 }
 
 impl App {
@@ -44,7 +48,9 @@ impl App {
         intake: Intake,
         rules: Rules,
     ) -> Self {
-        Self { platform, directory, guard, intake, gate: Arc::new(Gate::new(rules)) }
+        let gate = Arc::new(Gate::new(rules));
+        let (refusal_told, outage_told) = (Seldom::default(), Seldom::default());
+        Self { platform, directory, guard, intake, gate, refusal_told, outage_told }
     }
 
     /// The gate, for what else comes in at the same door.

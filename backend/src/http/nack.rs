@@ -10,7 +10,7 @@ use crate::beckn::v0_9::nack;
 use crate::beckn::{Fault, FaultKind};
 
 /// When to come again after too much at once, in s: every rate lets one through in a second.
-const RETRY_BUSY_S: u64 = 1;
+pub(super) const RETRY_BUSY_S: u64 = 1;
 
 /// When to come again while the registry cannot be asked or does not know us as we are, in s.
 const RETRY_OUTAGE_S: u64 = 30;

@@ -2,21 +2,34 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::http::header::CACHE_CONTROL;
+use axum::http::header::{CACHE_CONTROL, RETRY_AFTER};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use jiff::Timestamp as Instant;
 use serde_json::{Value, json};
 use tracing::error;
 
 use super::App;
+use super::listener::Peer;
+use super::nack::RETRY_BUSY_S;
 use crate::domain::live::LivePosition;
 use crate::service::Tracked;
 use crate::time;
 
-pub(super) async fn handle(State(app): State<Arc<App>>, Path(token): Path<String>) -> Response {
+pub(super) async fn handle(
+    State(app): State<Arc<App>>,
+    Extension(Peer(peer)): Extension<Peer>,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    // One account with its requests: a link is guessed as little as a signature.
+    if let Err(fault) = app.gate.count_address(peer, &headers) {
+        let body = Json(json!({ "message": fault.message }));
+        let retry = [(RETRY_AFTER, RETRY_BUSY_S)];
+        return (StatusCode::TOO_MANY_REQUESTS, retry, body).into_response();
+    }
     let (status, body) = match app.platform.tracked(&token).await {
         Ok(Tracked::Active(position)) => (StatusCode::OK, active(position)),
         Ok(Tracked::Over) => {

@@ -50,6 +50,12 @@ impl Account {
         now + ahead.saturating_sub(interval * rate.burst.max(1))
     }
 
+    /// Whether once more would be within the rate. Nothing is counted.
+    fn has_left(&self, rate: Rate, now: Instant) -> bool {
+        let mut once_more = *self;
+        once_more.take(rate, now)
+    }
+
     /// Whether it says nothing that a new one would not.
     pub(super) fn is_full(&self, now: Instant) -> bool {
         self.full_at <= now
@@ -82,6 +88,12 @@ impl<K: Hash + Eq> Accounts<K> {
         }
         self.of.entry(peer).or_insert_with(|| Account::new(now)).take(self.rate, now)
     }
+
+    /// Whether once more would be within this peer's rate. Nothing is counted, and nobody is remembered for
+    /// it.
+    pub fn has_left(&self, peer: &K, now: Instant) -> bool {
+        self.of.get(peer).is_none_or(|account| account.has_left(self.rate, now))
+    }
 }
 
 #[cfg(test)]
@@ -100,6 +112,17 @@ mod tests {
         assert!(!within(&mut accounts, 0, start), "and nobody gains by it");
         assert!(within(&mut accounts, PEERS_MAX, start + Duration::from_secs(3)));
         assert_eq!(accounts.of.len(), 1);
+    }
+
+    #[test]
+    fn looking_at_an_account_counts_nothing() {
+        let start = Instant::now();
+        let mut accounts = Accounts::new(Rate { per_s: 1, burst: 1 }, start);
+        assert!((0..3).all(|_| accounts.has_left(&"a", start)));
+        assert!(accounts.of.is_empty(), "nobody is remembered for it");
+        assert!(accounts.take("a", start));
+        assert!(!accounts.has_left(&"a", start) && accounts.has_left(&"b", start));
+        assert!(accounts.has_left(&"a", start + Duration::from_secs(1)));
     }
 
     #[test]

@@ -16,6 +16,9 @@ use super::subscriber::{Role, Subscriber, UnknownSubscriber, signers};
 /// A gateway's signature; older ones send `Proxy-Authorization`.
 const X_GATEWAY_AUTHORIZATION: HeaderName = HeaderName::from_static("x-gateway-authorization");
 
+/// Both of them, for who is told that there are two.
+const GATEWAYS: &str = "X-Gateway-Authorization or Proxy-Authorization";
+
 /// Different keys that a signature is tried with. A subscriber has two while it changes from one to the next,
 /// and as many again in other domains.
 const KEYS_MAX: usize = 8;
@@ -75,6 +78,17 @@ pub enum Unauthenticated {
     Directory(#[from] DirectoryError),
 }
 
+/// Who sent a request, as its signatures show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authenticated {
+    /// The sender's entries under whose key its signature holds; at least one.
+    pub sender: Vec<Subscriber>,
+    /// The sender's signature.
+    pub signature: [u8; 64],
+    /// The same of the gateway that passed the request on; `None` if none did.
+    pub gateway: Option<Vec<Subscriber>>,
+}
+
 /// Why one signature was not accepted.
 enum Failed {
     Bad(BadSignature),
@@ -87,27 +101,30 @@ impl<E: Into<BadSignature>> From<E> for Failed {
     }
 }
 
-/// The BAP whose signature the request bears: its entries under whose key that holds, at least one. If a
-/// gateway's signature is there, it must hold as well.
+/// The BAP whose signature the request bears. If a gateway's signature is there, it must hold as well.
 pub async fn bap(
     directory: &Directory,
     headers: &HeaderMap,
     body: &[u8],
     look: Look,
     now: Timestamp,
-) -> Result<Vec<Subscriber>, Unauthenticated> {
+) -> Result<Authenticated, Unauthenticated> {
     let sender = one(headers, &[AUTHORIZATION], "Authorization")
         .and_then(|found| found.ok_or(BadSignature::Missing("Authorization")))
         .map_err(Unauthenticated::Sender)?;
-    let gateway = one(headers, &[X_GATEWAY_AUTHORIZATION, PROXY_AUTHORIZATION], "gateway's")
+    let gateway = one(headers, &[X_GATEWAY_AUTHORIZATION, PROXY_AUTHORIZATION], GATEWAYS)
         .map_err(Unauthenticated::Gateway)?;
-    let found = signed_by(directory, Role::Bap, sender, body, look, now).await;
-    let found = found.map_err(|failed| failed.of(Unauthenticated::Sender))?;
-    if let Some(header) = gateway {
-        let found = signed_by(directory, Role::Gateway, header, body, Look::Cached, now).await;
-        found.map_err(|failed| failed.of(Unauthenticated::Gateway))?;
-    }
-    Ok(found)
+    let signed = signed_by(directory, Role::Bap, sender, body, look, now).await;
+    let (signature, sender) = signed.map_err(|failed| failed.of(Unauthenticated::Sender))?;
+    let gateway = match gateway {
+        Some(header) => {
+            let signed = signed_by(directory, Role::Gateway, header, body, look, now).await;
+            let (_, gateway) = signed.map_err(|failed| failed.of(Unauthenticated::Gateway))?;
+            Some(gateway)
+        }
+        None => None,
+    };
+    Ok(Authenticated { sender, signature, gateway })
 }
 
 impl Failed {
@@ -132,7 +149,7 @@ fn one<'h>(
     }
 }
 
-/// The entries in this role under whose key a signature holds. If what is cached knows none, the registry is
+/// A signature, and the entries in this role under whose key it holds. If what is cached knows none, the registry is
 /// asked anew: the signer may have a new key.
 async fn signed_by(
     directory: &Directory,
@@ -141,7 +158,7 @@ async fn signed_by(
     body: &[u8],
     look: Look,
     now: Timestamp,
-) -> Result<Vec<Subscriber>, Failed> {
+) -> Result<([u8; 64], Vec<Subscriber>), Failed> {
     let text = header.to_str().map_err(|_| BadSignature::NotText)?;
     let header = SignatureHeader::parse(text)?;
     // Nobody is asked about what cannot hold anyway.
@@ -150,7 +167,7 @@ async fn signed_by(
     let id = &header.key_id.subscriber_id;
     let entries = directory.find(id, role, look, now).await.map_err(Failed::Directory)?;
     let error = match holding(&entries, &header, &signed, now) {
-        Ok(found) => return Ok(found),
+        Ok(found) => return Ok((header.signature, found)),
         Err(error) => error,
     };
     if look == Look::Anew {
@@ -160,7 +177,8 @@ async fn signed_by(
     if Arc::ptr_eq(&anew, &entries) {
         return Err(error.into());
     }
-    Ok(holding(&anew, &header, &signed, now)?)
+    let found = holding(&anew, &header, &signed, now)?;
+    Ok((header.signature, found))
 }
 
 /// Those of the signer's entries under whose key the signature holds.

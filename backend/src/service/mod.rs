@@ -36,7 +36,7 @@ use crate::time;
 
 pub use device::Refusal;
 pub use ingest::{Applied, EPOCHS_NEW_MAX, EPOCHS_NEW_MS, Lane, Submission};
-pub use request::{Asked, RequestError};
+pub use request::{Asked, RequestError, Taken};
 pub use track::Tracked;
 
 /// Why a decision could not be stored. Nothing of it was.

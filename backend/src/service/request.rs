@@ -44,6 +44,25 @@ enum Outcome {
     Failed(Action, Failure),
 }
 
+/// How a request was taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// It is stored, and so is what came of it.
+    New,
+    /// It was stored before, and called for nothing.
+    Repeated,
+}
+
+impl Taken {
+    /// A short fixed word for it, for what is counted and logged.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::New => "taken",
+            Self::Repeated => "repeated",
+        }
+    }
+}
+
 /// A request, and whose it is.
 #[derive(Debug, Clone)]
 pub struct Asked {
@@ -74,16 +93,16 @@ impl Platform {
     pub(super) async fn take_in_requests(
         &self,
         group: &[Asked],
-    ) -> Result<Vec<Result<(), Fault>>, ServiceError> {
+    ) -> Result<Vec<Result<Taken, Fault>>, ServiceError> {
         let mut tx = self.store.write().await?;
         let (mut outcomes, mut wake) = (Vec::with_capacity(group.len()), Wake::default());
         for asked in group {
             tx.begin_part().await?;
             match self.take_in_request(&mut tx, asked).await {
-                Ok(called_for) => {
+                Ok((taken, called_for)) => {
                     tx.keep_part().await?;
                     wake.merge(called_for);
-                    outcomes.push(Ok(()));
+                    outcomes.push(Ok(taken));
                 }
                 Err(RequestError::Fault(fault)) => {
                     tx.undo_part().await?;
@@ -98,7 +117,11 @@ impl Platform {
     }
 
     /// One that was taken in before calls for nothing.
-    async fn take_in_request(&self, tx: &mut Tx, asked: &Asked) -> Result<Wake, RequestError> {
+    async fn take_in_request(
+        &self,
+        tx: &mut Tx,
+        asked: &Asked,
+    ) -> Result<(Taken, Wake), RequestError> {
         let at = time::now();
         let Asked { subscriber_id, received } = asked;
         let action = received.request.action();
@@ -110,7 +133,7 @@ impl Platform {
         };
         match tx.note_request(&key, &received.digest, at).await? {
             Seen::New => {}
-            Seen::Same => return Ok(Wake::default()),
+            Seen::Same => return Ok((Taken::Repeated, Wake::default())),
             Seen::Other => {
                 let message = "the message id was used before for another request";
                 return Err(Fault::new(FaultKind::MessageIdReused, message).into());
@@ -119,13 +142,14 @@ impl Platform {
         let conversation = &received.conversation;
         let answer_until = answer_until(received.sent_at, received.ttl_ms, at);
         let asker = Asker { subscriber_id, conversation, answer_until };
-        match self.carry_out_request(tx, &asker, received.request.clone(), at).await? {
-            Outcome::Done(wake) => Ok(wake),
+        let wake = match self.carry_out_request(tx, &asker, received.request.clone(), at).await? {
+            Outcome::Done(wake) => wake,
             Outcome::Failed(action, failure) => {
-                info!(?action, reason = failure.message, "request failed");
-                self.enqueue_answer(tx, &asker, Reply::Failed(action, &failure), at).await
+                info!(action = action.code(), reason = failure.message, "request failed");
+                self.enqueue_answer(tx, &asker, Reply::Failed(action, &failure), at).await?
             }
-        }
+        };
+        Ok((Taken::New, wake))
     }
 
     async fn carry_out_request(

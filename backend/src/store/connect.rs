@@ -19,6 +19,18 @@ const POSTGRES_CONNECTIONS_MAX: u32 = 16;
 /// Longest wait for a connection or for SQLite's writer lock, in s.
 const BUSY_S_MAX: u64 = 10;
 
+/// Longest time for one statement on PostgreSQL, in ms: a hundred times what the slowest of ours take. What
+/// hangs beyond it is an error, and not a connection less.
+const STATEMENT_MS_MAX: u64 = 20_000;
+
+/// Longest wait for a lock there, in ms. Transactions of ours last milliseconds; a lock that is held for
+/// longer is held by something that hangs.
+const LOCK_MS_MAX: u64 = 5_000;
+
+/// Longest pause within a transaction there, in ms: the locks of a backend that was suspended or cut off
+/// are given back.
+const IDLE_IN_TRANSACTION_MS_MAX: u64 = 30_000;
+
 /// A URL that names no store.
 #[derive(Debug, thiserror::Error)]
 #[error("the store url must be sqlite:PATH or postgres://USER@HOST/DATABASE")]
@@ -35,7 +47,7 @@ impl Store {
         }
         match &store.pools {
             Pools::Sqlite { writer, .. } => migrate::run(writer, "BLOB").await?,
-            Pools::Postgres(pool) => migrate::run(pool, "BYTEA").await?,
+            Pools::Postgres(_) => migrate_postgres(url).await?,
         }
         Ok(store)
     }
@@ -115,7 +127,11 @@ async fn check_sqlite(pool: &SqlitePool) -> Result<(), StoreError> {
 }
 
 async fn open_postgres(url: &str) -> Result<PgPool, StoreError> {
-    let options = PgConnectOptions::from_str(url)?.application_name("tripline-bpp");
+    let options = postgres_options(url)?.options([
+        ("statement_timeout", STATEMENT_MS_MAX),
+        ("lock_timeout", LOCK_MS_MAX),
+        ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_MS_MAX),
+    ]);
     let pool = PgPoolOptions::new()
         .max_connections(POSTGRES_CONNECTIONS_MAX)
         .acquire_timeout(Duration::from_secs(BUSY_S_MAX))
@@ -135,4 +151,18 @@ async fn open_postgres(url: &str) -> Result<PgPool, StoreError> {
         }
     }
     Ok(pool)
+}
+
+fn postgres_options(url: &str) -> Result<PgConnectOptions, StoreError> {
+    Ok(PgConnectOptions::from_str(url)?.application_name("tripline-bpp"))
+}
+
+/// Over a connection of its own, which nothing cuts off: a step may rewrite a large table, and one backend
+/// waits here for another that does.
+async fn migrate_postgres(url: &str) -> Result<(), StoreError> {
+    let options = postgres_options(url)?;
+    let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await?;
+    let migrated = migrate::run(&pool, "BYTEA").await;
+    pool.close().await;
+    migrated
 }

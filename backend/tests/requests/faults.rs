@@ -4,7 +4,9 @@ use ring::signature::Ed25519KeyPair;
 use serde_json::{Value, json};
 use tripline_protocol::signing::{digest, encode_base64, sign};
 
-use crate::world::{Ask, BAP, BPP, GATEWAY, OTHER_BAP, World, at, key_id, key_of, route, uri_of};
+use crate::world::{
+    Ask, BAP, BPP, DOMAIN, GATEWAY, OTHER_BAP, World, at, key_id, key_of, route, sample, uri_of,
+};
 
 /// What becomes of a request: HTTP status, and the field or else the code that the NACK names; an ACK names
 /// nothing.
@@ -72,6 +74,11 @@ const SIGNERS: &[Row] = &[
     ),
     ("its gateway", |ask| gateway(ask, "x-gateway-authorization", GATEWAY), ACK),
     ("an older gateway", |ask| gateway(ask, "proxy-authorization", GATEWAY), ACK),
+    (
+        "a gateway of another domain",
+        |ask| gateway(ask, "x-gateway-authorization", "gateway.elsewhere"),
+        (200, "context.domain"),
+    ),
     (
         "two gateways",
         |ask| {
@@ -306,7 +313,10 @@ fn order(ask: &mut Ask, action: &'static str, order: &Value) {
 }
 
 async fn check(rows: &[Row]) {
-    let world = World::fresh().await;
+    check_in(&World::fresh().await, rows).await;
+}
+
+async fn check_in(world: &World, rows: &[Row]) {
     for (number, (what, change, (status, named))) in rows.iter().enumerate() {
         let mut ask = Ask::search(&format!("m-{number}"));
         change(&mut ask);
@@ -339,6 +349,39 @@ async fn signers_and_gateways() {
 #[tokio::test]
 async fn contexts_as_peers_write_them() {
     check(CONTEXTS).await;
+}
+
+#[tokio::test]
+async fn where_domains_are_configured_others_are_refused_whoever_is_registered_for_them() {
+    const ROWS: &[Row] = &[
+        ("one of ours", |_| (), ACK),
+        (
+            "another one",
+            |ask| {
+                replace(ask, OTHER_BAP);
+                set(ask, "domain", "nic2008:49213");
+            },
+            (200, "context.domain"),
+        ),
+    ];
+    let mut settings = sample().settings();
+    settings.identity.domains = vec!["nic2004:1".into(), DOMAIN.into()];
+    check_in(&World::with_settings(settings).await, ROWS).await;
+    // Without them its entry decides, which names none.
+    let mut ask = Ask::search("m").by(OTHER_BAP);
+    set(&mut ask, "domain", "nic2008:49213");
+    assert!(World::fresh().await.send(&ask).await.is_ack());
+}
+
+#[tokio::test]
+async fn two_gateways_are_named_by_their_headers() {
+    let world = World::fresh().await;
+    let mut ask = Ask::search("m");
+    gateway(&mut ask, "x-gateway-authorization", GATEWAY);
+    gateway(&mut ask, "proxy-authorization", GATEWAY);
+    let expected = "the gateway's signature: there is more than one X-Gateway-Authorization or \
+                    Proxy-Authorization header";
+    assert_eq!(world.send(&ask).await.body["error"]["message"], expected);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use tripline_backend::beckn::{FaultKind, v0_9};
 use tripline_backend::domain::order::Conversation;
 use tripline_backend::http::Rules;
 use tripline_backend::service::intake::{INBOX_KEPT_MS, Intake, REQUESTS_WAITING_MAX};
-use tripline_backend::service::{Asked, RequestError};
+use tripline_backend::service::{Asked, RequestError, Taken};
 use tripline_backend::store::Store;
 use tripline_backend::store::inbox::{RequestKey, Seen};
 use tripline_backend::time;
@@ -24,8 +24,8 @@ fn asked(ask: &Ask) -> Asked {
     Asked { subscriber_id: BAP.into(), received }
 }
 
-fn kind(outcome: Result<(), RequestError>) -> Result<(), FaultKind> {
-    outcome.map_err(|error| match error {
+fn kind(outcome: Result<Taken, RequestError>) -> Result<(), FaultKind> {
+    outcome.map(drop).map_err(|error| match error {
         RequestError::Fault(fault) => fault.kind,
         RequestError::Service(error) => panic!("{error}"),
     })

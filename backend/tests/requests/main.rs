@@ -4,6 +4,9 @@
 #[path = "../both/mod.rs"]
 #[expect(dead_code, reason = "shared with tests that need more of it")]
 mod both;
+#[path = "../registry/mod.rs"]
+#[expect(dead_code, reason = "shared with tests that need more of it")]
+mod registry;
 mod world;
 
 mod crowd;

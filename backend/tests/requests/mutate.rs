@@ -15,7 +15,7 @@ async fn sender(world: &World, header: &[u8], body: &[u8]) -> Option<String> {
     let mut headers = HeaderMap::new();
     headers.insert(AUTHORIZATION, HeaderValue::from_bytes(header).ok()?);
     let found = bap(&world.directory, &headers, body, Look::Cached, time::now()).await;
-    found.ok().map(|entries| entries[0].id.clone())
+    found.ok().map(|authenticated| authenticated.sender[0].id.clone())
 }
 
 #[tokio::test]

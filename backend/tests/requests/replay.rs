@@ -144,6 +144,48 @@ async fn requests_that_lock_each_others_orders_are_all_taken_once() {
 }
 
 #[tokio::test]
+async fn bookings_that_want_the_same_vehicle_are_all_taken_and_one_gets_it() {
+    let (_dir, urls) = stores().await;
+    for url in urls {
+        let world = std::sync::Arc::new(World::over(&url).await);
+        for n in 0..8 {
+            let ask = Ask::select(&format!("s-{n}"), &world.item_id());
+            assert!(world.send(&ask).await.is_ack());
+        }
+        let orders: Vec<(String, String)> =
+            world.rows("SELECT order_id, fulfillment_id FROM ride_order").await;
+        for (order, _) in &orders {
+            let mut message = json!({ "order": { "id": order, "fulfillment": {} } });
+            message["order"]["fulfillment"]["customer"] =
+                serde_json::from_str(RIDER).expect("JSON");
+            assert!(world.send(&Ask::new("init", &format!("i-{order}"), &message)).await.is_ack());
+        }
+        let mut tasks = JoinSet::new();
+        // The same orders under both of their names, and others that ask about them.
+        for (order, fulfillment) in orders {
+            let by_id = json!({ "order": { "id": order } });
+            let by_fulfillment = json!({ "order": { "fulfillment": { "id": fulfillment } } });
+            for (action, message) in [
+                ("confirm", by_id),
+                ("confirm", by_fulfillment),
+                ("status", json!({ "order_id": order })),
+            ] {
+                let ask = Ask::new(action, &format!("{action}-{message}"), &message);
+                let world = std::sync::Arc::clone(&world);
+                tasks.spawn(async move { world.send(&ask).await });
+            }
+        }
+        for answer in tasks.join_all().await {
+            assert!(answer.is_ack(), "{answer:?}");
+        }
+        let held: Vec<(String,)> = world.rows("SELECT order_id FROM device_hold").await;
+        assert_eq!(held.len(), 1, "{url}");
+        let states: Vec<(String,)> = world.rows("SELECT DISTINCT state FROM ride_order").await;
+        assert_eq!(states.len(), 1, "{url}: {states:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_bap_that_hangs_up_loses_nothing() {
     let world = World::fresh().await;
     let ask = Ask::search("m");

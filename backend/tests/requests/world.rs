@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use axum::Router;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -13,10 +14,10 @@ use tripline_backend::audit::Audit;
 use tripline_backend::config::Config;
 use tripline_backend::domain::order::Vehicle;
 use tripline_backend::http::{self, App, Rules};
-use tripline_backend::network::directory::Directory;
+use tripline_backend::network::directory::{Counts, Directory};
 use tripline_backend::network::guard::Guard;
-use tripline_backend::service::Platform;
 use tripline_backend::service::intake::{self, Intake};
+use tripline_backend::service::{Platform, Settings};
 use tripline_backend::store::{Store, Tx};
 use tripline_backend::time;
 use tripline_protocol::id::DeviceId;
@@ -25,6 +26,7 @@ use tripline_protocol::signing::{KeyId, SecretKey, sign};
 use tripline_protocol::unit::{Position, Timestamp};
 
 use crate::both::postgres;
+use crate::registry::StubRegistry;
 
 pub(crate) const DOMAIN: &str = "nic2004:60221";
 pub(crate) const BAP: &str = "bap.example";
@@ -49,7 +51,7 @@ pub(crate) fn uri_of(subscriber: &str) -> String {
     format!("http://127.0.0.1:9/{subscriber}")
 }
 
-fn entry(subscriber: &str, role: &str, domain: Option<&str>) -> Value {
+pub(crate) fn entry(subscriber: &str, role: &str, domain: Option<&str>) -> Value {
     json!({
         "subscriber_id": subscriber, "subscriber_url": uri_of(subscriber), "type": role,
         "domain": domain, "signing_public_key": key_of(subscriber).public().to_string(),
@@ -72,6 +74,7 @@ fn directory(dir: &Path) -> Directory {
         entry(BAP, "BAP", Some(DOMAIN)),
         entry(OTHER_BAP, "bap", None),
         entry(GATEWAY, "BG", None),
+        entry("gateway.elsewhere", "BG", Some("nic2008:49213")),
         entry("provider.example", "BPP", None),
         gone,
         there,
@@ -79,6 +82,12 @@ fn directory(dir: &Path) -> Directory {
     ]);
     std::fs::write(&file, all.to_string()).expect("written");
     Directory::of_file(&file).expect("a directory")
+}
+
+/// The sample's configuration.
+pub(crate) fn sample() -> Config {
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("bpp.sample.toml");
+    Config::load(&sample).expect("the sample is valid")
 }
 
 /// Rates that no test reaches.
@@ -104,6 +113,8 @@ pub(crate) struct World {
     pub(crate) directory: Arc<Directory>,
     pub(crate) intake: Intake,
     pub(crate) address: SocketAddr,
+    /// What is served there.
+    pub(crate) router: Router,
     url: String,
     dir: TempDir,
     client: reqwest::Client,
@@ -129,26 +140,62 @@ impl World {
         Self::with(tempfile::tempdir().expect("a folder"), url.into(), generous()).await
     }
 
-    async fn with(dir: TempDir, url: String, rules: Rules) -> Self {
-        let _ = rustls::crypto::ring::default_provider().install_default();
+    /// A platform that is set up so.
+    pub(crate) async fn with_settings(settings: Settings) -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let url = format!("sqlite:{}", dir.path().join("test.db").display());
         let store = Store::open(&url).await.expect("opens");
-        let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("bpp.sample.toml");
-        let settings = Config::load(&sample).expect("the sample is valid").settings();
+        let directory = directory(dir.path());
+        Self::of(dir, url, store, settings, directory, generous()).await
+    }
+
+    /// A platform that has its subscribers from a registry.
+    pub(crate) async fn of_registry(registry: &StubRegistry) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let dir = tempfile::tempdir().expect("a folder");
+        let url = format!("sqlite:{}", dir.path().join("test.db").display());
+        let store = Store::open(&url).await.expect("opens");
+        let mut config = sample();
+        config.beckn.subscribers_file = None;
+        config.registry.url = Some(registry.url());
+        // Longer than a test takes: nobody gives up in it.
+        config.registry.timeout_ms = 60_000;
+        let directory = Directory::open(&config, store.clone(), Counts::default());
+        let directory = directory.expect("it opens");
+        Self::of(dir, url, store, config.settings(), directory, generous()).await
+    }
+
+    async fn with(dir: TempDir, url: String, rules: Rules) -> Self {
+        let store = Store::open(&url).await.expect("opens");
+        let directory = directory(dir.path());
+        Self::of(dir, url, store, sample().settings(), directory, rules).await
+    }
+
+    async fn of(
+        dir: TempDir,
+        url: String,
+        store: Store,
+        settings: Settings,
+        directory: Directory,
+        rules: Rules,
+    ) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let (audit, _) = Audit::new();
         let key = SecretKey::from_seed(&[1; 32]);
         let platform = Arc::new(Platform::new(store, settings, key, audit));
         let guard = Guard::new(vec!["127.0.0.0/8".parse().expect("a network")]);
         let (intake, waiting) = Intake::new();
-        let directory = Arc::new(directory(dir.path()));
+        let directory = Arc::new(directory);
         let (of_app, heard) = (Arc::clone(&platform), Arc::clone(&directory));
         let app = App::new(of_app, heard, guard, intake.clone(), rules);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound");
         let mut tasks = JoinSet::new();
         tasks.spawn(intake::run(Arc::clone(&platform), waiting));
-        tasks.spawn(http::listener::run(listener, http::router(Arc::new(app), "/beckn")));
+        let router = http::router(Arc::new(app), "/beckn");
+        tasks.spawn(http::listener::run(listener, router.clone()));
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-        let world = Self { platform, directory, intake, address, url, dir, client, tasks };
+        let world = Self { platform, directory, intake, address, router, url, dir, client, tasks };
         world.add_vehicle().await;
         world
     }
@@ -250,7 +297,9 @@ pub(crate) struct Ask {
     pub(crate) wire: Option<Vec<u8>>,
     pub(crate) key: SecretKey,
     pub(crate) key_id: KeyId,
-    /// When it was signed, in s from now, and for how long.
+    /// When it was signed, in Unix s; if not now.
+    pub(crate) at_s: Option<i64>,
+    /// So many s after that, and for how long.
     pub(crate) created_s: i64,
     pub(crate) life_s: i64,
     /// What becomes of the signature header.
@@ -277,6 +326,7 @@ impl Ask {
             wire: None,
             key: key_of(BAP),
             key_id: key_id(BAP),
+            at_s: None,
             created_s: 0,
             life_s: 60,
             header: Some,
@@ -309,7 +359,8 @@ impl Ask {
     /// The bytes, and their signature header.
     pub(crate) fn signed(&self) -> (Vec<u8>, String) {
         let bytes = self.bytes();
-        let created_s = time::now().unix_ms.div_euclid(1000) + self.created_s;
+        let at_s = self.at_s.unwrap_or_else(|| time::now().unix_ms.div_euclid(1000));
+        let created_s = at_s + self.created_s;
         let header = sign(&bytes, &self.key, &self.key_id, created_s, created_s + self.life_s);
         (bytes, header)
     }

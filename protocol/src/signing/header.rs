@@ -82,7 +82,7 @@ impl SignatureHeader {
             return Err(HeaderError::Value { parameter: "algorithm", must: "must be ed25519" });
         }
         // Some peers leave out the blanks; the signing string is the same.
-        if headers.split_whitespace().collect::<String>() != "(created)(expires)digest" {
+        if !are_signed_headers(headers) {
             return Err(HeaderError::Value {
                 parameter: "headers",
                 must: "must be \"(created) (expires) digest\"",
@@ -114,6 +114,13 @@ impl SignatureHeader {
             BASE64.encode(self.signature),
         )
     }
+}
+
+/// Whether these are the three that are signed, in their order, with or without blanks between them.
+fn are_signed_headers(text: &str) -> bool {
+    let rest = text.strip_prefix("(created)").map(str::trim_start);
+    let rest = rest.and_then(|rest| rest.strip_prefix("(expires)")).map(str::trim_start);
+    rest == Some("digest")
 }
 
 /// The values of [`PARAMETERS`], in that order.

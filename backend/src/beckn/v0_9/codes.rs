@@ -173,3 +173,16 @@ pub const fn fault(kind: FaultKind) -> (&'static str, &'static str) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn four_callbacks_tell_of_a_booking_and_no_other_does() {
+        let answers = Action::ALL.map(callback);
+        let all = answers.into_iter().chain([ON_UPDATE, ON_CANCEL]);
+        let of_booking: Vec<_> = all.filter(|action| is_of_booking(action)).collect();
+        assert_eq!(of_booking, ["on_confirm", "on_status", "on_update", "on_cancel"]);
+    }
+}

@@ -127,3 +127,55 @@ impl Context {
         context
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::beckn::v0_9::codes::{ON_CANCEL, ON_UPDATE, callback};
+    use crate::beckn::{Action, render};
+    use crate::config::Config;
+
+    fn identity() -> Identity {
+        let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/bpp.sample.toml");
+        Config::load(sample.as_ref()).expect("the sample is valid").settings().identity
+    }
+
+    fn context(bap_uri: &str) -> Context {
+        Context {
+            core_version: "0.9.4".into(),
+            domain: "d".into(),
+            country: "IND".into(),
+            city: "std:080".into(),
+            bap_id: "bap.example".into(),
+            bap_uri: bap_uri.into(),
+            transaction_id: "t".into(),
+            message_id: "m".into(),
+            ttl_s: Some(30),
+        }
+    }
+
+    #[test]
+    fn what_tells_of_a_booking_bears_no_ttl_and_every_other_answer_does() {
+        let (identity, at) = (identity(), Timestamp::from_unix_ms(1_800_000_000_000));
+        for action in Action::ALL.map(callback).into_iter().chain([ON_UPDATE, ON_CANCEL]) {
+            let context = context("http://b").callback(&identity, action, "m", at);
+            let of_booking =
+                ["on_confirm", "on_status", "on_update", "on_cancel"].contains(&action);
+            let expected = (!of_booking).then(|| json!("PT30S"));
+            assert_eq!(context.get("ttl"), expected.as_ref(), "{action}");
+        }
+    }
+
+    #[test]
+    fn an_address_with_a_slash_at_its_end_gets_no_second_one() {
+        let (identity, at) = (identity(), Timestamp::from_unix_ms(1_800_000_000_000));
+        for bap_uri in
+            ["https://bap.example/v1", "https://bap.example/v1/", "HTTPS://BAP.example:443/v1"]
+        {
+            let conversation = context(bap_uri).to_conversation();
+            let reply = crate::beckn::Reply::Tracking { url: "u", position: None, active: false };
+            let rendered = render(&identity, &conversation, reply, None, at).expect("rendered");
+            assert_eq!(rendered.url, "https://bap.example/v1/on_track", "{bap_uri}");
+        }
+    }
+}

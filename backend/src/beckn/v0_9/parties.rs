@@ -1,6 +1,7 @@
 //! Who speaks to whom: the context must name the signer, its registered address and domain, and us.
 
 use crate::beckn::{Fault, FaultKind, Identity, Received};
+use crate::network::authenticate::Authenticated;
 use crate::network::guard::Guard;
 use crate::network::subscriber::{Subscriber, normalized_url};
 
@@ -21,14 +22,15 @@ impl From<Mismatch> for Fault {
     }
 }
 
-/// Checks the parties of a request whose signature is that of these entries of one subscriber.
+/// Checks the parties of a request whose signatures show that these sent it and passed it on.
 pub fn check_parties(
     identity: &Identity,
     guard: &Guard,
-    signers: &[Subscriber],
+    by: &Authenticated,
     received: &Received,
 ) -> Result<(), Mismatch> {
     check_addressee(identity, received).map_err(Mismatch::Other)?;
+    let signers = &by.sender;
     if !signers.iter().any(|entry| entry.id == received.bap_id) {
         return Err(Mismatch::Other(refused("bap_id", "is not the signer of the request")));
     }
@@ -45,6 +47,10 @@ pub fn check_parties(
         let must = "is not one that the signer is registered for with this key and address";
         return Err(Mismatch::Entry(refused("domain", must)));
     }
+    if by.gateway.as_ref().is_some_and(|gateway| !gateway.iter().any(serves)) {
+        let must = "is not one that the gateway is registered for with this key";
+        return Err(Mismatch::Entry(refused("domain", must)));
+    }
     let checked = guard.check(&received.bap_uri);
     checked.map_err(|error| {
         Mismatch::Other(refused("bap_uri", &format!("cannot be used: {error}")))
@@ -52,8 +58,12 @@ pub fn check_parties(
     Ok(())
 }
 
-/// Where a platform is named, it must be us.
+/// Where a platform is named, it must be us, and the domain one of ours.
 fn check_addressee(identity: &Identity, received: &Received) -> Result<(), Fault> {
+    if !identity.domains.is_empty() && !identity.domains.contains(&received.domain) {
+        let must = format!("is not one that we serve; these are {}", identity.domains.join(", "));
+        return Err(refused("domain", &must));
+    }
     if received.bpp_id.as_ref().is_some_and(|id| *id != identity.subscriber_id) {
         let must = format!("names another platform; we are {}", identity.subscriber_id);
         return Err(refused("bpp_id", &must));
