@@ -225,7 +225,7 @@ fn tell(outcome: &Outcome, attempt: &Attempt) {
         (Attempt::Taken, _) => {
             debug!(action, order_key, subscriber_id, sequence, attempts, "callback delivered");
         }
-        (Attempt::Refused { logged: reason, .. }, _)
+        (Attempt::Refused { logged: reason, .. } | Attempt::Forbidden { reason }, _)
         | (Attempt::Later { reason, .. }, Noted::Finished(..)) => {
             error!(
                 action,

@@ -55,6 +55,8 @@ pub(crate) enum Treatment {
     Answer(u16, &'static str, &'static str),
     /// Answers with a body that does not end.
     Endless,
+    /// Answers with an ACK behind so many blanks.
+    Padded(usize),
     /// Answers a byte now and then.
     Dripping,
     /// Answers with a header line beyond measure.
@@ -184,6 +186,14 @@ async fn serve(mut stream: TcpStream, desk: &Desk) -> std::io::Result<()> {
             loop {
                 stream.write_all(&[b' '; 4096]).await?;
             }
+        }
+        Treatment::Padded(blanks) => {
+            let ack = r#"{"message":{"ack":{"status":"ACK"}}}"#;
+            let body = " ".repeat(blanks) + ack;
+            let head = format!("HTTP/1.1 200 X\r\ncontent-length: {}\r\n\r\n", body.len());
+            stream.write_all((head + &body).as_bytes()).await?;
+            // Whoever wanted it has read it by the time that it hangs up.
+            stream.read(&mut [0]).await.map(|_| ())
         }
         Treatment::Dripping => {
             stream.write_all(b"HTTP/1.1 200 X\r\ncontent-length: 9000\r\n\r\n").await?;
