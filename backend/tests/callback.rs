@@ -406,6 +406,22 @@ async fn a_subscriber_that_is_not_registered_there_is_told_when_it_is() {
 }
 
 #[tokio::test]
+async fn a_subscriber_for_whom_too_much_waits_is_full_until_it_does_not() {
+    on_each(|world| async move {
+        let peer = Peer::start(|_| ACK).await;
+        world.platform.standing.send_replace(Standing::Unregistered);
+        let url = peer.url("x/on_search");
+        world.add_many("bap", 10_001, &url, 4_000).await;
+        world.add_many("other", 10_000, &url, TRIED_MS).await;
+        let _working = world.work(world.poster(&[("bap", &peer.url("x"))], LOOPBACK));
+        eventually("it is full", || world.platform.outbox_is_full("bap")).await;
+        assert!(!world.platform.outbox_is_full("other"), "one less");
+        eventually("its callbacks expire", || !world.platform.outbox_is_full("bap")).await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn metrics_count_attempts_by_what_came_of_them() {
     let peer = Peer::start(|got: &Got| match got.path.as_str() {
         "/x/busy" if got.before == 0 => BUSY,

@@ -275,3 +275,34 @@ async fn refused(status: StatusCode, response: Response) -> Attempt {
 fn retry_after_s(response: &Response) -> Option<u64> {
     response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// How long the client waits, in ms. Nobody else has a time here.
+    const TIMEOUT_MS: u64 = 200;
+
+    #[tokio::test]
+    async fn an_answer_that_does_not_end_in_time_is_the_answer_of_one_that_is_silent() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}/", listener.local_addr().expect("bound"));
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("accepted");
+            stream.read(&mut [0; 4096]).await.expect("a request");
+            let head = b"HTTP/1.1 200 OK\r\ncontent-length: 9000\r\n\r\n";
+            stream.write_all(head).await.expect("written");
+            while stream.write_all(b" ").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        let client = builder(TIMEOUT_MS).build().expect("a client");
+        let response = client.post(url).send().await.expect("a head");
+        let attempt = judge(response).await;
+        assert!(matches!(attempt, Attempt::Later { health: Health::Silent, .. }), "{attempt:?}");
+    }
+}

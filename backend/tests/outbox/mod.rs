@@ -295,6 +295,25 @@ impl World {
         self.platform.outbox.notify_one();
     }
 
+    /// Writes so many callbacks, each of an order of its own.
+    pub(crate) async fn add_many(&self, subscriber: &str, count: usize, url: &str, tried_ms: i64) {
+        let now = time::now();
+        let mut tx = self.platform.store.write().await.expect("begins");
+        for n in 0..count {
+            let new = NewCallback {
+                order_key: format!("{subscriber} {n}"),
+                sequence: 1,
+                subscriber_id: subscriber.into(),
+                action: "on_search".into(),
+                url: url.into(),
+                body: b"{}".to_vec(),
+                expires_at: now.plus_ms(tried_ms),
+            };
+            tx.add_callback(new, now).await.expect("added");
+        }
+        tx.commit().await.expect("commits");
+    }
+
     /// A poster to subscribers, by id and address, with the system's resolver.
     pub(crate) fn poster(&self, subscribers: &[(&str, &str)], networks: &[&str]) -> Poster {
         self.poster_that_asks(subscribers, networks, &(Arc::new(SystemResolver) as _))
