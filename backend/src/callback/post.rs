@@ -293,7 +293,7 @@ mod tests {
         let url = format!("http://{}/", listener.local_addr().expect("bound"));
         tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.expect("accepted");
-            stream.read(&mut [0; 4096]).await.expect("a request");
+            assert!(stream.read(&mut [0; 4096]).await.expect("a request") > 0);
             let head = b"HTTP/1.1 200 OK\r\ncontent-length: 9000\r\n\r\n";
             stream.write_all(head).await.expect("written");
             while stream.write_all(b" ").await.is_ok() {
