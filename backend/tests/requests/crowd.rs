@@ -1,16 +1,13 @@
 //! Too much, too slow, too large: nobody's manners cost the others anything.
 
-use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use reqwest::header::RETRY_AFTER;
-use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tripline_backend::http::{BODY_LEN_MAX, BODY_MS_MAX, Rules};
 use tripline_backend::network::standing::Standing;
 
-use crate::world::{Answer, Ask, BAP, OTHER_BAP, World, generous};
+use crate::world::{Answer, Ask, World, generous};
 
 /// Longest wait for what has a deadline of its own.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -62,24 +59,6 @@ async fn a_subscriber_that_sends_too_much_is_told_so_and_no_other_is() {
         assert_eq!(world.send(&forged).await.status, 401);
     }
     assert!(world.send(&Ask::search("m-2").by("other.example")).await.is_ack());
-}
-
-#[tokio::test]
-async fn a_subscriber_that_takes_no_answers_is_refused_questions_but_not_its_bookings() {
-    let world = World::fresh().await;
-    world.platform.set_outboxes_full(HashSet::from([BAP.to_owned()]));
-    let asked = [Ask::search("m1"), Ask::select("m2", &world.item_id())];
-    for ask in asked {
-        let refused = world.send(&ask).await;
-        assert_eq!((refused.status, refused.is_nack()), (503, true), "{}", ask.action);
-        assert!(refused.headers.contains_key(RETRY_AFTER));
-    }
-    let nobody = json!({ "order_id": "6f7f1c0e-64c2-4b5e-8a0e-4a7a0f6f7f10" });
-    let status = world.send(&Ask::new("status", "m3", &nobody)).await;
-    assert_eq!(status.status, 200, "it is looked at: {}", status.body);
-    assert!(world.send(&Ask::search("m1").by(OTHER_BAP)).await.is_ack(), "others may ask");
-    world.platform.set_outboxes_full(HashSet::new());
-    assert!(world.send(&Ask::search("m1")).await.is_ack(), "it may ask again");
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod world;
 
 mod crowd;
 mod faults;
+mod full;
 mod keep;
 mod log;
 mod mutate;
