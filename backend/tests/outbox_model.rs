@@ -1,10 +1,11 @@
 //! The outbox against the plainest words for it: two workers that look, take, note, stall and break off in any
-//! order, while callbacks are added, expire and are replayed.
+//! order, while callbacks are added, expire and are replayed. And what happens at once on PostgreSQL.
 
 #[expect(dead_code, reason = "the tests of the store need more of it")]
 mod both;
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
@@ -14,7 +15,7 @@ use tripline_backend::store::callback::{
 use tripline_backend::store::{Store, Tx};
 use tripline_protocol::unit::Timestamp;
 
-use both::both;
+use both::{both, postgres};
 
 const NOW: Timestamp = Timestamp::from_unix_ms(1_800_000_000_000);
 
@@ -259,4 +260,52 @@ fn nothing_is_lost_taken_twice_or_out_of_turn_whatever_two_workers_do() {
         let steps = prop::collection::vec(step(), 1..60);
         runner.run(&steps, |steps| runtime.block_on(play(&store, steps))).expect("it holds");
     }
+}
+
+/// Longest wait for anything.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Waits until a statement waits for another transaction.
+async fn wait_for_a_waiter(store: &Store) {
+    const SQL: &str = "SELECT COUNT(*) FROM pg_stat_activity \
+        WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let mut tx = store.read().await.expect("begins");
+        let Tx::Postgres(conn) = &mut tx else { panic!("PostgreSQL was opened") };
+        let waiting: i64 = sqlx::query_scalar(SQL).fetch_one(&mut **conn).await.expect("counted");
+        if waiting > 0 {
+            return;
+        }
+        assert!(Instant::now() < deadline, "nobody waits");
+        drop(tx);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_one_backend_takes_in_the_last_moment_another_does_not_give_up() {
+    let Some(url) = postgres().await else { return };
+    let store = Store::open(&url).await.expect("it opens");
+    let (added, last) = (NOW, NOW.plus_ms(1_000));
+    let tx = store.write().await.expect("begins");
+    let mut game = Game { tx, now: added, rows: BTreeMap::new(), workers: Default::default() };
+    game.add(0, 1_000).await;
+    game.tx.commit().await.expect("commits");
+
+    let mut tx = store.write().await.expect("begins");
+    let turns = tx.callback_turns("bap", last.plus_ms(-1), 10).await.expect("answers");
+    let until = last.plus_ms(LEASE_MS);
+    let taken = tx.claim_callbacks(turns, last.plus_ms(-1), until).await.expect("answers");
+    assert_eq!(taken.len(), 1);
+    let other = store.clone();
+    let expiring = tokio::spawn(async move {
+        let mut tx = other.write().await.expect("begins");
+        let expired = tx.expire_callbacks(last, 10).await.expect("answers");
+        tx.commit().await.expect("commits");
+        expired
+    });
+    wait_for_a_waiter(&store).await;
+    tx.commit().await.expect("commits");
+    assert_eq!(expiring.await.expect("ends"), [], "it is under way");
 }
