@@ -23,11 +23,14 @@ UPDATE callback SET finished_at = created_at WHERE state <> 'pending';
 DROP INDEX callback_due;
 -- What is pending is looked for by subscriber, so that one who takes nothing hides nobody's turn.
 CREATE INDEX callback_pending ON callback (subscriber_id, next_attempt_at) WHERE state = 'pending';
+-- Whose turn it is of an order, however many of its callbacks are over and kept.
+CREATE INDEX callback_order_pending ON callback (order_key, sequence) WHERE state = 'pending';
 -- Given up at their time without an attempt.
 CREATE INDEX callback_expiring ON callback (expires_at) WHERE state = 'pending';
 -- One an end, and none over all states: SQLite would look for what is pending in that one.
 CREATE INDEX callback_delivered ON callback (finished_at) WHERE state = 'delivered';
-CREATE INDEX callback_dead ON callback (finished_at) WHERE state = 'dead';
+-- What was given up is kept longer or shorter by what it tells of.
+CREATE INDEX callback_dead ON callback (action, finished_at) WHERE state = 'dead';
 
 -- What the registry last said of a subscriber in a role: its answer's entries, as JSON.
 CREATE TABLE subscriber (

@@ -16,6 +16,9 @@ use tripline_protocol::signing::{SignatureHeader, verify};
 use both::postgres;
 use outbox::{ACK, Got, Peer, Treatment, World, eventually, secret};
 
+/// Attempts after which a breaker would be open, were they failures.
+const FAILED_AND_MORE: u64 = 6;
+
 /// How long callbacks are tried that must not expire within a test, in ms.
 const TRIED_MS: i64 = 3_600_000;
 
@@ -86,6 +89,8 @@ async fn the_answer_decides_whether_a_callback_is_delivered_tried_again_or_given
         (answer(403, ""), GivenUp),
         (answer(404, ""), GivenUp),
         (answer(409, ""), GivenUp),
+        (Treatment::Padded(60 * 1024), Delivered),
+        (Treatment::Padded(70 * 1024), TriedAgain),
         (Treatment::Endless, TriedAgain),
         (Treatment::Dripping, TriedAgain),
         (Treatment::HugeHeader, TriedAgain),
@@ -128,6 +133,31 @@ async fn the_answer_decides_whether_a_callback_is_delivered_tried_again_or_given
     }
     let nack = rows.iter().find(|row| row.order_key == "bap-7").expect("there");
     assert_eq!(nack.last_error.as_deref(), Some("answered NACK CORE-ERROR 40001: why"));
+}
+
+#[tokio::test]
+async fn an_answer_is_read_up_to_its_bound_and_no_further() {
+    let peer = Peer::start(|_| Treatment::Padded(70 * 1024)).await;
+    let world = World::on_sqlite().await;
+    world.add("bap", ("a", 1), &peer.url("x/on_status"), TRIED_MS).await;
+    let _working = world.work(world.poster(&[("bap", &peer.url("x"))], LOOPBACK));
+    let tried = |rows: &[KeptCallback]| rows.iter().all(|row| row.attempts >= 2);
+    let rows = world.until("it is tried again", tried).await;
+    assert_eq!(rows[0].state, Delivery::Pending);
+    assert_eq!(rows[0].last_error.as_deref(), Some("answered more than 65536 bytes"));
+}
+
+#[tokio::test]
+async fn one_that_drips_its_answers_is_only_probed() {
+    let peer = Peer::start(|_| Treatment::Dripping).await;
+    let world = World::on_sqlite().await;
+    for n in 0..40 {
+        world.add("bap", (&format!("{n:02}"), 1), &peer.url("x/on_status"), TRIED_MS).await;
+    }
+    let _working = world.work(world.poster(&[("bap", &peer.url("x"))], LOOPBACK));
+    let breakers = &world.platform.metrics.breakers_open;
+    eventually("the breaker opens", || breakers.get() == 1).await;
+    assert!(peer.got().len() <= 8, "{} attempts before it opened", peer.got().len());
 }
 
 #[tokio::test]
@@ -338,7 +368,7 @@ async fn two_backends_deliver_each_callback_once() {
 }
 
 #[tokio::test]
-async fn a_subscriber_that_is_not_registered_there_is_not_told() {
+async fn a_subscriber_that_is_not_registered_there_is_told_when_it_is() {
     let peer = Peer::start(|_| ACK).await;
     let world = World::on_sqlite().await;
     for (n, (id, path)) in
@@ -348,13 +378,47 @@ async fn a_subscriber_that_is_not_registered_there_is_not_told() {
     {
         world.add(id, (&n.to_string(), 1), &peer.url(path), TRIED_MS).await;
     }
-    let _working = world.work(world.poster(&[("bap", &peer.url("x"))], LOOPBACK));
-    for row in world.settled().await {
-        assert_eq!(row.state, Delivery::Dead);
-        let reason = row.last_error.expect("a reason");
-        assert_eq!(reason, "the subscriber is not registered at this address now");
-    }
-    assert_eq!(peer.connections(), 0);
+    let working = world.work(world.poster(&[("bap", &peer.url("x"))], LOOPBACK));
+    world.add("stranger", ("late", 1), &peer.url("x/on_search"), 1_000).await;
+    let reason = "the subscriber is not registered at this address now";
+    let late = |row: &KeptCallback| row.order_key == "late";
+    let waits = |row: &KeptCallback| {
+        row.state == Delivery::Pending
+            && row.attempts >= FAILED_AND_MORE
+            && row.last_error.as_deref() == Some(reason)
+    };
+    let met = |rows: &[KeptCallback]| {
+        rows.iter().all(|row| if late(row) { row.state == Delivery::Dead } else { waits(row) })
+    };
+    let rows = world.until("all wait, but for the one whose time is over", met).await;
+    let error = rows.iter().find(|row| late(row)).and_then(|row| row.last_error.as_deref());
+    assert!(error.is_some_and(|error| error.contains(reason)), "{error:?}");
+    assert_eq!(peer.connections(), 0, "nothing is sent meanwhile");
+    assert_eq!(world.platform.metrics.breakers_open.get(), 0, "nobody failed");
+
+    drop(working);
+    let (x, x2, other) = (peer.url("x"), peer.url("x2"), peer.url("other"));
+    let entries = [("bap", &*x), ("bap", &*x2), ("bap", &*other), ("stranger", &*x)];
+    let _working = world.work(world.poster(&entries, LOOPBACK));
+    let rows = world.settled().await;
+    let told = |row: &&KeptCallback| row.state == Delivery::Delivered;
+    assert_eq!(rows.iter().filter(told).count(), 3, "{rows:?}");
+}
+
+#[tokio::test]
+async fn a_subscriber_for_whom_too_much_waits_is_full_until_it_does_not() {
+    on_each(|world| async move {
+        let peer = Peer::start(|_| ACK).await;
+        world.platform.standing.send_replace(Standing::Unregistered);
+        let url = peer.url("x/on_search");
+        world.add_many("bap", 10_001, &url, 4_000).await;
+        world.add_many("other", 10_000, &url, TRIED_MS).await;
+        let _working = world.work(world.poster(&[("bap", &peer.url("x"))], LOOPBACK));
+        eventually("it is full", || world.platform.outbox_is_full("bap")).await;
+        assert!(!world.platform.outbox_is_full("other"), "one less");
+        eventually("its callbacks expire", || !world.platform.outbox_is_full("bap")).await;
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -369,16 +433,17 @@ async fn metrics_count_attempts_by_what_came_of_them() {
     for path in ["busy", "no", "yes"] {
         world.add("bap", (path, 1), &peer.url(&format!("x/{path}")), TRIED_MS).await;
     }
+    world.add("bap", ("far", 1), "http://192.0.2.1/on_status", TRIED_MS).await;
     let _working = world.work(world.poster(&[("bap", &peer.url("x"))], LOOPBACK));
     world.settled().await;
     let text = world.platform.metrics.text();
-    for (outcome, count) in [("delivered", 2), ("refused", 1), ("put-off", 1)] {
+    for (outcome, count) in [("delivered", 2), ("refused", 1), ("forbidden", 1), ("put-off", 1)] {
         let line = format!(
             "tripline_callbacks_total{{action=\"on_status\",outcome=\"{outcome}\"}} {count}"
         );
         assert!(text.contains(&line), "{line} is not in {text}");
     }
-    assert!(text.contains("tripline_callback_seconds_count 4"), "{text}");
+    assert!(text.contains("tripline_callback_seconds_count 5"), "{text}");
 }
 
 /// Runs a command of the platform in a folder; gives its exit code and its standard output.

@@ -300,6 +300,32 @@ async fn pending_subscribers_are_found_one_by_one_and_each_sees_its_own_callback
 }
 
 #[tokio::test]
+async fn a_subscriber_is_full_with_more_than_so_many_that_wait() {
+    on_both(|store| async move {
+        let mut tx = store.write().await.expect("begins");
+        for (subscriber, count) in [("a", 2), ("b", 3), ("c", 4)] {
+            for sequence in 1..=count {
+                let new = NewCallback {
+                    subscriber_id: subscriber.into(),
+                    ..callback(&format!("{subscriber}{sequence}"), 1)
+                };
+                tx.add_callback(new, NOW).await.expect("added");
+            }
+        }
+        let turns = tx.callback_turns("c", NOW, 1).await.expect("answers");
+        let due = tx.claim_callbacks(turns, NOW, NOW.plus_ms(500)).await.expect("answers");
+        let over = note(&due[0], Noted::Finished(Delivery::Dead, NOW), None);
+        for (max, full) in [(1, &["a", "b", "c"][..]), (2, &["b", "c"]), (3, &["c"]), (4, &[])] {
+            assert_eq!(tx.subscribers_with_more_pending(max).await.expect("answers"), full);
+        }
+        tx.note_callbacks(&[over]).await.expect("noted");
+        let full = tx.subscribers_with_more_pending(3).await.expect("answers");
+        assert_eq!(full, [""; 0], "what is over does not count");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn the_one_whose_turn_it_is_is_found_behind_more_that_wait_than_are_looked_at() {
     on_both(|store| async move {
         let mut tx = store.write().await.expect("begins");
@@ -319,6 +345,47 @@ async fn the_one_whose_turn_it_is_is_found_behind_more_that_wait_than_are_looked
         assert_eq!(claim(&mut tx, at, 10).await, []);
         let next = tx.pending_subscribers().await.expect("answers")[0].1;
         assert!(next > at, "nothing is due, however many wait");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_end_of_one_makes_due_the_next_alone_and_never_one_that_was_attempted() {
+    on_both(|store| async move {
+        let mut tx = store.write().await.expect("begins");
+        for sequence in [1, 2, 3] {
+            let tried_ms = if sequence == 2 { 100 } else { 1_000_000 };
+            let new = NewCallback { expires_at: NOW.plus_ms(tried_ms), ..callback("a", sequence) };
+            tx.add_callback(new, NOW).await.expect("added");
+        }
+        let first = claim(&mut tx, NOW, 1).await;
+        assert_eq!(names(&first), [("a", 1)]);
+        // One behind expires while the first is under way, and later while it is put off.
+        let at = NOW.plus_ms(200);
+        assert_eq!(tx.expire_callbacks(at, 10).await.expect("answers").len(), 1);
+        assert_eq!(claim(&mut tx, at, 10).await, [], "the first is under way");
+        let until = NOW.plus_ms(9_000);
+        tx.note_callbacks(&[note(&first[0], Noted::PutOff(until), None)]).await.expect("noted");
+        // A note that changes nothing, since the callback is over.
+        let mut second = first[0].clone();
+        second.sequence = 2;
+        let late = note(&second, Noted::Finished(Delivery::Delivered, at), None);
+        tx.note_callbacks(&[late]).await.expect("noted");
+        assert_eq!(claim(&mut tx, at.plus_ms(400), 10).await, [], "the first is put off");
+
+        // One before it is replayed, and goes while it is under way.
+        let first = claim(&mut tx, until, 1).await;
+        let dead = note(&first[0], Noted::Finished(Delivery::Dead, until), Some("no"));
+        tx.note_callbacks(&[dead]).await.expect("noted");
+        let third = claim(&mut tx, until, 1).await;
+        assert_eq!(names(&third), [("a", 3)]);
+        let replay = Replay::One { order_key: "a".into(), sequence: 1 };
+        tx.replay_callbacks(&replay, until, NOW.plus_ms(1_000_000)).await.expect("answers");
+        let again = claim(&mut tx, until, 1).await;
+        assert_eq!(names(&again), [("a", 1)]);
+        let over = note(&third[0], Noted::Finished(Delivery::Delivered, until), None);
+        tx.note_callbacks(&[over]).await.expect("noted");
+        assert_eq!(claim(&mut tx, until, 10).await, [], "the first is under way again");
     })
     .await;
 }
@@ -380,7 +447,7 @@ async fn a_callback_that_was_given_up_is_pending_again_after_a_replay() {
 }
 
 #[tokio::test]
-async fn delivered_callbacks_are_pruned_and_those_given_up_are_kept() {
+async fn what_was_delivered_is_pruned_and_what_was_given_up_of_each_action_by_itself() {
     on_both(|store| async move {
         let mut tx = store.write().await.expect("begins");
         for key in ["a", "b", "c", "d"] {
@@ -393,11 +460,15 @@ async fn delivered_callbacks_are_pruned_and_those_given_up_are_kept() {
             note(&due[2], Noted::Finished(Delivery::Dead, NOW), Some("no")),
         ];
         tx.note_callbacks(&notes).await.expect("noted");
-        assert_eq!(tx.prune_callbacks(NOW.plus_ms(1)).await.expect("answers"), 1);
-        assert_eq!(tx.prune_callbacks(NOW.plus_ms(1)).await.expect("answers"), 0);
+        assert_eq!(tx.prune_delivered(NOW.plus_ms(1)).await.expect("answers"), 1);
+        assert_eq!(tx.prune_delivered(NOW.plus_ms(1)).await.expect("answers"), 0);
         let delivered = CallbackFilter { state: Some(Delivery::Delivered), ..Default::default() };
         assert_eq!(tx.callbacks(&delivered, 10).await.expect("answers").len(), 1);
         assert_eq!(tx.callbacks(&CallbackFilter::default(), 10).await.expect("answers").len(), 2);
+        assert_eq!(tx.prune_dead("on_search", NOW.plus_ms(1)).await.expect("answers"), 0);
+        assert_eq!(tx.prune_dead("on_status", NOW).await.expect("answers"), 0);
+        assert_eq!(tx.prune_dead("on_status", NOW.plus_ms(1)).await.expect("answers"), 1);
+        assert_eq!(tx.callbacks(&CallbackFilter::default(), 10).await.expect("answers").len(), 1);
     })
     .await;
 }

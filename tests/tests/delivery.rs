@@ -112,9 +112,8 @@ async fn a_platform_killed_between_ack_and_callback_loses_neither_on_postgresql(
     killed_again_and_again(Plan { store_url: Some(database.url), ..Plan::default() }).await
 }
 
-#[tokio::test]
-async fn a_riders_platform_that_was_away_is_told_all_of_it_once_and_in_order() -> Result<()> {
-    let mut world = World::start(Plan::default()).await?;
+async fn away_for_a_while(plan: Plan) -> Result<()> {
+    let mut world = World::start(plan).await?;
     let booking = world.book().await?;
     world.drive_to_pickup().await?;
     let otp = world.otp(&booking).await?;
@@ -148,6 +147,47 @@ async fn a_riders_platform_that_was_away_is_told_all_of_it_once_and_in_order() -
     let accepted = world.bap.accepted().len();
     ensure!(acknowledged == accepted, "{acknowledged} taken, {accepted} of them once");
     ensure!(ledger.len() >= accepted + 5, "nothing was tried again");
+    world.check_no_errors()?;
+    world.stop().await
+}
+
+#[tokio::test]
+async fn a_riders_platform_that_was_away_is_told_all_of_it_once_and_in_order() -> Result<()> {
+    away_for_a_while(Plan::default()).await
+}
+
+#[tokio::test]
+async fn a_riders_platform_that_was_away_is_told_all_of_it_on_postgresql_too() -> Result<()> {
+    let Some(database) = TestDatabase::create().await? else { return Ok(()) };
+    away_for_a_while(Plan { store_url: Some(database.url), ..Plan::default() }).await
+}
+
+#[tokio::test]
+async fn a_riders_platform_that_hears_nothing_of_the_whole_ride_is_told_it_all_after() -> Result<()>
+{
+    // It knows no OTP before it is told: the driver asks for none.
+    let mut world = World::start(Plan { otp: false, ..Plan::default() }).await?;
+    let pickup = world.wait_for_position().await?;
+    let drop = drop_near(&pickup)?;
+    world.search_until_found(&pickup, &drop).await?;
+    let quoted = world.bap.select("auto", &pickup, &drop).await?;
+    let terms = world.bap.init(&quoted, "Asha Rao", "+91-9800000000").await?;
+    let order_id = terms.pointer("/message/order/id").and_then(Value::as_str).context("an id")?;
+
+    let heard = world.bap.ledger().len();
+    world.bap.stop().await;
+    let confirm = world.bap.confirm(&terms).await?;
+    let booking = Booking { order_id: order_id.into(), confirm };
+    world.drive_to_pickup().await?;
+    world.drive(&["start"]).await?;
+    world.finish_ride().await?;
+    ensure!(world.bap.ledger().len() == heard, "it was away");
+    world.bap.start_again().await?;
+
+    world.check_told(&booking).await?;
+    world.wait_until_all_is_told().await?;
+    let dead = world.bpp_command(&["callback", "list", "--state", "dead"]).await?;
+    ensure!(dead.is_empty(), "{dead:?}");
     world.check_no_errors()?;
     world.stop().await
 }

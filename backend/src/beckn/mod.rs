@@ -190,6 +190,14 @@ impl Action {
             Self::Select | Self::Init | Self::Confirm => false,
         }
     }
+
+    /// Whether its answer tells of a booking.
+    pub const fn is_of_booking(self) -> bool {
+        match self {
+            Self::Confirm | Self::Status => true,
+            Self::Search | Self::Select | Self::Init | Self::Track => false,
+        }
+    }
 }
 
 /// Why a well-formed request cannot be carried out.

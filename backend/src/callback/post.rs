@@ -10,13 +10,12 @@ use tripline_protocol::signing::sign;
 use tripline_protocol::unit::Timestamp;
 use url::Url;
 
-use super::bulkhead::PER_SUBSCRIBER_MAX;
 use crate::beckn::v0_9::{Answer, Refusal, parse_answer};
 use crate::keys::live::LiveKeys;
 use crate::keys::ring::NetworkKey;
 use crate::network::directory::{Directory, DirectoryError, Look};
 use crate::network::guard::{Guard, GuardedResolver, Scheme, SystemResolver};
-use crate::network::http::{builder, read, without_url};
+use crate::network::http::{ReadError, builder, read, without_url};
 use crate::network::subscriber::{Role, vouch_for};
 use crate::store::callback::DueCallback;
 use crate::time;
@@ -33,6 +32,10 @@ const KEYS_TRIED_MAX: usize = 2;
 /// How long a connection is kept that nothing is sent on, in s. It goes to an address that was looked at when
 /// it was made; what the name means since is not forgotten for longer than this.
 const IDLE_S_MAX: u64 = 15;
+
+/// Connections kept to one host that nothing is sent on. More are open while more callbacks are under way;
+/// these are for the next ones, and there are many hosts.
+const IDLE_PER_HOST_MAX: usize = 4;
 
 /// Longest reason kept of a failure, in characters.
 const REASON_LEN_MAX: usize = 300;
@@ -51,14 +54,17 @@ pub(super) enum Attempt {
         /// How long the subscriber asks to be left alone, in s.
         retry_after_s: Option<u64>,
     },
-    /// It will not be taken.
+    /// The subscriber says that it will not take it.
     Refused {
         /// Why, for a log.
         logged: String,
         /// Why, for the operator.
         reason: String,
-        /// What it says of the subscriber.
-        health: Health,
+    },
+    /// It goes nowhere: there is nothing at this address that may be sent to.
+    Forbidden {
+        /// Why.
+        reason: String,
     },
 }
 
@@ -79,8 +85,9 @@ impl Attempt {
     /// What it says of the subscriber.
     pub(super) const fn health(&self) -> Health {
         match self {
-            Self::Taken => Health::Well,
-            Self::Later { health, .. } | Self::Refused { health, .. } => *health,
+            Self::Taken | Self::Refused { .. } => Health::Well,
+            Self::Forbidden { .. } => Health::Unknown,
+            Self::Later { health, .. } => *health,
         }
     }
 
@@ -88,10 +95,6 @@ impl Attempt {
     pub(super) fn later(reason: &str, health: Health) -> Self {
         let reason = reason.chars().take(REASON_LEN_MAX).collect();
         Self::Later { reason, health, retry_after_s: None }
-    }
-
-    fn refused(reason: &str, health: Health) -> Self {
-        Self::Refused { logged: reason.into(), reason: reason.into(), health }
     }
 
     fn nack(status: StatusCode, refusal: &Refusal) -> Self {
@@ -102,7 +105,6 @@ impl Attempt {
         Self::Refused {
             logged: with_status(refusal.for_log()),
             reason: with_status(refusal.for_operator()),
-            health: Health::Well,
         }
     }
 }
@@ -145,7 +147,7 @@ impl Poster {
                 .dns_resolver(Arc::new(resolver))
                 .https_only(scheme == Scheme::Https)
                 .pool_idle_timeout(Duration::from_secs(IDLE_S_MAX))
-                .pool_max_idle_per_host(PER_SUBSCRIBER_MAX)
+                .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
                 .build()
                 .map_err(|error| format!("the HTTP client cannot be made: {error}"))
         };
@@ -172,7 +174,7 @@ impl Poster {
     /// Where the callback may be sent, if it may be sent where it is meant to go.
     async fn check(&self, due: &DueCallback, now: Timestamp) -> Result<Url, Attempt> {
         let url = self.guard.check(&due.url);
-        let url = url.map_err(|error| Attempt::refused(&error.to_string(), Health::Unknown))?;
+        let url = url.map_err(|error| Attempt::Forbidden { reason: error.to_string() })?;
         let unknown = |error: DirectoryError| Attempt::later(&error.to_string(), Health::Unknown);
         for look in [Look::Cached, Look::Anew] {
             // It may have moved, or moved back.
@@ -181,8 +183,8 @@ impl Poster {
                 return Ok(url);
             }
         }
-        let reason = "the subscriber is not registered at this address now";
-        Err(Attempt::refused(reason, Health::Unknown))
+        // A registry errs, and an entry is renewed a minute late: nothing is sent, and nothing is lost.
+        Err(Attempt::later("the subscriber is not registered at this address now", Health::Unknown))
     }
 
     /// Sends it, signed with the key that signs. One that does not know that key yet, or any more, is shown
@@ -252,7 +254,9 @@ async fn judge_body(response: Response) -> Attempt {
         Ok(Answer::Unclear) => {
             Attempt::later(&format!("answered {status} with no ACK in it"), Health::Strained)
         }
-        Err(reason) => Attempt::later(&reason, Health::Strained),
+        Err(error @ ReadError::TooLong(_)) => Attempt::later(&error.to_string(), Health::Strained),
+        // One that drips is no better than one that is silent.
+        Err(ReadError::Broken(reason)) => Attempt::later(&reason, Health::Silent),
     }
 }
 
@@ -261,7 +265,8 @@ async fn refused(status: StatusCode, response: Response) -> Attempt {
     match read(response, ANSWER_LEN_MAX).await.map(|body| parse_answer(&body)) {
         Ok(Answer::Nack(refusal)) => Attempt::nack(status, &refusal),
         Ok(Answer::Ack | Answer::Unclear) | Err(_) => {
-            Attempt::refused(&format!("answered {status}"), Health::Well)
+            let reason = format!("answered {status}");
+            Attempt::Refused { logged: reason.clone(), reason }
         }
     }
 }
@@ -269,4 +274,35 @@ async fn refused(status: StatusCode, response: Response) -> Attempt {
 /// The header's form in seconds; the one with a date is passed over, since it needs their clock.
 fn retry_after_s(response: &Response) -> Option<u64> {
     response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// How long the client waits, in ms. Nobody else has a time here.
+    const TIMEOUT_MS: u64 = 200;
+
+    #[tokio::test]
+    async fn an_answer_that_does_not_end_in_time_is_the_answer_of_one_that_is_silent() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}/", listener.local_addr().expect("bound"));
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("accepted");
+            assert!(stream.read(&mut [0; 4096]).await.expect("a request") > 0);
+            let head = b"HTTP/1.1 200 OK\r\ncontent-length: 9000\r\n\r\n";
+            stream.write_all(head).await.expect("written");
+            while stream.write_all(b" ").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        let client = builder(TIMEOUT_MS).build().expect("a client");
+        let response = client.post(url).send().await.expect("a head");
+        let attempt = judge(response).await;
+        assert!(matches!(attempt, Attempt::Later { health: Health::Silent, .. }), "{attempt:?}");
+    }
 }

@@ -18,7 +18,7 @@ use tripline_protocol::unit::Timestamp;
 use self::outcome::{EXPIRED, Outcome, conclude};
 use super::bulkhead::Bulkhead;
 use super::post::{Attempt, Health, Poster};
-use super::prune;
+use super::{backlog, prune};
 use crate::beckn::v0_9::codes::callback_label;
 use crate::chance;
 use crate::metrics::ActionOutcome;
@@ -66,13 +66,13 @@ impl RetryRules {
     }
 }
 
-/// Delivers, and forgets what was delivered long ago, until the task is dropped.
+/// Delivers, says for whom too much waits, and forgets what is over for long, until the task is dropped.
 pub async fn run(platform: Arc<Platform>, poster: Poster, rules: RetryRules) {
     if let Err(error) = platform.store.forget_claims(time::now()).await {
         error!(%error, "callbacks that were under way wait for their leases to run out");
     }
-    let store = platform.store.clone();
-    tokio::join!(Worker::new(platform, poster, rules).run(), prune::run(&store));
+    let worker = Worker::new(Arc::clone(&platform), poster, rules);
+    tokio::join!(worker.run(), prune::run(&platform.store), backlog::run(&platform));
 }
 
 /// An attempt that is over, and how long it took.
@@ -225,7 +225,7 @@ fn tell(outcome: &Outcome, attempt: &Attempt) {
         (Attempt::Taken, _) => {
             debug!(action, order_key, subscriber_id, sequence, attempts, "callback delivered");
         }
-        (Attempt::Refused { logged: reason, .. }, _)
+        (Attempt::Refused { logged: reason, .. } | Attempt::Forbidden { reason }, _)
         | (Attempt::Later { reason, .. }, Noted::Finished(..)) => {
             error!(
                 action,

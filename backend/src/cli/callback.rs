@@ -7,14 +7,12 @@ use tripline_protocol::unit::Timestamp;
 use super::ConfigPath;
 use super::audit::since;
 use super::opened::{Opened, counted, unix_ms, utc};
+use crate::callback::BOOKING_TRIED_MS;
 use crate::error::BppError;
 use crate::store::callback::{CallbackFilter, Delivery, KeptCallback, Replay};
 use crate::store::retry::retry;
 use crate::store::{Store, StoreError};
 use crate::time;
-
-/// How long a replayed callback is tried, in ms: 72 hours.
-const REPLAYED_TRIED_MS: i64 = 72 * 3_600_000;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum CallbackCommand {
@@ -22,8 +20,8 @@ pub(super) enum CallbackCommand {
     List(ListArgs),
     /// Show all that is known of a callback
     Show(ShowArgs),
-    /// Try callbacks that were given up once more, for 72 hours; a platform that serves takes them up by
-    /// itself
+    /// Try callbacks that were given up once more, as long as news of a booking; a platform that serves
+    /// takes them up by itself
     Replay(ReplayArgs),
 }
 
@@ -196,7 +194,7 @@ async fn replay_all(store: &Store, replay: &Replay, now: Timestamp) -> Result<u6
     loop {
         let step = retry(|| async {
             let mut tx = store.write().await?;
-            let step = tx.replay_callbacks(replay, now, now.plus_ms(REPLAYED_TRIED_MS)).await?;
+            let step = tx.replay_callbacks(replay, now, now.plus_ms(BOOKING_TRIED_MS)).await?;
             tx.commit().await?;
             Ok::<_, StoreError>(step)
         });

@@ -145,6 +145,7 @@ async fn verified(app: &App, incoming: &Incoming<'_>) -> Result<Asked, Fault> {
         checked => checked,
     };
     checked.map_err(Fault::from)?;
+    check_outbox(app, &subscriber_id, received.request.action())?;
     Ok(Asked { subscriber_id, received })
 }
 
@@ -190,6 +191,15 @@ fn check_age(app: &App, received: &Received, now: Timestamp) -> Result<(), Fault
     }
     let message = format!("the request is stale: its ttl passed {late_ms} ms ago by our clock");
     Err(Fault::new(FaultKind::Stale, message))
+}
+
+/// Whoever takes no answers is to take those before asking for more. A booking goes on all the same.
+fn check_outbox(app: &App, subscriber_id: &str, action: Action) -> Result<(), Fault> {
+    if action.is_of_booking() || !app.platform.outbox_is_full(subscriber_id) {
+        return Ok(());
+    }
+    let message = "too many callbacks wait for you to take them; take those first";
+    Err(Fault::new(FaultKind::Unavailable, message))
 }
 
 fn fault_of(failed: RequestError, action: &str) -> Fault {

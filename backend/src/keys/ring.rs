@@ -15,12 +15,16 @@ use tripline_protocol::signing::{KeyId, SecretKey};
 use tripline_protocol::unit::Timestamp;
 
 use super::encryption::EncryptionKey;
+use crate::callback::BOOKING_TRIED_MS;
 use crate::chance;
 use crate::error::BppError;
 use crate::file;
 
 /// How long a key is kept after another signs in its place, in ms: the longest that a callback is tried.
-pub const PREVIOUS_MS: i64 = 72 * 3_600_000;
+pub const PREVIOUS_MS: i64 = BOOKING_TRIED_MS;
+
+/// The same in hours, for those who read it.
+pub const PREVIOUS_H: i64 = PREVIOUS_MS / 3_600_000;
 
 /// Keys at once: the one that signs, and the next or the previous one.
 pub const KEYS_MAX: usize = 2;
@@ -104,7 +108,8 @@ pub enum RingError {
     /// The previous key holds.
     #[error(
         "key {0} signed before and still holds for peers that do not know the new one. \
-         `tripline-bpp key rotate --retire` drops it; else it goes 72 h after the switch"
+         `tripline-bpp key rotate --retire` drops it; else it goes {hours} h after the switch",
+        hours = PREVIOUS_H
     )]
     PreviousHolds(String),
     /// There is nothing to switch to.

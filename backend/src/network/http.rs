@@ -18,13 +18,25 @@ pub fn builder(timeout_ms: u64) -> ClientBuilder {
         .user_agent(concat!("tripline-bpp/", env!("CARGO_PKG_VERSION")))
 }
 
+/// Why there is no whole answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// It is too long; the rest was not read.
+    #[error("answered more than {0} bytes")]
+    TooLong(usize),
+    /// The connection broke, or it took too long.
+    #[error("{0}")]
+    Broken(String),
+}
+
 /// An answer's body of at most `len_max` bytes.
-pub async fn read(mut response: Response, len_max: usize) -> Result<Vec<u8>, String> {
+pub async fn read(mut response: Response, len_max: usize) -> Result<Vec<u8>, ReadError> {
+    let broken = |error| ReadError::Broken(without_url(error));
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(without_url)? {
+    while let Some(chunk) = response.chunk().await.map_err(broken)? {
         body.extend_from_slice(&chunk);
         if body.len() > len_max {
-            return Err(format!("answered more than {len_max} bytes"));
+            return Err(ReadError::TooLong(len_max));
         }
     }
     Ok(body)

@@ -222,7 +222,8 @@ fn date_time(at: Timestamp) -> Result<String, RegistrationError> {
 
 async fn judge(response: Response) -> Result<SubscriptionStatus, RegistrationError> {
     let status = response.status();
-    let body = read(response, ANSWER_LEN_MAX).await.map_err(RegistrationError::Unreachable)?;
+    let body = read(response, ANSWER_LEN_MAX).await;
+    let body = body.map_err(|error| RegistrationError::Unreachable(error.to_string()))?;
     let answer = serde_json::from_slice::<Answer>(&body).ok();
     let known = answer.and_then(|answer| SubscriptionStatus::from_code(&answer.status));
     known.filter(|_| status.is_success()).ok_or_else(|| RegistrationError::Refused {

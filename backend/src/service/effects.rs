@@ -7,15 +7,14 @@ use tripline_protocol::unit::Timestamp;
 
 use super::{Platform, ServiceError};
 use crate::beckn::{Action, Failure, FailureKind, Rendered, Reply, render};
+use crate::callback::BOOKING_TRIED_MS;
 use crate::chance;
 use crate::domain::effect::{Effect, Notice};
 use crate::domain::order::{Conversation, Order};
 use crate::store::Tx;
 use crate::store::callback::NewCallback;
 use crate::store::order::StoredOrder;
-
-/// How long callbacks that tell of a booking or its change are tried, in ms: 72 hours.
-const BOOKING_TRIED_MS: i64 = 72 * 3_600_000;
+use crate::time;
 
 /// How long answers that only matter while somebody waits are tried, in ms, where the request does not say
 /// how long that is.
@@ -92,6 +91,8 @@ impl Platform {
                     let number = tx.next_command_number(&device).await?;
                     let payload = encode(&Command { number, expires_at, body: *body });
                     tx.add_down_message(&device, number, payload, at).await?;
+                    // Another backend may have its session.
+                    tx.signal_device(&device, time::now()).await?;
                     wake.devices.push(device);
                 }
                 Effect::Release(device) => tx.release(&device, stored.order.id).await?,

@@ -12,7 +12,8 @@ pub mod intake;
 pub mod settings;
 mod track;
 
-use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::collections::HashSet;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tokio::sync::{Notify, watch};
 use tripline_protocol::id::DeviceId;
@@ -108,6 +109,7 @@ pub struct Platform {
     pub command_key: SecretKey,
     audit: Audit,
     fleet: RwLock<LiveFleet>,
+    outboxes_full: RwLock<HashSet<String>>,
 }
 
 impl Platform {
@@ -123,6 +125,7 @@ impl Platform {
             command_key,
             audit,
             fleet: RwLock::default(),
+            outboxes_full: RwLock::default(),
         }
     }
 
@@ -135,11 +138,22 @@ impl Platform {
 
     /// The live fleet, to look at.
     pub fn fleet(&self) -> RwLockReadGuard<'_, LiveFleet> {
-        self.fleet.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.fleet.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn fleet_mut(&self) -> RwLockWriteGuard<'_, LiveFleet> {
-        self.fleet.write().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.fleet.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether so many callbacks wait for a subscriber that it is to take them before it asks for more.
+    pub fn outbox_is_full(&self, subscriber_id: &str) -> bool {
+        let full = self.outboxes_full.read().unwrap_or_else(PoisonError::into_inner);
+        full.contains(subscriber_id)
+    }
+
+    /// Says for whom that is so; for nobody else.
+    pub fn set_outboxes_full(&self, full: HashSet<String>) {
+        *self.outboxes_full.write().unwrap_or_else(PoisonError::into_inner) = full;
     }
 
     /// Forgets where a device is: nobody is offered a ride with it before it is heard again.

@@ -55,6 +55,8 @@ pub(crate) enum Treatment {
     Answer(u16, &'static str, &'static str),
     /// Answers with a body that does not end.
     Endless,
+    /// Answers with an ACK behind so many blanks.
+    Padded(usize),
     /// Answers a byte now and then.
     Dripping,
     /// Answers with a header line beyond measure.
@@ -185,6 +187,14 @@ async fn serve(mut stream: TcpStream, desk: &Desk) -> std::io::Result<()> {
                 stream.write_all(&[b' '; 4096]).await?;
             }
         }
+        Treatment::Padded(blanks) => {
+            let ack = r#"{"message":{"ack":{"status":"ACK"}}}"#;
+            let body = " ".repeat(blanks) + ack;
+            let head = format!("HTTP/1.1 200 X\r\ncontent-length: {}\r\n\r\n", body.len());
+            stream.write_all((head + &body).as_bytes()).await?;
+            // Whoever wanted it has read it by the time that it hangs up.
+            stream.read(&mut [0]).await.map(|_| ())
+        }
         Treatment::Dripping => {
             stream.write_all(b"HTTP/1.1 200 X\r\ncontent-length: 9000\r\n\r\n").await?;
             loop {
@@ -283,6 +293,25 @@ impl World {
         tx.add_callback(new, now).await.expect("added");
         tx.commit().await.expect("commits");
         self.platform.outbox.notify_one();
+    }
+
+    /// Writes so many callbacks, each of an order of its own.
+    pub(crate) async fn add_many(&self, subscriber: &str, count: usize, url: &str, tried_ms: i64) {
+        let now = time::now();
+        let mut tx = self.platform.store.write().await.expect("begins");
+        for n in 0..count {
+            let new = NewCallback {
+                order_key: format!("{subscriber} {n}"),
+                sequence: 1,
+                subscriber_id: subscriber.into(),
+                action: "on_search".into(),
+                url: url.into(),
+                body: b"{}".to_vec(),
+                expires_at: now.plus_ms(tried_ms),
+            };
+            tx.add_callback(new, now).await.expect("added");
+        }
+        tx.commit().await.expect("commits");
     }
 
     /// A poster to subscribers, by id and address, with the system's resolver.

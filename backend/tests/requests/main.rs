@@ -11,6 +11,7 @@ mod world;
 
 mod crowd;
 mod faults;
+mod full;
 mod keep;
 mod log;
 mod mutate;

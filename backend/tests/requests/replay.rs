@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tripline_backend::beckn::v0_9;
 use tripline_backend::service::Asked;
+use tripline_backend::time;
 
 use crate::keep::is_told;
 use crate::world::{Ask, BAP, World, at, stores};
@@ -52,6 +53,20 @@ async fn every_kind_of_request_sent_three_times_has_one_effect_also_after_a_rest
             assert_eq!(world.counts().await, before);
             world = world.restarted().await;
         }
+    }
+}
+
+#[tokio::test]
+async fn whichever_backend_has_a_device_learns_that_there_is_a_command_for_it() {
+    let (_dir, urls) = stores().await;
+    for url in urls {
+        let world = World::over(&url).await;
+        let before = time::now().plus_ms(-1);
+        book(&world).await;
+        let mut tx = world.platform.store.read().await.expect("begins");
+        let signals = tx.signals_since(before).await.expect("answers");
+        let devices: Vec<_> = signals.iter().map(|(device, _)| device.as_str()).collect();
+        assert_eq!(devices, ["d1"], "it is offered the ride");
     }
 }
 

@@ -51,16 +51,20 @@ pub const ON_UPDATE: &str = "on_update";
 /// Unsolicited: the ride was called off.
 pub const ON_CANCEL: &str = "on_cancel";
 
+/// The action of every callback there is.
+pub fn callbacks() -> impl Iterator<Item = &'static str> {
+    Action::ALL.into_iter().map(callback).chain([ON_UPDATE, ON_CANCEL])
+}
+
 /// A callback's action as one of the few fixed words there are, for a label; `other` if it is none.
 pub fn callback_label(action: &str) -> &'static str {
-    let unsolicited = [ON_UPDATE, ON_CANCEL];
-    let known = Action::ALL.into_iter().map(callback).chain(unsolicited);
-    known.into_iter().find(|known| *known == action).unwrap_or("other")
+    callbacks().find(|known| *known == action).unwrap_or("other")
 }
 
 /// Whether a callback tells of a booking or of its change.
-pub fn is_of_booking(callback: &str) -> bool {
-    ["on_confirm", "on_status", ON_UPDATE, ON_CANCEL].contains(&callback)
+pub fn is_of_booking(action: &str) -> bool {
+    let mut answers = Action::ALL.into_iter().filter(|asked| asked.is_of_booking());
+    [ON_UPDATE, ON_CANCEL].contains(&action) || answers.any(|asked| callback(asked) == action)
 }
 
 /// Code and name of a fulfillment state. `RIDE_PAUSED` and `RIDE_RESUMED` are ours: no Beckn

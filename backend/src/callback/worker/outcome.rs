@@ -34,6 +34,9 @@ pub(super) fn conclude(
         Attempt::Refused { reason, .. } => {
             ("refused", Noted::Finished(Delivery::Dead, now), Some(reason))
         }
+        Attempt::Forbidden { reason } => {
+            ("forbidden", Noted::Finished(Delivery::Dead, now), Some(reason))
+        }
         Attempt::Later { reason, retry_after_s, .. } => {
             match next_attempt_at(&due, *retry_after_s, now, retry_ms_max, below) {
                 Some(next) => ("put-off", Noted::PutOff(next), Some(reason)),

@@ -9,7 +9,7 @@ use crate::chance;
 use crate::cli::opened::Opened;
 use crate::config::Config;
 use crate::error::BppError;
-use crate::keys::ring::{KeyRing, KeyState, NetworkKey, RingError};
+use crate::keys::ring::{KeyRing, KeyState, NetworkKey, PREVIOUS_H, RingError};
 use crate::network::registration::{Registrar, SubscriptionStatus};
 use crate::time;
 
@@ -128,7 +128,9 @@ fn switch(args: &KeyArgs) -> Result<(), BppError> {
     }
     println!("Key {signing} signs from here on. A running platform follows within seconds.");
     if let Some(previous) = previous {
-        println!("{previous} is kept for 72 h, for peers that do not know the new one yet.");
+        println!(
+            "{previous} is kept for {PREVIOUS_H} h, for peers that do not know the new one yet."
+        );
     }
     Ok(())
 }

@@ -112,7 +112,8 @@ impl RegistryClient {
         if !response.status().is_success() {
             return Err(unusable(format!("answered {}", response.status())));
         }
-        let body = read(response, LOOKUP_ANSWER_LEN_MAX).await.map_err(LookupError::Unreachable)?;
+        let body = read(response, LOOKUP_ANSWER_LEN_MAX).await;
+        let body = body.map_err(|error| LookupError::Unreachable(error.to_string()))?;
         parse_answer(&body, key, self.domain.as_deref(), now)
             .map_err(|error| unusable(format!("answered {error}")))
     }

@@ -1,4 +1,4 @@
-//! The outbox as the operator sees it: what is kept of callbacks, tried once more, and forgotten.
+//! The outbox as the operator sees it: what is kept of callbacks, and tried once more.
 
 use tripline_protocol::unit::Timestamp;
 
@@ -6,9 +6,6 @@ use super::super::{StoreError, Tx, from_db, on_db, parse, to_db};
 use super::Delivery;
 
 const TABLE: &str = "callback";
-
-/// Rows deleted in one transaction: others wait for it.
-pub const PRUNED_AT_ONCE_MAX: u32 = 1_000;
 
 /// Rows made pending again in one transaction.
 pub const REPLAYED_AT_ONCE_MAX: u32 = 1_000;
@@ -239,17 +236,6 @@ impl Tx {
             .bind(subscriber_id)
             .bind(expires_at.unix_ms)
             .bind(i64::from(REPLAYED_AT_ONCE_MAX))
-            .execute(conn).await?.rows_affected()))
-    }
-
-    /// Deletes callbacks delivered before then, at most [`PRUNED_AT_ONCE_MAX`]; says how many.
-    pub async fn prune_callbacks(&mut self, before: Timestamp) -> Result<u64, StoreError> {
-        const SQL: &str = "DELETE FROM callback WHERE (order_key, sequence) IN ( \
-             SELECT order_key, sequence FROM callback \
-             WHERE state = 'delivered' AND finished_at < $1 ORDER BY finished_at LIMIT $2)";
-        Ok(on_db!(self, conn => sqlx::query(SQL)
-            .bind(before.unix_ms)
-            .bind(i64::from(PRUNED_AT_ONCE_MAX))
             .execute(conn).await?.rows_affected()))
     }
 }

@@ -1,14 +1,24 @@
 //! Table `callback`: the outbox. A row is written in the transaction of the change it tells of.
 
-mod due;
+mod claim;
+mod expire;
 mod kept;
+mod note;
+#[cfg(test)]
+mod plans;
+mod prune;
+mod turns;
 
 use tripline_protocol::unit::Timestamp;
 
 use super::{StoreError, Tx, on_db, to_db};
 
-pub use due::{DueCallback, Expired, Note, Noted, Turns};
-pub use kept::{CallbackFilter, KeptCallback, PRUNED_AT_ONCE_MAX, REPLAYED_AT_ONCE_MAX, Replay};
+pub use claim::DueCallback;
+pub use expire::Expired;
+pub use kept::{CallbackFilter, KeptCallback, REPLAYED_AT_ONCE_MAX, Replay};
+pub use note::{Note, Noted};
+pub use prune::PRUNED_AT_ONCE_MAX;
+pub use turns::Turns;
 
 /// A callback to be delivered.
 #[derive(Debug, Clone, PartialEq, Eq)]
