@@ -139,14 +139,18 @@ impl Default for Metrics {
             network_served: Gauge::default(),
             registry: Registry::default(),
         };
-        metrics.register_devices(&mut registry);
-        metrics.register_network(&mut registry);
+        metrics.register_door(&mut registry);
+        metrics.register_batches(&mut registry);
+        metrics.register_identities(&mut registry);
+        metrics.register_requests(&mut registry);
+        metrics.register_callbacks(&mut registry);
+        metrics.register_registry(&mut registry);
         Self { registry, ..metrics }
     }
 }
 
 impl Metrics {
-    fn register_devices(&self, to: &mut Registry) {
+    fn register_door(&self, to: &mut Registry) {
         to.register("devices_connected", "Devices connected", self.devices_connected.clone());
         to.register("device_connects", "Devices that came in", self.connects.clone());
         to.register(
@@ -185,6 +189,9 @@ impl Metrics {
             "Subscriptions that were not granted",
             self.subscriptions_refused.clone(),
         );
+    }
+
+    fn register_batches(&self, to: &mut Registry) {
         to.register("batches_committed", "Batches committed", self.batches_committed.clone());
         to.register(
             "groups_committed",
@@ -212,6 +219,9 @@ impl Metrics {
             "Batches not taken in because their device begins too many journals",
             self.batches_held_back.clone(),
         );
+    }
+
+    fn register_identities(&self, to: &mut Registry) {
         to.register("enrolments", "Enrolments and renewals, by outcome", self.enrolments.clone());
         to.register(
             "certificates_revoked",
@@ -225,7 +235,7 @@ impl Metrics {
         );
     }
 
-    fn register_network(&self, to: &mut Registry) {
+    fn register_requests(&self, to: &mut Registry) {
         to.register("beckn_requests", "Beckn requests answered", self.requests.clone());
         to.register_with_unit(
             "beckn_request",
@@ -238,6 +248,9 @@ impl Metrics {
             "Requests of which it is not known who sent them",
             self.signatures_refused.clone(),
         );
+    }
+
+    fn register_callbacks(&self, to: &mut Registry) {
         to.register("callbacks", "Attempts to deliver a callback", self.callbacks.clone());
         to.register_with_unit(
             "callback",
@@ -252,6 +265,9 @@ impl Metrics {
             "Subscribers to whom nothing but a probe is sent",
             self.breakers_open.clone(),
         );
+    }
+
+    fn register_registry(&self, to: &mut Registry) {
         to.register(
             "registry_lookups",
             "Lookups at the registry, by outcome",

@@ -174,4 +174,8 @@ async fn under_a_platform_that_serves_nobody_changes_the_schema() {
     drop(serving);
     let (code, _, said) = bpp(dir, &["vehicle", "list"]);
     assert_eq!(code, 6, "no command changes it: {said}");
+    std::fs::remove_file(dir.join("data/tripline.db")).expect("removed");
+    assert_eq!(bpp(dir, &["vehicle", "list"]).0, 6, "none makes a store");
+    assert_eq!(bpp(dir, &init).0, 0);
+    assert_eq!(bpp(dir, &["vehicle", "list"]).0, 0);
 }

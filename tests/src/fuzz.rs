@@ -15,7 +15,7 @@ use tripline_backend::beckn::v0_9;
 use tripline_backend::device::packet::{
     CONTROL_LEN_MAX, HEADER_LEN_MAX, PACKET_LEN_MAX, Place, take,
 };
-use tripline_backend::network::guard::Guard;
+use tripline_backend::network::guard::{Guard, is_public};
 use tripline_protocol::fix::{Fix, FixType, Refusal};
 use tripline_protocol::id::{JournalEpoch, Sequence};
 use tripline_protocol::link::down::{Command, CommitAck};
@@ -174,11 +174,15 @@ fn depth(value: &Value) -> usize {
     }
 }
 
-/// Any address of a peer: what passes has a host and is one that HTTP goes to.
+/// Any address of a peer: what passes is encrypted, and its host a name or a public address.
 fn url_guard(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let Ok(url) = Guard::default().check(text) else { return };
-    assert!(matches!(url.scheme(), "http" | "https") && url.host().is_some(), "{url}");
+    assert_eq!(url.scheme(), "https", "{url}");
+    let host = url.host_str().expect("a host");
+    if let Ok(address) = host.trim_matches(['[', ']']).parse() {
+        assert!(is_public(address), "{url}");
+    }
     assert_eq!(Guard::default().check(url.as_str()).as_ref(), Ok(&url));
 }
 

@@ -43,17 +43,12 @@ pub(super) async fn run(args: &InitArgs) -> Result<(), BppError> {
     let mut made = complete(&config, is_new, &args.unique_key_id)?;
     let store_file = config.store_url().strip_prefix("sqlite:").map(PathBuf::from);
     let store_file = store_file.filter(|path| !path.exists());
-    // Beside a platform that serves, which may be of another version, its schema stays as it is.
-    let store = match Lock::take_if_free(&config)? {
-        Some(lock) => migrate_store(&config, &lock).await?,
-        None => open_store(&config).await?,
-    };
-    store.close().await;
+    let is_migrated = complete_store(&config).await?;
     made.extend(store_file.filter(|path| path.exists()));
     if is_new {
         made.insert(0, config_file.clone());
     }
-    if made.is_empty() {
+    if made.is_empty() && !is_migrated {
         let message =
             format!("{}: nothing was missing, and nothing was changed", args.dir.display());
         return Err(BppError::Refused { message });
@@ -78,10 +73,26 @@ pub(super) async fn run(args: &InitArgs) -> Result<(), BppError> {
         tell_next(&config_file, &config, key);
     } else {
         tell_made(&made, &config, key);
+        if is_migrated {
+            println!("The store has this version's schema.");
+        }
     }
     println!("Keep a copy of {} where nobody else gets at it: without", config.ca_dir().display());
     println!("the device CA in it, every device has to enrol anew.");
     Ok(())
+}
+
+/// Makes the store, or brings its schema up to date; says whether either was needed. Beside a platform that
+/// serves, which may be of another version, the schema stays as it is.
+async fn complete_store(config: &Config) -> Result<bool, BppError> {
+    let lock = Lock::take_if_free(config)?;
+    let (store, is_migrated) = match (open_store(config).await, lock) {
+        (Ok(store), _) => (store, false),
+        (Err(_), Some(lock)) => (migrate_store(config, &lock).await?, true),
+        (Err(error), None) => return Err(error),
+    };
+    store.close().await;
+    Ok(is_migrated)
 }
 
 /// Makes what the data folder lacks, and says what that was.

@@ -9,6 +9,8 @@ pub enum Behavior {
     /// Takes the request and never answers. The connection is closed when the behavior changes, or after a
     /// minute.
     Silent,
+    /// Answers what its book says, so many ms late.
+    Slow(u64),
     /// Breaks: HTTP 500.
     Error500,
     /// Answers a lookup with something that must not be believed. Subscriptions are treated honestly.

@@ -32,7 +32,9 @@ pub(super) async fn handle(State(desk): State<Arc<Desk>>, body: Bytes) -> Respon
     desk.note_lookup(&asked);
     match desk.treat().await {
         Ok(Behavior::Lying(lie)) => tell_lie(&desk, lie, &asked),
-        Ok(Behavior::Honest | Behavior::Silent | Behavior::Error500) => tell_truth(&desk, &asked),
+        Ok(Behavior::Honest | Behavior::Slow(_) | Behavior::Silent | Behavior::Error500) => {
+            tell_truth(&desk, &asked)
+        }
         Err(refusal) => refusal,
     }
 }

@@ -236,6 +236,10 @@ impl Desk {
         let set = *behavior.borrow_and_update();
         match set {
             Behavior::Honest | Behavior::Lying(_) => Ok(set),
+            Behavior::Slow(ms) => {
+                tokio::time::sleep(Duration::from_millis(ms)).await;
+                Ok(set)
+            }
             Behavior::Error500 => Err(StatusCode::INTERNAL_SERVER_ERROR.into_response()),
             Behavior::Silent => {
                 let changed = behavior.wait_for(|set| *set != Behavior::Silent);

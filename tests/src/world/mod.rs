@@ -206,6 +206,10 @@ impl World {
             format!("sqlite:{}", dir.path().join("bpp/data/tripline.db").display())
         });
         files::write_bpp(dir.path(), &plan, addresses, &store_url, &network.configuration())?;
+        if plan.store_url.is_some() {
+            // The tables there.
+            binaries.bpp(&["init", "--dir", path(&dir.path().join("bpp"))?, "--json"])?;
+        }
         network.admit(dir.path(), &bap)?;
         files::write_agent(dir.path(), &plan)?;
         let config = dir.path().join("bpp/bpp.toml");
