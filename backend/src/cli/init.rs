@@ -77,8 +77,11 @@ pub(super) async fn run(args: &InitArgs) -> Result<(), BppError> {
             println!("The store has this version's schema.");
         }
     }
-    println!("Keep a copy of {} where nobody else gets at it: without", config.ca_dir().display());
-    println!("the device CA in it, every device has to enrol anew.");
+    println!("Keep copies of {} and {}", config.ca_dir().display(), config.keys_file().display());
+    println!(
+        "where nobody else gets at them: without the device CA every device has to enrol anew,"
+    );
+    println!("and without our keys we have to be registered anew.");
     Ok(())
 }
 

@@ -117,8 +117,8 @@ async fn take_in(app: &App, peer: IpAddr, action: &str, request: Request) -> Res
     let body = body::read(&head.headers, stream).await?;
     let (since, at) = (Instant::now(), time::now());
     let incoming = Incoming { origin, headers: &head.headers, body: &body, action, at };
-    let asked = verified(app, &incoming).await?;
-    check_age(app, &asked.received, at)?;
+    let mut asked = verified(app, &incoming).await?;
+    asked.too_late = staleness(app, &asked.received, at);
     // Not before: a stranger who waits for the registry's word takes nobody's place.
     let _place = app.gate.enter()?;
     let subscriber = asked.subscriber_id.clone();
@@ -146,7 +146,7 @@ async fn verified(app: &App, incoming: &Incoming<'_>) -> Result<Asked, Fault> {
     };
     checked.map_err(Fault::from)?;
     check_outbox(app, &subscriber_id, received.request.action())?;
-    Ok(Asked { subscriber_id, received })
+    Ok(Asked { subscriber_id, received, too_late: None })
 }
 
 /// Who signed it.
@@ -176,21 +176,19 @@ fn unauthenticated(app: &App, origin: Origin, error: &Unauthenticated, at: Times
             ("directory", Fault::new(FaultKind::Unavailable, message))
         }
     };
+    if app.refusal_told.is_due_of(reason, at, LINE_MS) {
+        info!(reason, "it is not known who sent a request");
+    }
     app.platform.metrics.signatures_refused.get_or_create(&Reason { reason }).inc();
     fault
 }
 
 /// Nobody waits for an answer whose time has passed. A clock ahead of ours makes nothing stale.
-fn check_age(app: &App, received: &Received, now: Timestamp) -> Result<(), Fault> {
-    let Some(ttl_ms) = received.ttl_ms.filter(|_| app.gate.rules.refuse_stale) else {
-        return Ok(());
-    };
+fn staleness(app: &App, received: &Received, now: Timestamp) -> Option<Fault> {
+    let ttl_ms = received.ttl_ms.filter(|_| app.gate.rules.refuse_stale)?;
     let late_ms = now.since_ms(received.sent_at.plus_ms(ttl_ms));
-    if late_ms <= CLOCK_SKEW_MS {
-        return Ok(());
-    }
     let message = format!("the request is stale: its ttl passed {late_ms} ms ago by our clock");
-    Err(Fault::new(FaultKind::Stale, message))
+    (late_ms > CLOCK_SKEW_MS).then(|| Fault::new(FaultKind::Stale, message))
 }
 
 /// Whoever takes no answers is to take those before asking for more. A booking goes on all the same.

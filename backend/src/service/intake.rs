@@ -201,7 +201,7 @@ fn is_booking(one: &Waiting) -> bool {
 
 /// A request's place in a group: by the rows that it locks, the order's and its own in the inbox.
 fn place(one: &Waiting) -> (Option<String>, String, &'static str, String) {
-    let Asked { subscriber_id, received } = &one.asked;
+    let Asked { subscriber_id, received, .. } = &one.asked;
     let action = received.request.action().code();
     let order = order_named(&received.request);
     (order, subscriber_id.clone(), action, received.message_id.clone())
@@ -299,7 +299,13 @@ mod tests {
         let body = format!(r#"{{"context":{context},"message":{message}}}"#);
         let received = parse(action, body.as_bytes()).expect("good");
         let (outcome, told) = oneshot::channel();
-        (Waiting { asked: Asked { subscriber_id: "b".into(), received }, outcome }, told)
+        (
+            Waiting {
+                asked: Asked { subscriber_id: "b".into(), received, too_late: None },
+                outcome,
+            },
+            told,
+        )
     }
 
     fn status(message_id: &str, order: usize) -> (Waiting, Told) {

@@ -70,6 +70,8 @@ pub struct Asked {
     pub subscriber_id: String,
     /// What it asks.
     pub received: Received,
+    /// Why it comes too late, if it does. One that was taken in before gets its ACK again all the same.
+    pub too_late: Option<Fault>,
 }
 
 /// Who asks, and how to answer.
@@ -123,7 +125,7 @@ impl Platform {
         asked: &Asked,
     ) -> Result<(Taken, Wake), RequestError> {
         let at = time::now();
-        let Asked { subscriber_id, received } = asked;
+        let Asked { subscriber_id, received, too_late } = asked;
         let action = received.request.action();
         let key = RequestKey {
             subscriber_id: subscriber_id.clone(),
@@ -132,7 +134,7 @@ impl Platform {
             variant: if action.is_read() { received.digest.clone() } else { Vec::new() },
         };
         match tx.note_request(&key, &received.digest, at).await? {
-            Seen::New => {}
+            Seen::New => too_late.clone().map_or(Ok(()), Err)?,
             Seen::Same => return Ok((Taken::Repeated, Wake::default())),
             Seen::Other => {
                 let message = "the message id was used before for another request";

@@ -21,7 +21,7 @@ const NOW: Timestamp = Timestamp::from_unix_ms(1_800_000_000_000);
 
 fn asked(ask: &Ask) -> Asked {
     let received = v0_9::parse(ask.action, &ask.bytes()).expect("good");
-    Asked { subscriber_id: BAP.into(), received }
+    Asked { subscriber_id: BAP.into(), received, too_late: None }
 }
 
 fn kind(outcome: Result<Taken, RequestError>) -> Result<(), FaultKind> {
@@ -90,6 +90,19 @@ async fn a_stale_request_is_taken_where_that_is_configured() {
     let mut ask = Ask::search("m");
     ask.body["context"]["timestamp"] = at(-600).into();
     assert!(world.send(&ask).await.is_ack());
+}
+
+#[tokio::test]
+async fn what_was_taken_in_time_gets_its_ack_again_however_late_it_is_repeated() {
+    let world = World::fresh().await;
+    let mut ask = Ask::search("m");
+    assert!(world.send(&ask).await.is_ack());
+    ask.body["context"]["timestamp"] = at(-600).into();
+    assert!(world.send(&ask).await.is_ack());
+    let mut late = Ask::search("another");
+    late.body["context"]["timestamp"] = at(-600).into();
+    assert_eq!(world.send(&late).await.named(), "context.timestamp");
+    assert_eq!(world.callbacks("on_search").await.len(), 1);
 }
 
 fn key(message_id: &str, variant: &[u8]) -> RequestKey {

@@ -205,7 +205,7 @@ async fn a_bap_that_hangs_up_loses_nothing() {
     let world = World::fresh().await;
     let ask = Ask::search("m");
     let received = v0_9::parse("search", &ask.bytes()).expect("good");
-    let asked = Asked { subscriber_id: BAP.into(), received };
+    let asked = Asked { subscriber_id: BAP.into(), received, too_late: None };
     let mut taking = Box::pin(world.intake.take_in(asked));
     // Handed in, and not waited for.
     assert!(!is_told(&mut taking).await);

@@ -115,7 +115,7 @@ pub(super) async fn store(name: &str, url: Option<&str>) -> Result<Row> {
 async fn take_in(intake: &Intake, n: u32) -> Result<()> {
     let received = v0_9::parse("init", a_body(&format!("m{n}")).as_bytes());
     let received = received.map_err(|fault| anyhow::anyhow!("{fault:?}"))?;
-    let asked = Asked { subscriber_id: "bap-0.bench".into(), received };
+    let asked = Asked { subscriber_id: "bap-0.bench".into(), received, too_late: None };
     let taken = intake.take_in(asked).await;
     taken.map(drop).map_err(|error| anyhow::anyhow!("{error:?}")).context("taken in")
 }
