@@ -29,7 +29,12 @@ fn copy_folder(from: &Path, to: &Path) -> Result<()> {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;
-        std::fs::copy(entry.path(), to.join(entry.file_name()))?;
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if from.is_dir() {
+            copy_folder(&from, &to)?;
+        } else {
+            std::fs::copy(from, to)?;
+        }
     }
     Ok(())
 }
@@ -60,8 +65,12 @@ async fn mistakes_of_an_installer_are_named_with_a_way_out() -> Result<()> {
         .await?;
 
     let taken_bpp = text(&bpp)?;
+    let words = ["another tripline-bpp serves from this folder"];
+    fails(&world, "tripline-bpp", &["serve", "--config", &taken_bpp], 4, &words).await?;
+    let config = edited(&bpp, "two.toml", "data_dir = \"data\"", "data_dir = \"data-two\"")?;
+    copy_folder(&world.folder().join("bpp/data"), &world.folder().join("bpp/data-two"))?;
     let words = ["cannot listen on 127.0.0.1:", "[beckn] listen"];
-    fails(&world, "tripline-bpp", &["serve", "--config", &taken_bpp], 7, &words).await?;
+    fails(&world, "tripline-bpp", &["serve", "--config", &config], 7, &words).await?;
     let taken = text(&agent)?;
     fails(&world, "tripline-agent", &["run", "--config", &taken], 7, &["another agent"]).await?;
 
