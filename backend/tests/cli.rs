@@ -248,7 +248,7 @@ fn on_a_closed_network_a_key_is_rotated_when_the_operator_says_so() {
     folder.fails(&["key", "rotate", "--unique-key-id", "a|b"], REFUSED, &["visible ASCII"]);
     folder.fails(&["key", "rotate", "--switch", "--retire"], WRONG_USE, &["cannot be used with"]);
     let register = ["key", "register"];
-    folder.fails(&register, 3, &["[registry] encryption_public_key is not set"]);
+    folder.fails(&register, 3, &["[registry] url is not set"]);
 
     let said = folder.text(&["key", "rotate", "--unique-key-id", "k2"]);
     let both = folder.json(&["key", "show"]);
@@ -259,6 +259,11 @@ fn on_a_closed_network_a_key_is_rotated_when_the_operator_says_so() {
     assert_eq!(both[0]["signing_public_key"], first["signing_public_key"], "it signs as before");
     assert_eq!(both[1]["state"], "next");
     folder.fails(&["key", "rotate"], REFUSED, &["key k2 is made already", "--switch"]);
+    let rename = ["key", "rename", "--unique-key-id", "portal-7"];
+    folder.fails(&rename, REFUSED, &["two keys, k1 and k2", "--from"]);
+    assert_eq!(folder.json(&["key", "rotate", "--abandon"]).remove(0)["abandoned"], "k2");
+    folder.fails(&["key", "rotate", "--abandon"], REFUSED, &["no next key waits"]);
+    folder.text(&["key", "rotate", "--unique-key-id", "k2"]);
     let switched = folder.json(&["key", "rotate", "--switch"]).remove(0);
     assert_eq!((&switched["signing"], &switched["previous"]), (&"k2".into(), &"k1".into()));
     let shown = folder.text(&["key", "show"]);

@@ -14,6 +14,7 @@ use outbox::{ACK, Got, Peer, World};
 use registry::{StubRegistry, entry};
 use serde_json::Value;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tripline_backend::config::{Config, SAMPLE};
 use tripline_backend::http::{self, App, Rules};
@@ -22,6 +23,7 @@ use tripline_backend::keys::ring::KeyRing;
 use tripline_backend::network::directory::{Counts, Directory};
 use tripline_backend::network::guard::Guard;
 use tripline_backend::network::self_check::{Pauses, SelfCheck};
+use tripline_backend::network::standing::Standing;
 use tripline_backend::service::intake::Intake;
 use tripline_backend::time;
 
@@ -94,6 +96,27 @@ async fn until(what: &str, is: impl Fn() -> bool) {
         }
     };
     assert!(tokio::time::timeout(PATIENCE, so).await.is_ok(), "waited in vain for {what}");
+}
+
+#[tokio::test]
+async fn a_restart_while_the_registry_is_down_forgives_nothing() {
+    let (world, mut stub) = (World::on_sqlite().await, StubRegistry::start(Vec::new()).await);
+    let ring = KeyRing::make("k7", time::now()).expect("made");
+    stub.know(vec![our_entry(&ring, ELSEWHERE)]);
+    let keys = Arc::new(LiveKeys::new(US.into(), ring));
+    for is_down in [false, true] {
+        if is_down {
+            stub.stop().await;
+        }
+        let directory = Arc::new(directory(&world, &stub));
+        directory.load(time::now()).await.expect("read");
+        let standing = watch::Sender::new(Standing::Good);
+        let served = world.platform.metrics.network_served.clone();
+        let keys = Arc::clone(&keys);
+        let check = SelfCheck::new(directory, keys, OUR_URI.into(), standing, served);
+        let error = check.start(time::now()).await.expect_err("somebody else is meant");
+        assert_eq!(error.exit_code(), 8, "{error}");
+    }
 }
 
 #[tokio::test]

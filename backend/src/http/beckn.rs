@@ -54,12 +54,12 @@ pub(super) async fn handle(
     let action = served.map_or(OTHER, Action::code);
     let (outcome, response) = match take_in(&app, peer, &named, request).await {
         Ok(taken) => (taken.code(), Json(ack()).into_response()),
-        Err(fault) => {
+        Err(Refused { subscriber, fault }) => {
             let fault = match served {
                 Some(action) => located(fault, action),
                 None => fault,
             };
-            tell(&app, action, &fault);
+            tell(&app, action, subscriber.as_deref(), &fault);
             let realm = &app.platform.settings.identity.subscriber_id;
             (fault.kind.code(), nack::respond(&fault, realm))
         }
@@ -70,12 +70,12 @@ pub(super) async fn handle(
 
 /// Logs a refusal; of those that take no signature, one now and then. The message is for whoever asked: it
 /// may hold what they wrote.
-fn tell(app: &App, action: &'static str, fault: &Fault) {
+fn tell(app: &App, action: &'static str, subscriber: Option<&str>, fault: &Fault) {
     let (reason, path) = (fault.kind.code(), known_path(fault));
     if is_anybodys(fault.kind) && !app.refusal_told.is_due(time::now(), LINE_MS) {
-        debug!(action, reason, path, "request refused");
+        debug!(action, subscriber, reason, path, "request refused");
     } else {
-        info!(action, reason, path, "request refused");
+        info!(action, subscriber, reason, path, "request refused");
     }
 }
 
@@ -108,11 +108,28 @@ fn known_path(fault: &Fault) -> Option<&str> {
     fault.path.as_deref().filter(|_| fault.kind != FaultKind::Json)
 }
 
-async fn take_in(app: &App, peer: IpAddr, action: &str, request: Request) -> Result<Taken, Fault> {
+/// A request that was not taken, and whose it is, once that is known.
+struct Refused {
+    subscriber: Option<String>,
+    fault: Fault,
+}
+
+impl From<Fault> for Refused {
+    fn from(fault: Fault) -> Self {
+        Self { subscriber: None, fault }
+    }
+}
+
+async fn take_in(
+    app: &App,
+    peer: IpAddr,
+    action: &str,
+    request: Request,
+) -> Result<Taken, Refused> {
     let (head, stream) = request.into_parts();
     let origin = app.gate.count_address(peer, &head.headers)?;
     if let Some(reason) = app.platform.standing.borrow().refusal() {
-        return Err(Fault::new(FaultKind::Unavailable, reason));
+        return Err(Fault::new(FaultKind::Unavailable, reason).into());
     }
     let body = body::read(&head.headers, stream).await?;
     let (since, at) = (Instant::now(), time::now());
@@ -122,21 +139,37 @@ async fn take_in(app: &App, peer: IpAddr, action: &str, request: Request) -> Res
     // Not before: a stranger who waits for the registry's word takes nobody's place.
     let _place = app.gate.enter()?;
     let subscriber = asked.subscriber_id.clone();
-    let taken = app.intake.take_in(asked).await.map_err(|failed| fault_of(failed, action))?;
+    let taken = app.intake.take_in(asked).await.map_err(|failed| Refused {
+        subscriber: Some(subscriber.clone()),
+        fault: fault_of(failed, action),
+    })?;
     info!(action, subscriber, outcome = taken.code(), "request acknowledged");
     app.platform.metrics.request_seconds.observe(since.elapsed().as_secs_f64());
     Ok(taken)
 }
 
 /// What is asked, by whom: both known from the signature.
-async fn verified(app: &App, incoming: &Incoming<'_>) -> Result<Asked, Fault> {
+async fn verified(app: &App, incoming: &Incoming<'_>) -> Result<Asked, Refused> {
     app.gate.check_failures(incoming.origin)?;
     let by = signers(app, incoming, Look::Cached).await?;
     let subscriber_id = by.sender.first().map(|entry| entry.id.clone()).unwrap_or_default();
-    app.gate.count_sender(&subscriber_id, incoming.origin, &by.signature)?;
+    match checked(app, incoming, &by, &subscriber_id).await {
+        Ok(received) => Ok(Asked { subscriber_id, received, too_late: None }),
+        Err(fault) => Err(Refused { subscriber: Some(subscriber_id), fault }),
+    }
+}
+
+/// What a known sender asks, if it may.
+async fn checked(
+    app: &App,
+    incoming: &Incoming<'_>,
+    by: &Authenticated,
+    subscriber_id: &str,
+) -> Result<Received, Fault> {
+    app.gate.count_sender(subscriber_id, incoming.origin, &by.signature)?;
     let received = parse(incoming.action, incoming.body)?;
     let identity = &app.platform.settings.identity;
-    let checked = match check_parties(identity, &app.guard, &by, &received) {
+    let checked = match check_parties(identity, &app.guard, by, &received) {
         Err(Mismatch::Entry(_)) => {
             // It may have changed since the registry was asked.
             let anew = signers(app, incoming, Look::Anew).await?;
@@ -145,8 +178,8 @@ async fn verified(app: &App, incoming: &Incoming<'_>) -> Result<Asked, Fault> {
         checked => checked,
     };
     checked.map_err(Fault::from)?;
-    check_outbox(app, &subscriber_id, received.request.action())?;
-    Ok(Asked { subscriber_id, received, too_late: None })
+    check_outbox(app, subscriber_id, received.request.action())?;
+    Ok(received)
 }
 
 /// Who signed it.

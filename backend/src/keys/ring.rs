@@ -118,6 +118,9 @@ pub enum RingError {
     /// There is nothing to drop.
     #[error("there is no previous key to drop")]
     NoPrevious,
+    /// It is not clear which key is meant.
+    #[error("there are two keys, {0} and {1}: say which with --from")]
+    Which(String, String),
 }
 
 impl From<RingError> for BppError {
@@ -261,6 +264,16 @@ impl KeyRing {
         self.in_state(KeyState::Previous)
     }
 
+    /// The key, where there is one only.
+    pub fn only(&self) -> Result<&NetworkKey, RingError> {
+        match self.keys.as_slice() {
+            [one, other, ..] => {
+                Err(RingError::Which(one.unique_key_id.clone(), other.unique_key_id.clone()))
+            }
+            [_] | [] => Ok(self.signing()),
+        }
+    }
+
     /// The key with this id.
     pub fn key(&self, unique_key_id: &str) -> Result<&NetworkKey, RingError> {
         let found = self.keys.iter().find(|key| key.unique_key_id == unique_key_id);
@@ -303,6 +316,13 @@ impl KeyRing {
         let previous = self.previous().ok_or(RingError::NoPrevious)?.unique_key_id.clone();
         self.keys.retain(|key| key.state != KeyState::Previous);
         Ok(previous)
+    }
+
+    /// Drops the key that waits to sign; gives its id.
+    pub fn abandon(&mut self) -> Result<String, RingError> {
+        let next = self.next().ok_or(RingError::NoNext)?.unique_key_id.clone();
+        self.keys.retain(|key| key.state != KeyState::Next);
+        Ok(next)
     }
 
     /// Drops the previous key if it was kept for [`PREVIOUS_MS`]; gives its id.

@@ -76,6 +76,12 @@ impl SubscriptionStatus {
 /// Why nothing can be registered at all.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistrarError {
+    /// There is no registry.
+    #[error(
+        "[registry] url is not set: on a closed network nobody registers keys; give each peer what \
+         `tripline-bpp key show` prints"
+    )]
+    NoRegistry,
     /// The configuration lacks what a registry wants to know.
     #[error("[registry] {0} is not set: without it no key can be registered")]
     Lacks(&'static str),
@@ -149,10 +155,11 @@ impl Registrar {
             Some(text) if !text.trim().is_empty() => Ok(text.clone()),
             Some(_) | None => Err(RegistrarError::Lacks(key)),
         };
+        let url = set("url", &registry.url).map_err(|_| RegistrarError::NoRegistry)?;
         set("encryption_public_key", &registry.encryption_public_key)?;
         let client = builder(registry.timeout_ms).build();
         Ok(Self {
-            url: format!("{}/subscribe", normalized_url(&set("url", &registry.url)?)),
+            url: format!("{}/subscribe", normalized_url(&url)),
             domain: set("domain", &registry.domain)?,
             country: set("country", &registry.country)?,
             city: set("city", &registry.city)?,

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tracing::{error, info, warn};
 use tripline_protocol::unit::Timestamp;
 
-use super::directory::Directory;
+use super::directory::{Directory, Look};
 use super::standing::Standing;
 use super::subscriber::{Role, Subscriber};
 use crate::error::BppError;
@@ -82,12 +82,33 @@ impl SelfCheck {
     /// `true` if all is well.
     pub async fn start(&self, now: Timestamp) -> Result<bool, BppError> {
         let well = self.check(now).await;
+        if !well {
+            self.go_by_what_is_kept(now).await;
+        }
         let standing = self.standing.borrow().clone();
         match standing {
             Standing::Good | Standing::Unregistered => Ok(well),
             Standing::Moved { registered } => {
+                // For the next start, should the registry be down then.
+                if let Err(error) = self.directory.flush().await {
+                    error!(%error, "what the registry said of us cannot be kept");
+                }
                 Err(BppError::Moved { registered, ours: self.uri.clone() })
             }
+        }
+    }
+
+    /// What the registry said of us before this start holds while it cannot be asked: a restart in its
+    /// outage forgives nothing.
+    async fn go_by_what_is_kept(&self, now: Timestamp) {
+        let own_id = self.keys.subscriber_id();
+        let Ok(entries) = self.directory.find(own_id, Role::Bpp, Look::Cached, now).await else {
+            return;
+        };
+        let standing = judge(&entries, &self.uri, self.directory.has_registry(), now);
+        if standing != *self.standing.borrow() {
+            self.tell(&standing);
+            self.set(standing);
         }
     }
 

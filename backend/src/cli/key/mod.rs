@@ -54,7 +54,9 @@ fn registrar(config: &Config) -> Result<Registrar, BppError> {
     let made = Registrar::new(&config.registry, config.settings().identity);
     made.map_err(|error| match error {
         RegistrarError::Client(_) => BppError::Internal(error.to_string()),
-        RegistrarError::Lacks(_) => BppError::Config { reason: error.to_string() },
+        RegistrarError::NoRegistry | RegistrarError::Lacks(_) => {
+            BppError::Config { reason: error.to_string() }
+        }
     })
 }
 

@@ -15,7 +15,7 @@ pub(in crate::cli) struct RenameArgs {
     /// The id that the registry gave
     #[arg(long)]
     unique_key_id: String,
-    /// The key to rename, of those that `key show` shows; the one that signs if not given
+    /// The key to rename, of those that `key show` shows; need not be given where there is one only
     #[arg(long)]
     from: Option<String>,
 }
@@ -24,8 +24,10 @@ pub(super) fn run(args: &RenameArgs) -> Result<(), BppError> {
     let config = Config::load(&args.common.config.config)?;
     let to = &args.unique_key_id;
     let (_, from) = KeyRing::change(&config.keys_file(), |ring| {
-        let from = args.from.clone();
-        let from = from.unwrap_or_else(|| ring.signing().unique_key_id.clone());
+        let from = match &args.from {
+            Some(from) => from.clone(),
+            None => ring.only()?.unique_key_id.clone(),
+        };
         ring.rename(&from, to)?;
         Ok::<_, RingError>(from)
     })?;

@@ -14,6 +14,10 @@ use crate::network::registration::{Registrar, SubscriptionStatus};
 use crate::time;
 
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "flags of a command line, most of which exclude each other"
+)]
 pub(in crate::cli) struct RotateArgs {
     #[command(flatten)]
     common: KeyArgs,
@@ -29,6 +33,9 @@ pub(in crate::cli) struct RotateArgs {
     /// Drop the key that signed before
     #[arg(long, conflicts_with_all = ["unique_key_id", "no_register"])]
     retire: bool,
+    /// Drop the key that waits: it leaked, or the registry does not take it
+    #[arg(long, conflicts_with_all = ["unique_key_id", "no_register", "switch", "retire"])]
+    abandon: bool,
 }
 
 pub(super) async fn run(args: &RotateArgs) -> Result<(), BppError> {
@@ -36,7 +43,10 @@ pub(super) async fn run(args: &RotateArgs) -> Result<(), BppError> {
         return switch(&args.common);
     }
     if args.retire {
-        return retire(&args.common);
+        return drop_key(&args.common, "retired", KeyRing::retire);
+    }
+    if args.abandon {
+        return drop_key(&args.common, "abandoned", KeyRing::abandon);
     }
     let opened = Opened::open(&args.common.config).await?;
     let asked = opened.config.registry.url.is_some() && !args.no_register;
@@ -135,13 +145,17 @@ fn switch(args: &KeyArgs) -> Result<(), BppError> {
     Ok(())
 }
 
-fn retire(args: &KeyArgs) -> Result<(), BppError> {
+fn drop_key(
+    args: &KeyArgs,
+    done: &str,
+    which: impl FnOnce(&mut KeyRing) -> Result<String, RingError>,
+) -> Result<(), BppError> {
     let config = Config::load(&args.config.config)?;
-    let (_, retired) = KeyRing::change(&config.keys_file(), KeyRing::retire)?;
+    let (_, dropped) = KeyRing::change(&config.keys_file(), which)?;
     if args.json {
-        println!("{}", json!({ "retired": retired }));
+        println!("{}", json!({ done: dropped }));
         return Ok(());
     }
-    println!("Key {retired} is dropped. A running platform follows within seconds.");
+    println!("Key {dropped} is dropped. A running platform follows within seconds.");
     Ok(())
 }
