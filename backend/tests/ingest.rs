@@ -13,15 +13,14 @@ use tokio::task::JoinSet;
 use tripline_backend::audit::{Audit, AuditKind, Entry};
 use tripline_backend::config::Config;
 use tripline_backend::device::ingest::{self, BATCHES_WAITING_MAX, Submitted};
-use tripline_backend::domain::order::{Conversation, NewOrder, Order, Route, Vehicle};
+use tripline_backend::domain::order::{Order, Vehicle};
 use tripline_backend::identity::authority::{Fingerprint, sha256};
 use tripline_backend::service::{Applied, EPOCHS_NEW_MAX, Lane, Platform, Submission};
 use tripline_backend::store::Store;
 use tripline_backend::store::certificate::{CertificateRow, REVOKED, SUPERSEDED};
 use tripline_backend::store::lane::LaneKey;
 use tripline_backend::store::set_aside::SET_ASIDE_MAX;
-use tripline_protocol::assignment::Place;
-use tripline_protocol::id::{AssignmentId, DeviceId, JournalEpoch, OrderId, Sequence};
+use tripline_protocol::id::{AssignmentId, DeviceId, JournalEpoch, Sequence};
 use tripline_protocol::link::down::CommitAck;
 use tripline_protocol::link::envelope::encode;
 use tripline_protocol::link::settings::DeviceSettings;
@@ -29,10 +28,10 @@ use tripline_protocol::link::trail::{GapReason, TrailBatch, TrailEntry};
 use tripline_protocol::link::up::{Answer, Event, EventBatch, EventBody, Stream};
 use tripline_protocol::meter::Reading;
 use tripline_protocol::signing::SecretKey;
-use tripline_protocol::tariff::{FareReason, Tariff, Usage};
-use tripline_protocol::unit::{Paise, Position, Timestamp};
+use tripline_protocol::unit::Timestamp;
 
 mod both;
+mod quoted;
 
 use both::{both, end_certificate, execute, on_both, postgres};
 
@@ -315,35 +314,7 @@ async fn settings_out_of_range_that_a_device_says_it_runs_are_refused_and_named(
 const WAIT: Duration = Duration::from_secs(20);
 
 fn order(n: u8) -> Order {
-    let place = Place {
-        position: Position::new(129_000_000, 776_000_000).expect("on the globe"),
-        address: "somewhere".into(),
-    };
-    let tariff = Tariff {
-        code: "auto".into(),
-        version: 1,
-        base_paise: Paise(3000),
-        base_distance_m: 0,
-        per_km_paise: Paise(1500),
-        per_minute_paise: Paise(0),
-        waiting_per_minute_paise: Paise(0),
-        waiting_free_s: 0,
-        minimum_paise: Paise(0),
-        rounding_paise: Paise(1),
-    };
-    let new = NewOrder {
-        id: OrderId::from_bytes([n; 16]),
-        fulfillment_id: format!("f{n}"),
-        track_token: format!("t{n}"),
-        subscriber_id: "bap.example".into(),
-        item_id: "auto".into(),
-        route: Route { pickup: place.clone(), drop: Some(place) },
-        estimated_distance_m: 3000,
-        quote: tariff.fare(Usage::default(), FareReason::Estimate),
-        tariff,
-        conversation: Conversation("{}".into()),
-    };
-    Order::quote(new, NOW)
+    quoted::order(n, NOW)
 }
 
 #[tokio::test]

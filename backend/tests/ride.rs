@@ -5,58 +5,31 @@ use proptest::prelude::*;
 use tripline_backend::domain::dispatch::DispatchRules;
 use tripline_backend::domain::effect::{Effect, Notice, Phase};
 use tripline_backend::domain::order::{
-    Conversation, LOOK_AGAIN_MS, NewOrder, Order, QUOTE_MS, Rider, Route, Vehicle,
+    Conversation, LOOK_AGAIN_MS, Order, QUOTE_MS, Rider, Vehicle,
 };
 use tripline_backend::domain::ride::{Candidate, RideError};
-use tripline_protocol::assignment::{AssignmentState, Place};
-use tripline_protocol::id::{AssignmentId, DeviceId, OrderId, TripId};
+use tripline_protocol::assignment::AssignmentState;
+use tripline_protocol::id::{AssignmentId, DeviceId, TripId};
 use tripline_protocol::link::down::CommandBody;
 use tripline_protocol::link::up::{Answer, Event, EventBody};
 use tripline_protocol::machine::Machine as _;
 use tripline_protocol::meter::Reading;
 use tripline_protocol::order::OrderState;
 use tripline_protocol::otp::TypedOtp;
-use tripline_protocol::tariff::{FareReason, Tariff, Usage};
+use tripline_protocol::tariff::{FareReason, Usage};
 use tripline_protocol::trip::{TripState, TripStep};
-use tripline_protocol::unit::{Odometer, Paise, Position, Steady, Timestamp};
+use tripline_protocol::unit::{Odometer, Paise, Steady, Timestamp};
+
+mod quoted;
+
+use quoted::tariff;
 
 const NOW: Timestamp = Timestamp::from_unix_ms(1_800_000_000_000);
 const RULES: DispatchRules =
     DispatchRules { radius_m: 5_000, offer_ms: 30_000, search_ms: 100_000 };
 
-fn tariff() -> Tariff {
-    Tariff {
-        code: "auto".into(),
-        version: 1,
-        base_paise: Paise(3000),
-        base_distance_m: 0,
-        per_km_paise: Paise(1500),
-        per_minute_paise: Paise(0),
-        waiting_per_minute_paise: Paise(0),
-        waiting_free_s: 0,
-        minimum_paise: Paise(0),
-        rounding_paise: Paise(1),
-    }
-}
-
 fn quoted() -> Order {
-    let place = Place {
-        position: Position::new(129_000_000, 776_000_000).expect("on the globe"),
-        address: String::new(),
-    };
-    let new = NewOrder {
-        id: OrderId::from_bytes([1; 16]),
-        fulfillment_id: "f".into(),
-        track_token: "t".into(),
-        subscriber_id: "bap".into(),
-        item_id: "auto".into(),
-        route: Route { pickup: place.clone(), drop: Some(place) },
-        estimated_distance_m: 3_000,
-        quote: tariff().fare(Usage::default(), FareReason::Estimate),
-        tariff: tariff(),
-        conversation: Conversation(String::new()),
-    };
-    Order::quote(new, NOW)
+    quoted::order(1, NOW)
 }
 
 fn rider() -> Rider {

@@ -16,6 +16,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tracing::Level;
 use tripline_backend::config::{Config, SAMPLE};
 use tripline_backend::http::{self, App, Rules};
 use tripline_backend::keys::live::LiveKeys;
@@ -121,7 +122,7 @@ async fn a_restart_while_the_registry_is_down_forgives_nothing() {
 
 #[tokio::test]
 async fn what_the_registry_changes_about_us_while_we_run_stops_and_starts_requests_and_callbacks() {
-    let (lines, writer) = log::lines();
+    let (lines, writer) = log::lines(Level::DEBUG);
     let _logging = tracing::subscriber::set_default(writer);
     let (world, stub) = (World::on_sqlite().await, StubRegistry::start(Vec::new()).await);
     let ring = KeyRing::make("k7", time::now()).expect("made");

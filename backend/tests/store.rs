@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tripline_backend::audit::AuditKind;
-use tripline_backend::domain::order::{Conversation, NewOrder, Order, Route, Vehicle};
+use tripline_backend::domain::order::{Order, Vehicle};
 use tripline_backend::identity::authority::sha256;
 use tripline_backend::service::settings::{Change, configure};
 use tripline_backend::store::audit::AuditFilter;
@@ -18,18 +18,15 @@ use tripline_backend::store::lane::{Cursor, EventRow, LaneKey, TrailRow};
 use tripline_backend::store::presence::PresenceRow;
 use tripline_backend::store::settings::SettingsRow;
 use tripline_backend::store::{Store, StoreError, Tx};
-use tripline_protocol::assignment::Place;
-use tripline_protocol::id::{
-    AssignmentId, CommandNumber, DeviceId, JournalEpoch, OrderId, Sequence,
-};
+use tripline_protocol::id::{AssignmentId, CommandNumber, DeviceId, JournalEpoch, Sequence};
 use tripline_protocol::link::down::{Command, CommandBody};
 use tripline_protocol::link::envelope::decode;
 use tripline_protocol::link::settings::{DeviceSettings, Keep};
 use tripline_protocol::link::up::{CommandOutcome, Stream};
-use tripline_protocol::tariff::{FareReason, Tariff, Usage};
-use tripline_protocol::unit::{Paise, Position, Timestamp};
+use tripline_protocol::unit::Timestamp;
 
 mod both;
+mod quoted;
 
 use both::{end_certificate, execute, on_both, postgres};
 
@@ -56,35 +53,7 @@ async fn add_vehicle(store: &Store, name: &str) {
 }
 
 fn order(n: u8) -> Order {
-    let place = Place {
-        position: Position::new(129_000_000, 776_000_000).expect("on the globe"),
-        address: "somewhere".into(),
-    };
-    let tariff = Tariff {
-        code: "auto".into(),
-        version: 1,
-        base_paise: Paise(3000),
-        base_distance_m: 0,
-        per_km_paise: Paise(1500),
-        per_minute_paise: Paise(0),
-        waiting_per_minute_paise: Paise(0),
-        waiting_free_s: 0,
-        minimum_paise: Paise(0),
-        rounding_paise: Paise(1),
-    };
-    let new = NewOrder {
-        id: OrderId::from_bytes([n; 16]),
-        fulfillment_id: format!("f{n}"),
-        track_token: format!("t{n}"),
-        subscriber_id: "bap.example".into(),
-        item_id: "auto".into(),
-        route: Route { pickup: place.clone(), drop: Some(place) },
-        estimated_distance_m: 3000,
-        quote: tariff.fare(Usage::default(), FareReason::Estimate),
-        tariff,
-        conversation: Conversation("{}".into()),
-    };
-    Order::quote(new, NOW)
+    quoted::order(n, NOW)
 }
 
 async fn add_order(store: &Store, n: u8) {

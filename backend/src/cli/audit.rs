@@ -1,18 +1,15 @@
 //! `tripline-bpp audit`: what was written down.
 
 use clap::Args;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use serde_json::json;
 use tripline_protocol::id::DeviceId;
-use tripline_protocol::unit::Timestamp;
 
 use super::ConfigPath;
+use super::newest::Newest;
 use super::opened::{Opened, utc};
 use crate::audit::AuditKind;
 use crate::error::BppError;
 use crate::store::audit::{AuditFilter, AuditRow};
-use crate::time;
 
 #[derive(Debug, Args)]
 pub(super) struct AuditArgs {
@@ -24,15 +21,8 @@ pub(super) struct AuditArgs {
     /// Of this kind only, for instance enrolled, revoked, code-reused or connect-refused
     #[arg(long, value_parser = kind)]
     kind: Option<AuditKind>,
-    /// From then on: 90s, 5m, 1h or 7d ago, a date, or a time such as 2026-11-21T10:00:00Z
-    #[arg(long, value_parser = since)]
-    since: Option<Timestamp>,
-    /// The last so many
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    limit: u32,
-    /// Print as JSON, one object a line
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    newest: Newest,
 }
 
 pub(super) async fn run(args: AuditArgs) -> Result<(), BppError> {
@@ -41,15 +31,10 @@ pub(super) async fn run(args: AuditArgs) -> Result<(), BppError> {
         Some(name) => Some(opened.vehicle(name).await?.device),
         None => None,
     };
-    let filter = AuditFilter { device, kind: args.kind, since: args.since };
-    let rows = async { opened.store.read().await?.audit(&filter, args.limit).await }.await;
-    for row in rows.map_err(|source| opened.failed(source))? {
-        if args.json {
-            println!("{}", as_json(&row));
-        } else {
-            println!("{}", as_text(&row));
-        }
-    }
+    let filter = AuditFilter { device, kind: args.kind, since: args.newest.since };
+    let rows = async { opened.store.read().await?.audit(&filter, args.newest.limit).await }.await;
+    let rows = rows.map_err(|source| opened.failed(source))?;
+    args.newest.print(&rows, as_json, as_text);
     opened.store.close().await;
     Ok(())
 }
@@ -78,41 +63,4 @@ fn kind(text: &str) -> Result<AuditKind, String> {
         let codes: Vec<&str> = AuditKind::ALL.iter().map(|kind| kind.code()).collect();
         format!("one of {}", codes.join(", "))
     })
-}
-
-pub(super) fn since(text: &str) -> Result<Timestamp, String> {
-    parse_since(text, time::now())
-        .ok_or_else(|| "such as 90s, 5m, 1h or 7d, 2026-11-21, or 2026-11-21T10:00:00Z".to_owned())
-}
-
-fn parse_since(text: &str, now: Timestamp) -> Option<Timestamp> {
-    let units_ms = [("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
-    for (unit, unit_ms) in units_ms {
-        if let Some(number) = text.strip_suffix(unit).and_then(|text| text.parse::<u32>().ok()) {
-            return Some(now.plus_ms(-i64::from(number).saturating_mul(unit_ms)));
-        }
-    }
-    let time = text.parse::<jiff::Timestamp>().ok().or_else(|| {
-        let date: Date = text.parse().ok()?;
-        Some(date.to_zoned(TimeZone::UTC).ok()?.timestamp())
-    })?;
-    Some(Timestamp::from_unix_ms(time.as_millisecond()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_is_told_as_an_age_a_date_or_an_instant() {
-        let now = Timestamp::from_unix_ms(1_800_000_000_000);
-        assert_eq!(parse_since("1h", now), Some(now.plus_ms(-3_600_000)));
-        assert_eq!(parse_since("90s", now), Some(now.plus_ms(-90_000)));
-        let day = Some(Timestamp::from_unix_ms(1_795_219_200_000));
-        assert_eq!(parse_since("2026-11-21", now), day);
-        assert_eq!(parse_since("2026-11-21T00:00:00Z", now), day);
-        for text in ["", "h", "-1h", "yesterday", "2026-13-01"] {
-            assert_eq!(parse_since(text, now), None, "{text:?}");
-        }
-    }
 }

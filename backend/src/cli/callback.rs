@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tripline_protocol::unit::Timestamp;
 
 use super::ConfigPath;
-use super::audit::since;
+use super::newest::Newest;
 use super::opened::{Opened, counted, unix_ms, utc};
 use crate::callback::BOOKING_TRIED_MS;
 use crate::error::BppError;
@@ -38,15 +38,8 @@ pub(super) struct ListArgs {
     /// Of this order only
     #[arg(long, value_name = "ID")]
     order: Option<String>,
-    /// Written from then on: 90s, 5m, 1h or 7d ago, a date, or a time such as 2026-11-21T10:00:00Z
-    #[arg(long, value_parser = since)]
-    since: Option<Timestamp>,
-    /// The last so many
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    limit: u32,
-    /// Print as JSON, one object a line
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    newest: Newest,
 }
 
 #[derive(Debug, Args)]
@@ -119,16 +112,12 @@ async fn list(args: ListArgs) -> Result<(), BppError> {
         state: args.state,
         subscriber_id: args.subscriber,
         order_key: args.order,
-        since: args.since,
+        since: args.newest.since,
     };
-    let rows = async { opened.store.read().await?.callbacks(&filter, args.limit).await }.await;
-    for row in rows.map_err(|source| opened.failed(source))? {
-        if args.json {
-            println!("{}", as_json(&row));
-        } else {
-            println!("{}", as_text(&row));
-        }
-    }
+    let rows =
+        async { opened.store.read().await?.callbacks(&filter, args.newest.limit).await }.await;
+    let rows = rows.map_err(|source| opened.failed(source))?;
+    args.newest.print(&rows, as_json, as_text);
     opened.store.close().await;
     Ok(())
 }

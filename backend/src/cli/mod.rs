@@ -1,5 +1,6 @@
 //! The command line.
 
+mod newest;
 mod opened;
 
 mod audit;

@@ -105,10 +105,8 @@ impl SelfCheck {
         let Ok(entries) = self.directory.find(own_id, Role::Bpp, Look::Cached, now).await else {
             return;
         };
-        let standing = judge(&entries, &self.uri, self.directory.has_registry(), now);
-        if standing != *self.standing.borrow() {
-            self.tell(&standing);
-            self.set(standing);
+        if self.judge(&entries, now) != *self.standing.borrow() {
+            self.conclude(&entries, now);
         }
     }
 
@@ -133,9 +131,7 @@ impl SelfCheck {
                 return false;
             }
         };
-        let standing = judge(&entries, &self.uri, self.directory.has_registry(), now);
-        self.tell(&standing);
-        self.set(standing.clone());
+        let standing = self.conclude(&entries, now);
         let ring = self.keys.current();
         let key_known = match wrong_key(&entries, ring.signing(), now) {
             Some(unique_key_id) => {
@@ -150,6 +146,18 @@ impl SelfCheck {
         };
         self.tell_ending(&entries, now);
         standing == Standing::Good && key_known
+    }
+
+    fn judge(&self, entries: &[Subscriber], now: Timestamp) -> Standing {
+        judge(entries, &self.uri, self.directory.has_registry(), now)
+    }
+
+    /// Says what our entries come to, and goes by it.
+    fn conclude(&self, entries: &[Subscriber], now: Timestamp) -> Standing {
+        let standing = self.judge(entries, now);
+        self.tell(&standing);
+        self.set(standing.clone());
+        standing
     }
 
     fn tell(&self, standing: &Standing) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tracing::Level;
 use tripline_backend::http::on_subscribe::{self, BODY_LEN_MAX, ChallengeDesk, Unanswered};
 use tripline_backend::http::{Gate, Rules, listener};
 use tripline_backend::store::registration::{ANSWERS_MAX, REGISTRATION_MS};
@@ -228,7 +229,7 @@ async fn an_address_posts_challenges_as_seldom_as_requests() {
 
 #[tokio::test]
 async fn what_strangers_post_fills_no_log_and_is_not_in_it() {
-    let (lines, writer) = log::lines();
+    let (lines, writer) = log::lines(Level::DEBUG);
     let logging = tracing::subscriber::set_default(writer);
     let world = World::on_sqlite().await;
     for _ in 0..10 {

@@ -26,12 +26,12 @@ impl io::Write for Lines {
     }
 }
 
-/// Lines, and whoever writes into them. Set as the default of a thread, it hears a runtime of one thread.
-pub(crate) fn lines() -> (Lines, impl Subscriber + Send + Sync) {
+/// Lines of this level and above, and whoever writes into them. Set as the default of a thread, it hears a runtime of one thread.
+pub(crate) fn lines(level: Level) -> (Lines, impl Subscriber + Send + Sync) {
     let lines = Lines::default();
     let writer = lines.clone();
     let subscriber = tracing_subscriber::fmt()
-        .with_max_level(Level::DEBUG)
+        .with_max_level(level)
         .with_ansi(false)
         .with_writer(move || writer.clone())
         .finish();

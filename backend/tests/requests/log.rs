@@ -1,26 +1,10 @@
 //! What is logged of requests: never what they say.
 
-use std::io;
-use std::sync::{Arc, Mutex};
-
 use serde_json::json;
 use tracing::Level;
 
+use crate::lines::lines;
 use crate::world::{Ask, PICKUP, World, at};
-
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("nobody panics").extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 const NAME: &str = "Ashalatha Venkataraman";
 const PHONE: &str = "+91-9876501234";
@@ -74,12 +58,7 @@ fn asks(item: &str) -> Vec<Ask> {
 
 #[tokio::test]
 async fn no_request_is_logged_in_its_own_words() {
-    let lines = Lines::default();
-    let writer = lines.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(Level::TRACE)
-        .with_writer(move || writer.clone())
-        .finish();
+    let (lines, subscriber) = lines(Level::TRACE);
     // The runtime of this test has one thread: this one.
     let guard = tracing::subscriber::set_default(subscriber);
     let world = World::fresh().await;
@@ -89,7 +68,7 @@ async fn no_request_is_logged_in_its_own_words() {
     }
     assert_eq!(acks, 2, "one was good, and one has a customer that is none");
     drop(guard);
-    let written = String::from_utf8(lines.0.lock().expect("nobody panics").clone()).expect("UTF-8");
+    let written = lines.text();
     assert!(written.contains("request refused") && written.contains("request acknowledged"));
     let (lat, lon) = PICKUP.split_once(',').expect("two numbers");
     for secret in [NAME, PHONE, OTP, "9876501234", "Ashalatha", lat, lon, "55172839"] {

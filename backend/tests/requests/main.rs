@@ -4,6 +4,8 @@
 #[path = "../both/mod.rs"]
 #[expect(dead_code, reason = "shared with tests that need more of it")]
 mod both;
+#[path = "../log/mod.rs"]
+mod lines;
 #[path = "../registry/mod.rs"]
 #[expect(dead_code, reason = "shared with tests that need more of it")]
 mod registry;

@@ -57,15 +57,28 @@ impl Turns {
     }
 }
 
-pub(super) const PENDING_SUBSCRIBERS: &str = "WITH RECURSIVE found (id) AS ( \
+/// A statement over every subscriber for whom something is pending, as `found.id`. Each is found from the one
+/// before it by one step in the index, however many rows it has.
+macro_rules! of_pending_subscribers {
+    ($select:literal) => {
+        concat!(
+            "WITH RECURSIVE found (id) AS ( \
              SELECT MIN(c.subscriber_id) FROM callback c WHERE c.state = 'pending' \
              UNION ALL \
              SELECT (SELECT MIN(c.subscriber_id) FROM callback c \
                  WHERE c.state = 'pending' AND c.subscriber_id > found.id) \
              FROM found WHERE found.id IS NOT NULL) \
-             SELECT found.id, (SELECT MIN(c.next_attempt_at) FROM callback c \
-                 WHERE c.state = 'pending' AND c.subscriber_id = found.id) \
-             FROM found WHERE found.id IS NOT NULL";
+             ",
+            $select
+        )
+    };
+}
+
+pub(super) const PENDING_SUBSCRIBERS: &str = of_pending_subscribers!(
+    "SELECT found.id, (SELECT MIN(c.next_attempt_at) FROM callback c \
+         WHERE c.state = 'pending' AND c.subscriber_id = found.id) \
+     FROM found WHERE found.id IS NOT NULL"
+);
 
 pub(super) const TURNS: &str = "SELECT c.order_key, c.sequence, c.next_attempt_at, c.attempts, \
              h.sequence, h.next_attempt_at FROM callback c JOIN callback h ON h.order_key = c.order_key \
@@ -75,21 +88,15 @@ pub(super) const TURNS: &str = "SELECT c.order_key, c.sequence, c.next_attempt_a
              ORDER BY c.next_attempt_at LIMIT $3";
 
 /// Of each subscriber no more entries of the index are passed over than it may have.
-pub(super) const FULL: &str = "WITH RECURSIVE found (id) AS ( \
-             SELECT MIN(c.subscriber_id) FROM callback c WHERE c.state = 'pending' \
-             UNION ALL \
-             SELECT (SELECT MIN(c.subscriber_id) FROM callback c \
-                 WHERE c.state = 'pending' AND c.subscriber_id > found.id) \
-             FROM found WHERE found.id IS NOT NULL) \
-             SELECT found.id FROM found WHERE found.id IS NOT NULL \
-             AND (SELECT c.next_attempt_at FROM callback c \
-                 WHERE c.state = 'pending' AND c.subscriber_id = found.id \
-                 ORDER BY c.next_attempt_at LIMIT 1 OFFSET $1) IS NOT NULL";
+pub(super) const FULL: &str = of_pending_subscribers!(
+    "SELECT found.id FROM found WHERE found.id IS NOT NULL \
+     AND (SELECT c.next_attempt_at FROM callback c \
+         WHERE c.state = 'pending' AND c.subscriber_id = found.id \
+         ORDER BY c.next_attempt_at LIMIT 1 OFFSET $1) IS NOT NULL"
+);
 
 impl Tx {
     /// Every subscriber for whom something is pending, and when the first of it is due.
-    ///
-    /// Each is found from the one before it by one step in the index, however many rows it has.
     pub async fn pending_subscribers(&mut self) -> Result<Vec<(String, Timestamp)>, StoreError> {
         let rows: Vec<(String, i64)> =
             on_db!(self, conn => sqlx::query_as(PENDING_SUBSCRIBERS).fetch_all(conn).await?);

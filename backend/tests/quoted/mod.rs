@@ -1,0 +1,43 @@
+//! An order that was quoted, and its tariff.
+
+use tripline_backend::domain::order::{Conversation, NewOrder, Order, Route};
+use tripline_protocol::assignment::Place;
+use tripline_protocol::id::OrderId;
+use tripline_protocol::tariff::{FareReason, Tariff, Usage};
+use tripline_protocol::unit::{Paise, Position, Timestamp};
+
+pub(crate) fn tariff() -> Tariff {
+    Tariff {
+        code: "auto".into(),
+        version: 1,
+        base_paise: Paise(3000),
+        base_distance_m: 0,
+        per_km_paise: Paise(1500),
+        per_minute_paise: Paise(0),
+        waiting_per_minute_paise: Paise(0),
+        waiting_free_s: 0,
+        minimum_paise: Paise(0),
+        rounding_paise: Paise(1),
+    }
+}
+
+/// The order of this number.
+pub(crate) fn order(n: u8, at: Timestamp) -> Order {
+    let place = Place {
+        position: Position::new(129_000_000, 776_000_000).expect("on the globe"),
+        address: "somewhere".into(),
+    };
+    let new = NewOrder {
+        id: OrderId::from_bytes([n; 16]),
+        fulfillment_id: format!("f{n}"),
+        track_token: format!("t{n}"),
+        subscriber_id: "bap.example".into(),
+        item_id: "auto".into(),
+        route: Route { pickup: place.clone(), drop: Some(place) },
+        estimated_distance_m: 3_000,
+        quote: tariff().fare(Usage::default(), FareReason::Estimate),
+        tariff: tariff(),
+        conversation: Conversation("{}".into()),
+    };
+    Order::quote(new, at)
+}
