@@ -339,9 +339,8 @@ impl Lines {
             return;
         }
         let days = usage.days();
-        let least_m = tariff.outstation.map_or(0, |of| {
-            days.saturating_mul(u64::from(of.minimum_m_per_day))
-        });
+        let least_m =
+            tariff.outstation.map_or(0, |of| days.saturating_mul(u64::from(of.minimum_m_per_day)));
         self.bands(tariff, billed_m.max(least_m));
         self.charge(Time, usage.riding_s, tariff.per_minute_paise, 60);
         if let Some(outstation) = &tariff.outstation {
@@ -373,7 +372,8 @@ impl Lines {
             None => {}
             Some(Surcharge::FlatPaise(amount)) => self.once(Night, amount),
             Some(Surcharge::FactorPercent(factor)) => {
-                let by_day = self.0.iter().filter(|line| matches!(line.kind, Base | Distance | Time));
+                let by_day =
+                    self.0.iter().filter(|line| matches!(line.kind, Base | Distance | Time));
                 let by_day = by_day.fold(Paise::ZERO, |sum, line| sum + line.amount);
                 self.charge(Night, u64::from(factor.saturating_sub(100)), by_day, 100);
             }

@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::envelope::Postcard;
 use super::settings::DeviceSettings;
 use super::up::Stream;
+use crate::assignment::{Assignment, RiderContact};
 use crate::coded::coded_enum;
 use crate::duty::OnDuty;
-use crate::trip::TripEvent;
-use crate::assignment::{Assignment, RiderContact};
 use crate::id::{AssignmentId, CommandNumber, JournalEpoch, Sequence, TripId};
+use crate::trip::TripEvent;
 use crate::unit::Timestamp;
 
 /// Lane `ack`: everything of the stream up to `through` is committed in the backend.
