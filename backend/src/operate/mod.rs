@@ -9,6 +9,18 @@ mod actor;
 mod error;
 mod page;
 
+pub mod check;
+
+pub mod area;
+pub mod document;
+pub mod driver;
+pub mod duty;
+pub mod item;
+pub mod provider;
+pub mod shift;
+pub mod tariff;
+pub mod vehicle;
+
 pub use actor::{Actor, Role, UnknownRole};
 pub use error::{FieldProblem, OperateError};
 pub use page::{Cursor, LIMIT_DEFAULT, LIMIT_MAX, Listed, Page};

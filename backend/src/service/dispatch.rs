@@ -74,7 +74,7 @@ impl Platform {
             return Ok(Vec::new());
         }
         let rules = &self.settings.dispatch;
-        let near = self.fleet().near(order.route.pickup.position, rules.radius_m, at);
+        let near = self.ready_near(order.route.pickup.position, &order.listing, at);
         let held = tx.held().await?;
         let asked = order.offers.iter().map(|offer| offer.vehicle.device.clone()).collect();
         for device in candidates(near, &held, &asked) {
