@@ -75,6 +75,8 @@ pub enum AuditKind {
     CaseResolved,
     /// Callbacks that were given up are tried once more.
     CallbackReplayed,
+    /// A request to the admin API showed no token that counts.
+    AdminRefused,
     /// A token for the admin API was made.
     TokenAdded,
     /// A token for the admin API was revoked.
@@ -117,6 +119,7 @@ impl AuditKind {
         Self::TripCommanded,
         Self::CaseResolved,
         Self::CallbackReplayed,
+        Self::AdminRefused,
         Self::TokenAdded,
         Self::TokenRevoked,
     ];
@@ -137,6 +140,7 @@ impl AuditKind {
                 | Self::PublishRefused
                 | Self::SubscriptionRefused
                 | Self::SetAside
+                | Self::AdminRefused
         )
     }
 
@@ -171,6 +175,7 @@ impl AuditKind {
             Self::TripCommanded => "trip-commanded",
             Self::CaseResolved => "case-resolved",
             Self::CallbackReplayed => "callback-replayed",
+            Self::AdminRefused => "admin-refused",
             Self::TokenAdded => "token-added",
             Self::TokenRevoked => "token-revoked",
         }

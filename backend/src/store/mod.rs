@@ -9,6 +9,7 @@ mod fault;
 mod migrate;
 mod rows;
 
+pub mod answer;
 pub mod audit;
 pub mod callback;
 pub mod certificate;
@@ -25,6 +26,7 @@ pub mod set_aside;
 pub mod settings;
 pub mod signal;
 pub mod subscriber;
+pub mod token;
 pub mod vehicle;
 
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool};
