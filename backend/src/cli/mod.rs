@@ -9,8 +9,10 @@ mod callback;
 mod init;
 mod key;
 mod lock;
+mod openapi;
 mod serve;
 mod subscriber;
+mod token;
 mod vehicle;
 
 use std::io::IsTerminal as _;
@@ -72,6 +74,11 @@ enum Command {
     /// What subscribers are told: what waits, what was given up; look at it, try it once more
     #[command(subcommand)]
     Callback(callback::CallbackCommand),
+    /// Tokens for the admin API: make, list, revoke
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// Print the OpenAPI document of the admin API
+    Openapi,
     /// What was written down: enrolments, revocations, who was turned away and why; newest last
     Audit(audit::AuditArgs),
 }
@@ -101,6 +108,8 @@ impl Cli {
             Command::Ca(command) => runtime.block_on(ca::run(command)),
             Command::Key(command) => runtime.block_on(key::run(command)),
             Command::Callback(command) => runtime.block_on(callback::run(command)),
+            Command::Token(command) => runtime.block_on(token::run(command)),
+            Command::Openapi => openapi::run(),
             Command::Audit(args) => runtime.block_on(audit::run(args)),
         }
     }
