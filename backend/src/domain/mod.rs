@@ -4,6 +4,7 @@
 //! Nothing here knows a field name of a Beckn version: those live in `beckn/`.
 
 pub mod live;
+pub mod passage;
 
 pub mod catalog;
 pub mod dispatch;

@@ -25,6 +25,7 @@ pub mod set_aside;
 pub mod settings;
 pub mod signal;
 pub mod subscriber;
+pub mod trail;
 pub mod vehicle;
 
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool};
