@@ -1,9 +1,11 @@
 //! Estimates before the ride: straight line with a road factor, and no more than that.
 
-use tripline_protocol::tariff::{Fare, FareReason, Tariff, Usage};
-use tripline_protocol::unit::Position;
+use tripline_protocol::tariff::Tariff;
+use tripline_protocol::terms::{Discount, Estimate, Terms};
+use tripline_protocol::unit::{Position, Timestamp};
 
 use super::live::distance_m;
+use super::night::nights;
 
 /// How a straight line becomes a road.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,13 +29,19 @@ impl RoadModel {
         u64::from(road_m) * 3600 / (u64::from(self.speed_kmph.max(1)) * 1000)
     }
 
-    /// Estimated fare from pickup to drop.
-    pub fn fare(&self, tariff: &Tariff, road_m: u32) -> Fare {
-        let usage = Usage {
-            distance_m: u64::from(road_m),
-            riding_s: self.duration_s(road_m),
-            waiting_s: 0,
-        };
-        tariff.fare(usage, FareReason::Estimate)
+    /// What is to be expected of a ride from pickup to drop that starts then.
+    pub fn estimate(&self, pickup: Position, drop: Position, start_at: Timestamp) -> Estimate {
+        let distance_m = self.distance_m(pickup, drop);
+        let duration_s = u32::try_from(self.duration_s(distance_m)).unwrap_or(u32::MAX);
+        Estimate { distance_m, duration_s, start_at, pickup, drop }
     }
+}
+
+/// The terms of a ride on this tariff. They are fixed here, and with them its fare is a matter of what is
+/// driven.
+pub fn terms(tariff: Tariff, estimate: Estimate, discounts: Vec<Discount>) -> Terms {
+    let night = tariff.night.as_ref();
+    // A tariff whose zone is unknown is not taken in, so that none has one here.
+    let nights = night.and_then(|night| nights(night, estimate.start_at).ok()).unwrap_or_default();
+    Terms { tariff, nights, discounts, estimate }
 }

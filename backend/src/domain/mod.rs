@@ -9,6 +9,7 @@ pub mod passage;
 pub mod catalog;
 pub mod dispatch;
 pub mod estimate;
+pub mod night;
 
 pub mod effect;
 pub mod order;
