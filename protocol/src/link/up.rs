@@ -191,7 +191,9 @@ impl EventBody {
     /// The trip it is of.
     pub const fn trip(&self) -> Option<TripId> {
         match self {
-            Self::Trip { trip, .. } | Self::Near { trip, .. } => Some(*trip),
+            Self::Trip { trip, .. } | Self::Near { trip, .. } | Self::OtpTried { trip } => {
+                Some(*trip)
+            }
             Self::Sos { trip } => *trip,
             Self::Booted { .. }
             | Self::Answered { .. }
@@ -200,7 +202,9 @@ impl EventBody {
             | Self::Motion { .. }
             | Self::Overspeed { .. }
             | Self::Trouble { .. }
-            | Self::Running { .. } => None,
+            | Self::Running { .. }
+            | Self::SignedIn { .. }
+            | Self::Duty { .. } => None,
         }
     }
 }
