@@ -38,6 +38,7 @@ pub mod snapshot;
 pub mod subscriber;
 pub mod tariff;
 pub mod token;
+pub mod trail;
 pub mod vehicle;
 
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool};

@@ -28,6 +28,7 @@ use crate::network::directory::{Counts, Directory};
 use crate::network::guard::Guard;
 use crate::network::self_check::{Pauses, SelfCheck};
 use crate::service::Platform;
+use crate::service::fold;
 use crate::service::intake::{self, Intake};
 use crate::store::Store;
 use crate::time;
@@ -115,6 +116,7 @@ impl Shared {
         let app = App::new(platform(), directory, self.guard.clone(), intake, rules);
         tasks.spawn(intake::run(platform(), waiting));
         tasks.spawn(intake::forget(platform()));
+        tasks.spawn(fold::run(platform()));
         let base = config.base_path();
         let challenges = on_subscribe::router(desk, app.gate(), &base);
         Ok(http::router(Arc::new(app), &base).merge(challenges))
