@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{PgPool, SqlitePool};
+use sqlx::PgPool;
 
+use super::safety::{check_postgres, check_sqlite};
 use super::{Pools, Store, StoreError, migrate};
 
 /// Connections that read, on SQLite.
@@ -103,29 +104,6 @@ async fn open_sqlite(path: PathBuf, create: bool) -> Result<Pools, StoreError> {
     Ok(Pools::Sqlite { writer, readers })
 }
 
-async fn check_sqlite(pool: &SqlitePool) -> Result<(), StoreError> {
-    const WHY: &str = "a power cut would lose committed data (is the file system a network share?)";
-    let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(pool).await?;
-    if mode != "wal" {
-        return Err(StoreError::Unsafe {
-            setting: "journal_mode",
-            found: mode,
-            expected: "wal",
-            why: WHY,
-        });
-    }
-    let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(pool).await?;
-    if synchronous < 2 {
-        return Err(StoreError::Unsafe {
-            setting: "synchronous",
-            found: synchronous.to_string(),
-            expected: "2 (FULL) or 3 (EXTRA)",
-            why: WHY,
-        });
-    }
-    Ok(())
-}
-
 async fn open_postgres(url: &str) -> Result<PgPool, StoreError> {
     let options = postgres_options(url)?.options([
         ("statement_timeout", STATEMENT_MS_MAX),
@@ -137,19 +115,7 @@ async fn open_postgres(url: &str) -> Result<PgPool, StoreError> {
         .acquire_timeout(Duration::from_secs(BUSY_S_MAX))
         .connect_with(options)
         .await?;
-    for (setting, sql) in
-        [("fsync", "SHOW fsync"), ("synchronous_commit", "SHOW synchronous_commit")]
-    {
-        let found: String = sqlx::query_scalar(sql).fetch_one(&pool).await?;
-        if found == "off" {
-            return Err(StoreError::Unsafe {
-                setting,
-                found,
-                expected: "on",
-                why: "a crash of the server would lose committed data",
-            });
-        }
-    }
+    check_postgres(&pool).await?;
     Ok(pool)
 }
 

@@ -8,6 +8,7 @@ mod connect;
 mod fault;
 mod migrate;
 mod rows;
+mod safety;
 
 pub mod audit;
 pub mod callback;
