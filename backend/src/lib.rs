@@ -4,7 +4,7 @@
 //! decision with everything it calls for in one transaction. Around it: [`beckn`] translates (one
 //! folder a version), [`listen`] lets in, [`http`] and [`device`] serve, [`identity`] is the device CA,
 //! [`enrol`] issues its certificates, [`callback`] delivers, [`network`] knows the subscribers, [`store`]
-//! keeps, [`audit`] and [`metrics`] tell.
+//! keeps, [`retention`] forgets, [`audit`] and [`metrics`] tell.
 
 pub mod domain;
 
@@ -30,6 +30,8 @@ pub mod enrol;
 
 pub mod callback;
 pub mod http;
+
+pub mod retention;
 
 pub mod config;
 pub mod error;

@@ -49,6 +49,8 @@ pub enum AuditKind {
     Configured,
     /// An authority of the device CA was added or retired.
     AuthorityChanged,
+    /// A rider or a driver was taken out of what is stored.
+    Erased,
 }
 
 /// A text that is the code of no [`AuditKind`].
@@ -74,6 +76,7 @@ impl AuditKind {
         Self::SetAside,
         Self::Configured,
         Self::AuthorityChanged,
+        Self::Erased,
     ];
 
     /// Whether it says that somebody may be attacking the fleet: it is written down whatever else is.
@@ -113,6 +116,7 @@ impl AuditKind {
             Self::SetAside => "set-aside",
             Self::Configured => "configured",
             Self::AuthorityChanged => "authority-changed",
+            Self::Erased => "erased",
         }
     }
 }

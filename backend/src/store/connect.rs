@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::str::FromStr as _;
 use std::time::Duration;
 
+use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::PgPool;
 
 use super::safety::{check_postgres, check_sqlite};
 use super::{Pools, Store, StoreError, migrate};
@@ -41,16 +41,35 @@ impl Store {
     /// Opens the store that `url` names, makes it if need be, and brings its schema up to date; one that is
     /// newer than ours is an error. Nobody who knows an older one may use it meanwhile.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
+        Self::open_through(url, migrate::KNOWN).await
+    }
+
+    /// The same with the schema of an earlier version, for tests of what becomes of older stores.
+    pub async fn open_through(url: &str, version: i64) -> Result<Self, StoreError> {
         let store = Self { pools: connect(url, true).await? };
-        let (found, known) = (migrate::version(&store).await?, migrate::KNOWN);
+        let (found, known) = (migrate::version(&store).await?, version);
         if found > known {
             return Err(StoreError::Schema { found, known });
         }
         match &store.pools {
-            Pools::Sqlite { writer, .. } => migrate::run(writer, "BLOB").await?,
-            Pools::Postgres(_) => migrate_postgres(url).await?,
+            Pools::Sqlite { writer, .. } => migrate::run(writer, "BLOB", version).await?,
+            Pools::Postgres(_) => migrate_postgres(url, version).await?,
         }
         Ok(store)
+    }
+
+    /// The versions that a schema can have, oldest first.
+    pub fn versions() -> impl Iterator<Item = i64> {
+        migrate::versions()
+    }
+
+    /// A new store in memory, which keeps nothing: to look at what a new store is like.
+    pub(super) async fn in_memory() -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new().in_memory(true);
+        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
+        migrate::run(&writer, "BLOB", migrate::KNOWN).await?;
+        let readers = writer.clone();
+        Ok(Self { pools: Pools::Sqlite { writer, readers } })
     }
 
     /// Opens the store that `url` names as it is: one that is not there is an error, and so is a schema that
@@ -125,10 +144,10 @@ fn postgres_options(url: &str) -> Result<PgConnectOptions, StoreError> {
 
 /// Over a connection of its own, which nothing cuts off: a step may rewrite a large table, and one backend
 /// waits here for another that does.
-async fn migrate_postgres(url: &str) -> Result<(), StoreError> {
+async fn migrate_postgres(url: &str, through: i64) -> Result<(), StoreError> {
     let options = postgres_options(url)?;
     let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await?;
-    let migrated = migrate::run(&pool, "BYTEA").await;
+    let migrated = migrate::run(&pool, "BYTEA", through).await;
     pool.close().await;
     migrated
 }

@@ -13,15 +13,20 @@ mod safety;
 pub mod audit;
 pub mod callback;
 pub mod certificate;
+pub mod check;
 pub mod code;
+pub mod copy;
 pub mod down;
+pub mod erase;
 pub mod fleet;
 pub mod inbox;
 pub mod lane;
 pub mod order;
 pub mod presence;
 pub mod registration;
+pub mod retention;
 pub mod retry;
+pub mod schema;
 pub mod set_aside;
 pub mod settings;
 pub mod signal;
@@ -80,6 +85,16 @@ pub enum StoreError {
         row: String,
         /// What is wrong.
         reason: String,
+    },
+    /// A column of a type that no migration of ours may use.
+    #[error("table {table}, column {column}: {declared} is no type of ours")]
+    Column {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+        /// Its type.
+        declared: String,
     },
     /// Somebody else changed a row in between.
     #[error("table {table}, row {row} was changed by another writer; try again")]
