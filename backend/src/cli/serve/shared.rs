@@ -27,6 +27,7 @@ use crate::keys::{self, file as key_file};
 use crate::network::directory::{Counts, Directory};
 use crate::network::guard::Guard;
 use crate::network::self_check::{Pauses, SelfCheck};
+use crate::retention;
 use crate::service::Platform;
 use crate::service::fold;
 use crate::service::intake::{self, Intake};
@@ -129,6 +130,7 @@ impl Shared {
         let poster = poster.map_err(BppError::Internal)?;
         tasks.spawn(worker::run(Arc::clone(&self.platform), poster, config.retry_rules()));
         tasks.spawn(dispatch(Arc::clone(&self.platform)));
+        tasks.spawn(retention::run(self.platform.store.clone(), config.retention));
         Ok(())
     }
 
