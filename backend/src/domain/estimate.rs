@@ -3,10 +3,12 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use tripline_protocol::tariff::{Fare, FareReason, Tariff, Usage};
-use tripline_protocol::unit::Position;
+use tripline_protocol::tariff::Tariff;
+use tripline_protocol::terms::{Discount, Estimate, Terms};
+use tripline_protocol::unit::{Position, Timestamp};
 
 use super::live::distance_m;
+use super::night::nights;
 
 /// How a straight line becomes a road.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,14 +41,11 @@ impl RoadModel {
         self.duration_s(self.road_m(straight_m))
     }
 
-    /// Estimated fare from pickup to drop.
-    pub fn fare(&self, tariff: &Tariff, road_m: u32) -> Fare {
-        let usage = Usage {
-            distance_m: u64::from(road_m),
-            riding_s: self.duration_s(road_m),
-            waiting_s: 0,
-        };
-        tariff.fare(usage, FareReason::Estimate)
+    /// What is to be expected of a ride from pickup to drop that starts then.
+    pub fn estimate(&self, pickup: Position, drop: Position, start_at: Timestamp) -> Estimate {
+        let distance_m = self.distance_m(pickup, drop);
+        let duration_s = u32::try_from(self.duration_s(distance_m)).unwrap_or(u32::MAX);
+        Estimate { distance_m, duration_s, start_at, pickup, drop }
     }
 }
 
@@ -58,4 +57,13 @@ impl fmt::Display for RoadModel {
         let factor = factor.strip_suffix('0').unwrap_or(&factor);
         write!(f, "straight line x {factor} at {} km/h, no map", self.speed_kmph)
     }
+}
+
+/// The terms of a ride on this tariff. They are fixed here, and with them its fare is a matter of what is
+/// driven.
+pub fn terms(tariff: Tariff, estimate: Estimate, discounts: Vec<Discount>) -> Terms {
+    let night = tariff.night.as_ref();
+    // A tariff whose zone is unknown is not taken in, so that none has one here.
+    let nights = night.and_then(|night| nights(night, estimate.start_at).ok()).unwrap_or_default();
+    Terms { tariff, nights, discounts, estimate }
 }

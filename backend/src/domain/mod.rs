@@ -8,6 +8,7 @@ pub mod live;
 pub mod catalog;
 pub mod dispatch;
 pub mod estimate;
+pub mod night;
 
 pub mod effect;
 pub mod order;
