@@ -176,7 +176,7 @@ impl fmt::Display for Line<'_> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::{Candidate, Demand, Duty, Standing, Weights, rank};
+    use super::super::{Candidate, Demand, Standing, Weights, rank};
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_unix_ms(1_800_000_000_000);
@@ -193,27 +193,32 @@ mod tests {
         road: RoadModel { road_factor_percent: 130, speed_kmph: 20 },
     };
 
-    fn decision(cause: Cause, duties: &[Duty], asked: usize, at: Timestamp) -> Decision {
+    const OFF: Option<Exclusion> = Some(Exclusion::OffDuty);
+    const BREAK: Option<Exclusion> = Some(Exclusion::OnBreak);
+
+    fn decision(
+        cause: Cause,
+        blocked: &[Option<Exclusion>],
+        asked: usize,
+        at: Timestamp,
+    ) -> Decision {
         let device = |n: usize| format!("d{n}").parse::<DeviceId>().expect("valid");
-        let devices: Vec<_> = (1..=duties.len()).map(device).collect();
-        let standing = |duty: &Duty| Standing {
-            category: "AUTO".into(),
-            provider: "p".into(),
-            has_driver: true,
-            duty: *duty,
-            documents_hold: true,
-            accepts: true,
+        let devices: Vec<_> = (1..=blocked.len()).map(device).collect();
+        let standing = |blocked: &Option<Exclusion>| Standing {
+            category: "AUTO",
+            provider: None,
+            blocked: *blocked,
             acceptance_permille: Some(900),
             rating_centi: None,
             idle_since: Some(NOW.plus_ms(-600_000)),
         };
-        let standings: Vec<_> = duties.iter().map(standing).collect();
+        let standings: Vec<_> = blocked.iter().map(standing).collect();
         let candidates = devices.iter().zip(&standings).zip(1_u32..);
         let candidates = candidates.map(|((device, standing), n)| Candidate {
             device,
             distance_m: n * 500,
             is_stale: false,
-            standing: Some(standing),
+            standing: Some(*standing),
         });
         let none = BTreeSet::new();
         let demand = Demand { category: None, provider: None, asked: &none, held: &none };
@@ -224,8 +229,8 @@ mod tests {
 
     #[test]
     fn a_decision_reads_like_this() {
-        let duties = [Duty::Off, Duty::On, Duty::On, Duty::Break, Duty::Off];
-        let decision = decision(Cause::Booked, &duties, 1, NOW);
+        let blocked = [OFF, None, None, BREAK, OFF];
+        let decision = decision(Cause::Booked, &blocked, 1, NOW);
         let expected = "\
 booked: 5 vehicles within 5000 m looked at, 2 could be asked
   passed over: 2 off-duty, 1 on-break
@@ -242,14 +247,14 @@ booked: 5 vehicles within 5000 m looked at, 2 could be asked
 
     #[test]
     fn that_nobody_can_be_asked_is_kept_once_until_something_changes() {
-        let mut first = decision(Cause::Booked, &[Duty::Off], 0, NOW);
-        let again = decision(Cause::LookedAgain, &[Duty::Off], 0, NOW.plus_ms(2_000));
+        let mut first = decision(Cause::Booked, &[OFF], 0, NOW);
+        let again = decision(Cause::LookedAgain, &[OFF], 0, NOW.plus_ms(2_000));
         assert!(first.repeat(&again));
         assert_eq!((first.times, first.last_at), (2, NOW.plus_ms(2_000)));
         assert!(first.to_string().contains("decided alike 2 times in 2 s"));
-        let other = decision(Cause::LookedAgain, &[Duty::Break], 0, NOW.plus_ms(4_000));
+        let other = decision(Cause::LookedAgain, &[BREAK], 0, NOW.plus_ms(4_000));
         assert!(!first.repeat(&other));
-        let asked = decision(Cause::LookedAgain, &[Duty::On], 1, NOW.plus_ms(6_000));
+        let asked = decision(Cause::LookedAgain, &[None], 1, NOW.plus_ms(6_000));
         assert!(!first.repeat(&asked) && !asked.clone().repeat(&asked));
     }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::fleet::Why;
+
 /// Why a vehicle that is around is not asked, by a stable code. The first that holds, in this order, is
 /// the one that is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -19,16 +21,20 @@ pub enum Exclusion {
     WrongProvider,
     /// It is not of the category that was booked.
     WrongCategory,
-    /// The operator does not let it take orders.
-    NotAccepting,
-    /// A paper of the vehicle or of its driver has expired.
-    DocumentsExpired,
-    /// Nobody is signed in.
+    /// It is not in use any more.
+    Retired,
+    /// Nobody drives it.
     NoDriver,
-    /// The driver is off duty.
+    /// Nobody is signed in, and somebody has to be.
     OffDuty,
-    /// The driver takes a break.
+    /// Its driver takes a break.
     OnBreak,
+    /// Its driver may not drive.
+    DriverInactive,
+    /// A paper that is required is not on record.
+    DocumentMissing,
+    /// A paper that is required has expired.
+    DocumentExpired,
     /// It was asked before for this order, or gave it up.
     AskedBefore,
     /// It is on another order, or asked for one.
@@ -36,6 +42,19 @@ pub enum Exclusion {
 }
 
 impl Exclusion {
+    /// Why the roster blocks a vehicle.
+    pub const fn of(why: &Why) -> Self {
+        match why {
+            Why::Retired => Self::Retired,
+            Why::NoDriver => Self::NoDriver,
+            Why::NotSignedIn => Self::OffDuty,
+            Why::Break => Self::OnBreak,
+            Why::DriverInactive => Self::DriverInactive,
+            Why::DocumentMissing(_) => Self::DocumentMissing,
+            Why::DocumentExpired(_) => Self::DocumentExpired,
+        }
+    }
+
     /// Its stable code.
     pub const fn code(self) -> &'static str {
         match self {
@@ -44,11 +63,13 @@ impl Exclusion {
             Self::Unregistered => "unregistered",
             Self::WrongProvider => "wrong-provider",
             Self::WrongCategory => "wrong-category",
-            Self::NotAccepting => "not-accepting",
-            Self::DocumentsExpired => "documents-expired",
+            Self::Retired => "retired",
             Self::NoDriver => "no-driver",
             Self::OffDuty => "off-duty",
             Self::OnBreak => "on-break",
+            Self::DriverInactive => "driver-inactive",
+            Self::DocumentMissing => "document-missing",
+            Self::DocumentExpired => "document-expired",
             Self::AskedBefore => "asked-before",
             Self::Held => "held",
         }

@@ -22,7 +22,7 @@ pub use exclusion::Exclusion;
 pub use rank::{Candidate, Demand, Part, Parts, RANKED_MAX, Ranked, Ranking, rank};
 pub use record::{OfferRecord, Outcome};
 pub use rules::{BATCH_MAX, Rules, WEIGHT_MAX, Weights};
-pub use standing::{Duty, IDLE_S_FULL, RATING_CENTI_MAX, RATING_CENTI_MIN, Standing};
+pub use standing::{Histories, History, Standing};
 
 /// How orders are offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,12 +10,20 @@ use serde::{Deserialize, Serialize};
 use tripline_protocol::id::DeviceId;
 use tripline_protocol::unit::Timestamp;
 
-use super::standing::{Duty, IDLE_S_FULL, RATING_CENTI_MAX, RATING_CENTI_MIN, Standing};
-use super::{Exclusion, Rules};
+use super::{Exclusion, Rules, Standing};
 
 /// So many vehicles that can be asked are compared, the nearest: with more of them around, one that is
 /// farther than all of these is not the better choice.
 pub const RANKED_MAX: usize = 256;
+
+/// A driver without a ride for so long has waited as long as counts, in s.
+const IDLE_S_FULL: u32 = 1_800;
+
+/// The worst rating, in hundredths of a star.
+const RATING_CENTI_MIN: u16 = 100;
+
+/// The best rating, in hundredths of a star.
+const RATING_CENTI_MAX: u16 = 500;
 
 /// The best value of a part.
 const BEST: u32 = 1_000;
@@ -37,7 +45,7 @@ pub struct Candidate<'a> {
     /// Whether its position is too old to go by.
     pub is_stale: bool,
     /// What the fleet's records say of it.
-    pub standing: Option<&'a Standing>,
+    pub standing: Option<Standing<'a>>,
 }
 
 /// What an order asks of a vehicle.
@@ -142,7 +150,7 @@ fn judge<'a>(
     candidate: &Candidate<'a>,
     demand: &Demand<'_>,
     rules: &Rules,
-) -> Result<&'a Standing, Exclusion> {
+) -> Result<Standing<'a>, Exclusion> {
     if candidate.is_stale {
         return Err(Exclusion::Stale);
     }
@@ -150,23 +158,26 @@ fn judge<'a>(
         return Err(Exclusion::TooFar);
     }
     let standing = candidate.standing.ok_or(Exclusion::Unregistered)?;
-    let fits = |wanted: Option<&str>, is: &str| wanted.is_none_or(|wanted| wanted == is);
-    let rules_it_out = [
-        (!fits(demand.provider, &standing.provider), Exclusion::WrongProvider),
-        (!fits(demand.category, &standing.category), Exclusion::WrongCategory),
-        (!standing.accepts, Exclusion::NotAccepting),
-        (!standing.documents_hold, Exclusion::DocumentsExpired),
-        (!standing.has_driver, Exclusion::NoDriver),
-        (standing.duty == Duty::Off, Exclusion::OffDuty),
-        (standing.duty == Duty::Break, Exclusion::OnBreak),
-        (demand.asked.contains(candidate.device), Exclusion::AskedBefore),
-        (demand.held.contains(candidate.device), Exclusion::Held),
-    ];
-    let first = rules_it_out.into_iter().find_map(|(holds, exclusion)| holds.then_some(exclusion));
-    first.map_or(Ok(standing), Err)
+    let is_for = |wanted| standing.provider.is_none_or(|provider| provider == wanted);
+    if !demand.provider.is_none_or(is_for) {
+        return Err(Exclusion::WrongProvider);
+    }
+    if !demand.category.is_none_or(|wanted| wanted == standing.category) {
+        return Err(Exclusion::WrongCategory);
+    }
+    if let Some(why) = standing.blocked {
+        return Err(why);
+    }
+    if demand.asked.contains(candidate.device) {
+        return Err(Exclusion::AskedBefore);
+    }
+    if demand.held.contains(candidate.device) {
+        return Err(Exclusion::Held);
+    }
+    Ok(standing)
 }
 
-fn score(candidate: &Candidate<'_>, standing: &Standing, rules: &Rules, now: Timestamp) -> Ranked {
+fn score(candidate: &Candidate<'_>, standing: Standing<'_>, rules: &Rules, now: Timestamp) -> Ranked {
     let Rules { weights, road, .. } = rules;
     let pickup_s = road.pickup_s(candidate.distance_m);
     let part = |value, weight: u8| Part { value, weight: u32::from(weight) };

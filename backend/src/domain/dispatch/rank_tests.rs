@@ -25,14 +25,11 @@ fn device(n: usize) -> DeviceId {
     format!("d{n:04}").parse().expect("valid")
 }
 
-fn good() -> Standing {
+fn good() -> Standing<'static> {
     Standing {
-        category: "AUTO".into(),
-        provider: "fleet".into(),
-        has_driver: true,
-        duty: Duty::On,
-        documents_hold: true,
-        accepts: true,
+        category: "AUTO",
+        provider: Some("fleet"),
+        blocked: None,
         acceptance_permille: None,
         rating_centi: None,
         idle_since: None,
@@ -40,19 +37,16 @@ fn good() -> Standing {
 }
 
 /// One vehicle: its distance, whether it is stale, and what is known of it.
-type Vehicle = (u32, bool, Option<Standing>);
+type Vehicle = (u32, bool, Option<Standing<'static>>);
 
 fn ranked(vehicles: &[Vehicle], demand: &Demand<'_>, rules: &Rules) -> Ranking {
     let devices: Vec<_> = (0..vehicles.len()).map(device).collect();
-    let candidate = |(device, (distance_m, is_stale, standing)): (_, &'_ Vehicle)| {
-        (device, *distance_m, *is_stale, standing.clone())
-    };
-    let all: Vec<_> = devices.iter().zip(vehicles).map(candidate).collect();
-    let candidates = all.iter().map(|(device, distance_m, is_stale, standing)| Candidate {
+    let candidates = devices.iter().zip(vehicles);
+    let candidates = candidates.map(|(device, (distance_m, is_stale, standing))| Candidate {
         device,
         distance_m: *distance_m,
         is_stale: *is_stale,
-        standing: standing.as_ref(),
+        standing: *standing,
     });
     rank(candidates, demand, rules, NOW)
 }
@@ -68,27 +62,26 @@ fn any_demand() -> Demand<'static> {
 
 #[test]
 fn each_reason_not_to_ask_is_found_and_the_first_of_several_counts() {
-    let with = |change: fn(&mut Standing)| {
+    let fine = || (100, false, Some(good()));
+    let with = |change: fn(&mut Standing<'_>)| {
         let mut standing = good();
         change(&mut standing);
         (100, false, Some(standing))
     };
-    let cases: [(Vehicle, Exclusion); 12] = [
+    let off = Some(Exclusion::OffDuty);
+    let cases: [(Vehicle, Exclusion); 8] = [
         ((100, true, None), Exclusion::Stale),
         ((5_001, false, Some(good())), Exclusion::TooFar),
         ((100, false, None), Exclusion::Unregistered),
-        (with(|it| it.provider = "other".into()), Exclusion::WrongProvider),
-        (with(|it| it.category = "CAB".into()), Exclusion::WrongCategory),
-        (with(|it| it.accepts = false), Exclusion::NotAccepting),
-        (with(|it| (it.documents_hold, it.duty) = (false, Duty::Off)), Exclusion::DocumentsExpired),
-        (with(|it| it.has_driver = false), Exclusion::NoDriver),
-        (with(|it| it.duty = Duty::Off), Exclusion::OffDuty),
-        (with(|it| it.duty = Duty::Break), Exclusion::OnBreak),
-        ((100, false, Some(good())), Exclusion::AskedBefore),
-        ((100, false, Some(good())), Exclusion::Held),
+        (with(|it| it.provider = Some("other")), Exclusion::WrongProvider),
+        (with(|it| it.category = "CAB"), Exclusion::WrongCategory),
+        ((100, false, Some(Standing { blocked: off, ..good() })), Exclusion::OffDuty),
+        (fine(), Exclusion::AskedBefore),
+        (fine(), Exclusion::Held),
     ];
     let (vehicles, reasons): (Vec<_>, Vec<_>) = cases.into_iter().unzip();
-    let (asked, held) = (BTreeSet::from([device(10)]), BTreeSet::from([device(11)]));
+    let (asked, held) =
+        (BTreeSet::from([device(5), device(6)]), BTreeSet::from([device(6), device(7)]));
     let (category, provider) = (Some("AUTO"), Some("fleet"));
     let demand = Demand { category, provider, asked: &asked, held: &held };
     let ranking = ranked(&vehicles, &demand, &rules([70, 10, 10, 10]));
@@ -111,7 +104,7 @@ fn who_waited_longer_accepts_more_and_is_liked_better_goes_before_who_is_a_littl
         rating_centi: Some(500),
         ..good()
     };
-    let vehicles = [(500, false, Some(nearer.clone())), (900, false, Some(better.clone()))];
+    let vehicles = [(500, false, Some(nearer)), (900, false, Some(better))];
     let ranking = ranked(&vehicles, &any_demand(), &rules);
     assert_eq!(ranking.ranked[0].device, device(1));
     assert_eq!(ranking.ranked[0].score, 70 * 821 + 10 * 1_000 + 10 * 1_000 + 10 * 1_000);
@@ -131,25 +124,26 @@ fn a_crowd_is_compared_as_far_as_it_makes_sense() {
     assert_eq!((ranking.ranked.len(), ranking.is_cut), (RANKED_MAX, true));
 }
 
-fn standings() -> impl Strategy<Value = Option<Standing>> {
-    let duty = prop_oneof![3 => Just(Duty::On), 1 => Just(Duty::Off), 1 => Just(Duty::Break)];
+fn standings() -> impl Strategy<Value = Option<Standing<'static>>> {
+    let blocked = prop_oneof![
+        4 => Just(None),
+        1 => Just(Some(Exclusion::OffDuty)),
+        1 => Just(Some(Exclusion::DocumentExpired)),
+    ];
     let known = (
-        any::<[bool; 4]>(),
-        duty,
+        any::<bool>(),
+        blocked,
         proptest::option::of(0_u16..=1_000),
         proptest::option::of(0_u16..=600),
         proptest::option::of(-10_000_000_i64..1_000_000),
     );
     let known =
-        known.prop_map(|([other, driver, papers, accepts], duty, offers, stars, idle)| Standing {
-            category: if other { "CAB" } else { "AUTO" }.into(),
-            provider: "fleet".into(),
-            has_driver: driver,
-            duty,
-            documents_hold: papers,
-            accepts,
-            acceptance_permille: offers,
-            rating_centi: stars,
+        known.prop_map(|(other, blocked, acceptance_permille, rating_centi, idle)| Standing {
+            category: if other { "CAB" } else { "AUTO" },
+            provider: None,
+            blocked,
+            acceptance_permille,
+            rating_centi,
             idle_since: idle.map(|ms| NOW.plus_ms(ms)),
         });
     proptest::option::weighted(0.9, known)
@@ -177,8 +171,8 @@ proptest! {
             let (distance_m, is_stale, standing) = &vehicles[n];
             let standing = standing.as_ref().expect("registered");
             prop_assert!(!is_stale && *distance_m <= rules.radius_m && !unfit.contains(&n));
-            prop_assert!(standing.duty == Duty::On && standing.has_driver && standing.accepts);
-            prop_assert!(standing.documents_hold && category.is_none_or(|it| it == standing.category));
+            prop_assert!(standing.blocked.is_none());
+            prop_assert!(category.is_none_or(|it| it == standing.category));
             let parts = it.parts.all();
             prop_assert!(parts.iter().all(|part| part.value <= BEST));
             let by_hand: u32 = parts.iter().zip(weights).map(|(part, weight)| {
