@@ -19,12 +19,14 @@ use crate::domain::estimate::RoadModel;
 use crate::domain::fleet::RosterRules;
 use crate::error::BppError;
 use crate::http::Rules;
+use crate::http::admin::AdminRules;
 use crate::keys::encryption::{EncryptionKeyError, RegistryPublicKey};
 use crate::network::subscriber::{normalized_id, normalized_url};
 use crate::service::Settings;
 
 pub use tables::{
-    Admin, Beckn, Callback, Device, Dispatch, Enrol, Estimate, Fleet, Registry, Ride, Store,
+    Admin, Beckn, Callback, Device, Dispatch, Enrol, Estimate, Fleet, Registry, Retention, Ride,
+    Store,
 };
 
 /// The configuration that `tripline-bpp init` writes.
@@ -74,6 +76,9 @@ pub struct Config {
     /// Callbacks.
     #[serde(default)]
     pub callback: Callback,
+    /// How long things are kept.
+    #[serde(default)]
+    pub retention: Retention,
 }
 
 /// Tables of earlier versions whose place is the store.
@@ -113,10 +118,12 @@ impl Config {
 
     /// The store's URL.
     pub fn store_url(&self) -> String {
-        self.store
-            .url
-            .clone()
-            .unwrap_or_else(|| format!("sqlite:{}", self.data_dir.join("tripline.db").display()))
+        self.store.url.clone().unwrap_or_else(|| self.sqlite_url())
+    }
+
+    /// The URL of the SQLite store in the data folder.
+    pub fn sqlite_url(&self) -> String {
+        format!("sqlite:{}", self.data_dir.join("tripline.db").display())
     }
 
     /// The file of the keys by which the network knows us.
@@ -137,6 +144,20 @@ impl Config {
     /// The file of the key under which drivers' PINs are kept.
     pub fn pin_key_file(&self) -> PathBuf {
         self.data_dir.join("pin.key")
+    }
+
+    /// The file of the first token for the admin API; it may have been removed since.
+    pub fn admin_token_file(&self) -> PathBuf {
+        self.data_dir.join("admin.token")
+    }
+
+    /// Where the admin API is met.
+    pub fn admin_rules(&self) -> AdminRules {
+        AdminRules {
+            proxies: self.beckn.proxies.clone(),
+            open_metrics: self.admin.listen.ip().is_loopback(),
+            enrol_url: self.enrol_url(),
+        }
     }
 
     /// The folder of the device CA.

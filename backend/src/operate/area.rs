@@ -150,7 +150,7 @@ pub async fn write(
     let put = match tx.area(&row.area.id).await? {
         None => Put::Added,
         Some(_) if mode == Mode::Add => {
-            return Err(OperateError::conflict(WHAT, row.area.id, "is there already"));
+            return Err(OperateError::conflict(WHAT, row.area.id.to_string(), "is there already"));
         }
         Some(known) if known == row => return Ok(Put::Same),
         Some(_) => Put::Changed,

@@ -74,10 +74,12 @@ impl Platform {
             return Ok(Vec::new());
         }
         let rules = &self.settings.dispatch;
-        let near = self.ready_near(order.route.pickup.position, &order.listing, at);
         let held = tx.held().await?;
         let asked = order.offers.iter().map(|offer| offer.vehicle.device.clone()).collect();
-        for device in candidates(near, &held, &asked) {
+        let place = order.route.pickup.position;
+        let free =
+            self.ready_near(place, &order.listing, at, |near| candidates(near, &held, &asked));
+        for device in free {
             let Some(vehicle) = tx.vehicle(&device).await? else { continue };
             if !tx.hold(&device, order.id).await? {
                 continue;

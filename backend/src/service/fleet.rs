@@ -34,22 +34,22 @@ impl Platform {
         Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner).roster)
     }
 
-    /// Vehicles near a place that may come for what is booked, nearest first.
-    pub(super) fn ready_near(
+    /// Looks at the vehicles near a place that may come for what is booked, nearest first.
+    pub(super) fn ready_near<T>(
         &self,
         place: Position,
         listing: &Listing,
         at: Timestamp,
-    ) -> Vec<Near> {
-        let roster = self.roster();
-        let mut near = self.fleet().near(place, self.settings.dispatch.radius_m, at);
-        near.retain(|near| {
-            roster.get(&near.device).is_some_and(|vehicle| {
+        look: impl FnOnce(&mut dyn Iterator<Item = Near<'_>>) -> T,
+    ) -> T {
+        let (roster, fleet) = (self.roster(), self.fleet());
+        let is_ready = |near: &Near<'_>| {
+            roster.get(near.device).is_some_and(|vehicle| {
                 vehicle.serves(&listing.provider_id, &listing.vehicle_category)
                     && vehicle.blocked(roster.rules(), at).is_none()
             })
-        });
-        near
+        };
+        look(&mut fleet.near(place, self.settings.dispatch.radius_m, at).filter(is_ready))
     }
 
     /// Takes in what changed of the fleet; whoever changes it in this process calls this after the commit.

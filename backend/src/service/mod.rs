@@ -11,6 +11,7 @@ pub mod fleet;
 mod ingest;
 mod request;
 
+pub mod fold;
 pub mod intake;
 
 pub mod settings;

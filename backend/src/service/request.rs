@@ -15,9 +15,9 @@ use crate::beckn::{
 };
 use crate::chance;
 use crate::domain::catalog::{Listing, Offered, Serviceable};
-use crate::domain::dispatch::candidates;
 use crate::domain::estimate::terms;
 use crate::domain::fleet::{Item, NotServed};
+use crate::domain::live::Near;
 use crate::domain::order::{Conversation, NewOrder, Order, Rider, Route};
 use crate::domain::ride::RideError;
 use crate::store::Tx;
@@ -258,10 +258,10 @@ impl Platform {
         listing: &Listing,
         at: Timestamp,
     ) -> Option<u32> {
-        let near = self.ready_near(route.pickup.position, listing, at);
-        let free = candidates(near.clone(), held, &BTreeSet::new());
-        let first = free.first();
-        near.iter().find(|near| Some(&near.device) == first).map(|near| near.distance_m)
+        self.ready_near(route.pickup.position, listing, at, |mut near| {
+            let free = |near: &Near<'_>| !held.contains(near.device);
+            Iterator::find(&mut near, free).map(|near| near.distance_m)
+        })
     }
 
     async fn select(

@@ -55,7 +55,10 @@ impl Described {
             (None, Some(_)) => return Err(OperateError::invalid("driver_name", "is missing")),
         };
         if contact.is_some() && self.driver.is_some() {
-            return Err(OperateError::invalid("driver", "is given by id and by name: leave one out"));
+            return Err(OperateError::invalid(
+                "driver",
+                "is given by id and by name: leave one out",
+            ));
         }
         let record = vehicle::record(&NewVehicle {
             registration: self.registration,
