@@ -93,17 +93,17 @@ macro_rules! oldest {
     };
 }
 
-type Row = (String, i64, String, Option<String>, Option<String>, String, i64);
+type Row = (String, i64, String, Option<String>, Option<String>, Option<String>, String, i64);
 
 fn audit_row(row: Row) -> Result<AuditRow, StoreError> {
-    let (id, at, kind, device, peer, detail, count) = row;
+    let (id, at, kind, device, peer, actor, detail, count) = row;
     let peer: Option<IpAddr> = peer.map(|peer| parse(TABLE, &id, "peer", &peer)).transpose()?;
     let device: Option<DeviceId> =
         device.map(|device| parse(TABLE, &id, "device_id", &device)).transpose()?;
     Ok(AuditRow {
         id: parse(TABLE, &id, "audit_id", &id)?,
         at: Timestamp::from_unix_ms(at),
-        entry: Entry { kind: parse(TABLE, &id, "kind", &kind)?, device, peer, detail },
+        entry: Entry { kind: parse(TABLE, &id, "kind", &kind)?, device, peer, actor, detail },
         count: from_db(count),
     })
 }
@@ -117,8 +117,9 @@ fn cut(mut detail: String) -> String {
 impl Tx {
     /// Writes a row; one that is there already gets its count.
     pub async fn put_audit(&mut self, row: AuditRow) -> Result<(), StoreError> {
-        const SQL: &str = "INSERT INTO audit (audit_id, at, kind, device_id, peer, detail, count) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7) \
+        const SQL: &str = "INSERT INTO audit \
+             (audit_id, at, kind, device_id, peer, actor, detail, count) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
              ON CONFLICT (audit_id) DO UPDATE SET count = excluded.count";
         on_db!(self, conn => sqlx::query(SQL)
             .bind(row.id.to_string())
@@ -126,6 +127,7 @@ impl Tx {
             .bind(row.entry.kind.code())
             .bind(row.entry.device.map(|device| device.as_str().to_owned()))
             .bind(row.entry.peer.map(|peer| peer.to_string()))
+            .bind(row.entry.actor)
             .bind(cut(row.entry.detail))
             .bind(to_db(row.count))
             .execute(conn).await?.rows_affected());
@@ -138,7 +140,8 @@ impl Tx {
         filter: &AuditFilter,
         limit: u32,
     ) -> Result<Vec<AuditRow>, StoreError> {
-        const SQL: &str = "SELECT audit_id, at, kind, device_id, peer, detail, count FROM audit \
+        const SQL: &str = "SELECT audit_id, at, kind, device_id, peer, actor, detail, count \
+             FROM audit \
              WHERE ($1 = '' OR device_id = $1) AND ($2 = '' OR kind = $2) AND at >= $3 \
              ORDER BY at DESC, audit_id DESC LIMIT $4";
         let device = filter.device.as_ref().map(|device| device.as_str().to_owned());
