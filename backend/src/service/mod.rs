@@ -1,11 +1,13 @@
 //! The platform: loads what a decision needs, lets the domain decide, and stores the decision with
 //! everything it calls for (callbacks, commands, freed vehicles) in one transaction.
 
+mod command;
 mod device;
 mod dispatch;
 mod effects;
 mod ingest;
 mod request;
+mod silence;
 
 pub mod intake;
 
@@ -19,6 +21,7 @@ use tokio::sync::{Notify, watch};
 use tripline_protocol::id::DeviceId;
 use tripline_protocol::link::settings::DeviceSettings;
 use tripline_protocol::link::up::Live;
+use tripline_protocol::unit::Timestamp;
 
 use tripline_protocol::signing::SecretKey;
 
@@ -29,6 +32,7 @@ use crate::device::sessions::Sessions;
 use crate::domain::dispatch::DispatchRules;
 use crate::domain::estimate::RoadModel;
 use crate::domain::live::LiveFleet;
+use crate::domain::ride::RideRules;
 use crate::metrics::Metrics;
 use crate::network::standing::Standing;
 use crate::store::retry::Contended;
@@ -82,6 +86,8 @@ pub struct Settings {
     pub dispatch: DispatchRules,
     /// Whether a ride starts only with the rider's OTP.
     pub otp: bool,
+    /// How rides go on.
+    pub ride: RideRules,
     /// How straight lines become roads.
     pub road: RoadModel,
     /// Address under which tracking links are served, without a slash at the end.
@@ -107,6 +113,8 @@ pub struct Platform {
     pub metrics: Metrics,
     /// Seals commands to devices.
     pub command_key: SecretKey,
+    /// Since when it listens to devices.
+    pub since: Timestamp,
     audit: Audit,
     fleet: RwLock<LiveFleet>,
     outboxes_full: RwLock<HashSet<String>>,
@@ -123,6 +131,7 @@ impl Platform {
             standing: watch::Sender::new(Standing::Good),
             metrics: Metrics::default(),
             command_key,
+            since: time::now(),
             audit,
             fleet: RwLock::default(),
             outboxes_full: RwLock::default(),

@@ -8,6 +8,7 @@ mod connect;
 mod fault;
 mod migrate;
 mod rows;
+mod upgrade;
 
 pub mod area;
 pub mod audit;
@@ -20,6 +21,7 @@ pub mod down;
 pub mod driver;
 pub mod duty;
 pub mod fleet;
+pub mod heard;
 pub mod inbox;
 pub mod item;
 pub mod lane;
