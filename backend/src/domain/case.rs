@@ -122,7 +122,12 @@ impl Cases {
         at: Timestamp,
         what: impl FnOnce() -> String,
     ) -> Option<&mut Case> {
-        let same = |case: &Case| case.kind == kind && case.trip == trip && case.resolved.is_none();
+        // Each call for help is one.
+        let same = |case: &Case| {
+            kind != CaseKind::Sos
+                && (case.kind, case.trip) == (kind, trip)
+                && case.resolved.is_none()
+        };
         if let Some(place) = self.0.iter().position(same) {
             return self.0.get_mut(place);
         }
