@@ -9,6 +9,7 @@ mod ingest;
 mod request;
 mod silence;
 
+pub mod fold;
 pub mod intake;
 
 pub mod settings;

@@ -3,6 +3,7 @@
 use tripline_protocol::id::{AssignmentId, OrderId, TripId};
 use tripline_protocol::unit::Timestamp;
 
+use super::erase::rider_key;
 use super::upgrade::{BODY_VERSION, upgraded};
 use super::{StoreError, Tx, on_db};
 use crate::domain::order::Order;
@@ -97,13 +98,18 @@ fn open_cases(order: &Order) -> i64 {
     i64::try_from(order.cases.open()).unwrap_or(i64::MAX)
 }
 
+/// By what the orders of its rider are found.
+fn key_of_rider(order: &Order) -> Option<Vec<u8>> {
+    order.rider.as_ref().and_then(|rider| rider_key(&rider.phone))
+}
+
 impl Tx {
     /// Adds a new order.
     pub async fn add_order(&mut self, order: &Order) -> Result<(), StoreError> {
         const SQL: &str = "INSERT INTO ride_order (order_id, version, trip_id, state, due_at, \
              updated_at, body, body_version, driver_id, device_id, trip_state, accepted_at, ended_at, \
-             open_cases, fulfillment_id, subscriber_id, track_token, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
+             open_cases, fulfillment_id, subscriber_id, track_token, created_at, rider_key) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)";
         let Columns { trip_id, driver_id, device_id, trip_state, accepted_at } = Columns::of(order);
         let body = body(order)?;
         on_db!(self, conn => sqlx::query(SQL)
@@ -125,6 +131,7 @@ impl Tx {
             .bind(order.subscriber_id.clone())
             .bind(order.track_token.clone())
             .bind(order.created_at.unix_ms)
+            .bind(key_of_rider(order))
             .execute(conn).await?.rows_affected());
         Ok(())
     }
@@ -133,7 +140,8 @@ impl Tx {
     pub async fn save_order(&mut self, stored: &StoredOrder) -> Result<(), StoreError> {
         const SQL: &str = "UPDATE ride_order SET version = version + 1, trip_id = $3, state = $4, \
              due_at = $5, updated_at = $6, body = $7, body_version = $8, driver_id = $9, \
-             device_id = $10, trip_state = $11, accepted_at = $12, ended_at = $13, open_cases = $14 \
+             device_id = $10, trip_state = $11, accepted_at = $12, ended_at = $13, open_cases = $14, \
+             rider_key = $15 \
              WHERE order_id = $1 AND version = $2";
         let StoredOrder { order, version } = stored;
         let Columns { trip_id, driver_id, device_id, trip_state, accepted_at } = Columns::of(order);
@@ -153,6 +161,7 @@ impl Tx {
             .bind(accepted_at)
             .bind(order.ended_at().map(|at| at.unix_ms))
             .bind(open_cases(order))
+            .bind(key_of_rider(order))
             .execute(conn).await?.rows_affected());
         if rows == 1 {
             return Ok(());
