@@ -11,10 +11,12 @@ mod init;
 mod key;
 mod lock;
 mod openapi;
+mod order;
 mod serve;
 mod store;
 mod subscriber;
 mod token;
+mod trip;
 mod vehicle;
 
 use std::io::IsTerminal as _;
@@ -42,6 +44,7 @@ Exit codes:
   2  wrong use of the command line       7  an address to listen on is taken
   3  the configuration is not usable     8  the registry has another address for us
   4  a file of ours cannot be used       9  refused, with the reason
+ 10  asked for, and the device has not reported in time
 
 A first run:
   tripline-bpp init --dir fleet
@@ -64,6 +67,15 @@ enum Command {
     /// The fleet's vehicles and their devices: add, enrol, look at, revoke
     #[command(subcommand)]
     Vehicle(vehicle::VehicleCommand),
+    /// Trips: look at them, and start, pause, resume, stop, cancel or close them on a driver's behalf
+    #[command(subcommand)]
+    Trip(trip::TripCommand),
+    /// What was booked: list, show, cancel
+    #[command(subcommand)]
+    Order(order::OrderCommand),
+    /// Contradictions that somebody has to look at: list, resolve
+    #[command(subcommand)]
+    Case(order::CaseCommand),
     /// Who is on the network, as the registry or the file of subscribers has it
     #[command(subcommand)]
     Subscriber(subscriber::SubscriberCommand),
@@ -112,6 +124,9 @@ impl Cli {
             Command::Init(args) => runtime.block_on(init::run(&args)),
             Command::Serve(args) => runtime.block_on(serve::run(&args)),
             Command::Vehicle(command) => runtime.block_on(vehicle::run(command)),
+            Command::Trip(command) => runtime.block_on(trip::run(command)),
+            Command::Order(command) => runtime.block_on(order::run(command)),
+            Command::Case(command) => runtime.block_on(order::run_case(command)),
             Command::Subscriber(command) => runtime.block_on(subscriber::run(command)),
             Command::Ca(command) => runtime.block_on(ca::run(command)),
             Command::Key(command) => runtime.block_on(key::run(command)),

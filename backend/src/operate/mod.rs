@@ -11,10 +11,13 @@ mod page;
 
 pub mod audit;
 pub mod callback;
+pub mod case;
 pub mod health;
 pub mod live;
+pub mod order;
 pub mod subscriber;
 pub mod token;
+pub mod trip;
 
 pub use actor::{Actor, Role, UnknownRole};
 pub use error::{FieldProblem, OperateError};

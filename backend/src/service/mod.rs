@@ -41,6 +41,7 @@ use crate::store::{Store, StoreError};
 use crate::time;
 
 pub use device::Refusal;
+pub(crate) use effects::send_command;
 pub use ingest::{Applied, EPOCHS_NEW_MAX, EPOCHS_NEW_MS, Lane, Submission};
 pub use request::{Asked, RequestError, Taken};
 pub use track::Tracked;

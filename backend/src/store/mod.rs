@@ -30,6 +30,7 @@ pub mod heard;
 pub mod inbox;
 pub mod item;
 pub mod lane;
+pub mod listing;
 pub mod order;
 pub mod presence;
 pub mod provider;

@@ -44,9 +44,9 @@ const OF_TRIP: By = by!("JOIN trip t ON t.order_id = o.order_id WHERE t.trip_id 
 const OF_ASSIGNMENT: By =
     by!("JOIN assignment a ON a.order_id = o.order_id WHERE a.assignment_id = $1");
 
-type Row = (String, i64, i64, String);
+pub(super) type Row = (String, i64, i64, String);
 
-fn stored((id, version, body_version, body): Row) -> Result<StoredOrder, StoreError> {
+pub(super) fn stored((id, version, body_version, body): Row) -> Result<StoredOrder, StoreError> {
     let order = read(body_version, &body).map_err(|error| StoreError::BadRow {
         table: TABLE,
         row: id,
