@@ -10,7 +10,6 @@ CREATE INDEX ride_order_over ON ride_order (state, updated_at);
 CREATE INDEX ride_order_personal ON ride_order (state, updated_at) WHERE erased_at IS NULL;
 -- Which offers an order had, so that it can be deleted with them.
 CREATE INDEX assignment_order ON assignment (order_id);
-CREATE INDEX device_hold_order ON device_hold (order_id);
 
 -- What is deleted by its age, by that.
 CREATE INDEX device_event_received ON device_event (received_at);
