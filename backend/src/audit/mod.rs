@@ -81,6 +81,8 @@ pub enum AuditKind {
     TokenAdded,
     /// A token for the admin API was revoked.
     TokenRevoked,
+    /// A rider or a driver was taken out of what is stored.
+    Erased,
 }
 
 /// A text that is the code of no [`AuditKind`].
@@ -122,6 +124,7 @@ impl AuditKind {
         Self::AdminRefused,
         Self::TokenAdded,
         Self::TokenRevoked,
+        Self::Erased,
     ];
 
     /// Whether it says that somebody may be attacking the fleet: it is written down whatever else is.
@@ -178,6 +181,7 @@ impl AuditKind {
             Self::AdminRefused => "admin-refused",
             Self::TokenAdded => "token-added",
             Self::TokenRevoked => "token-revoked",
+            Self::Erased => "erased",
         }
     }
 }

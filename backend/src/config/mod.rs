@@ -26,8 +26,8 @@ use crate::network::subscriber::{normalized_id, normalized_url};
 use crate::service::Settings;
 
 pub use tables::{
-    Admin, Beckn, Callback, Device, Dispatch, Enrol, Estimate, Item, Provider, Registry, Ride,
-    Store,
+    Admin, Beckn, Callback, Device, Dispatch, Enrol, Estimate, Item, Provider, Registry, Retention,
+    Ride, Store,
 };
 
 /// The configuration that `tripline-bpp init` writes.
@@ -77,6 +77,9 @@ pub struct Config {
     /// Callbacks.
     #[serde(default)]
     pub callback: Callback,
+    /// How long things are kept.
+    #[serde(default)]
+    pub retention: Retention,
 }
 
 impl Config {
@@ -101,10 +104,12 @@ impl Config {
 
     /// The store's URL.
     pub fn store_url(&self) -> String {
-        self.store
-            .url
-            .clone()
-            .unwrap_or_else(|| format!("sqlite:{}", self.data_dir.join("tripline.db").display()))
+        self.store.url.clone().unwrap_or_else(|| self.sqlite_url())
+    }
+
+    /// The URL of the SQLite store in the data folder.
+    pub fn sqlite_url(&self) -> String {
+        format!("sqlite:{}", self.data_dir.join("tripline.db").display())
     }
 
     /// The file of the keys by which the network knows us.

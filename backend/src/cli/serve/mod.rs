@@ -59,7 +59,7 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), BppError> {
     let checked_well = self_check.start(time::now()).await?;
     info!(store = %without_password(&config.store_url()), "open");
 
-    let mut auditor = Auditor::start(store.clone(), entries);
+    let mut auditor = Auditor::start(store.clone(), entries, config.retention.audit_days);
     let mut tasks = JoinSet::new();
     shared.follow_network(&config, self_check, checked_well, &mut tasks);
     let router = shared.take_requests(&config, &mut tasks)?;
@@ -94,9 +94,9 @@ struct Auditor {
 }
 
 impl Auditor {
-    fn start(store: Store, entries: mpsc::Receiver<Entry>) -> Self {
+    fn start(store: Store, entries: mpsc::Receiver<Entry>, kept_days: u32) -> Self {
         let (stop, stops) = oneshot::channel();
-        Self { task: tokio::spawn(writer::run(store, entries, stops)), stop }
+        Self { task: tokio::spawn(writer::run(store, entries, stops, kept_days)), stop }
     }
 
     /// Waits for what is still to be written down, which does not come again.

@@ -27,7 +27,9 @@ use crate::keys::{self, file as key_file};
 use crate::network::directory::{Counts, Directory};
 use crate::network::guard::Guard;
 use crate::network::self_check::{Pauses, SelfCheck};
+use crate::retention;
 use crate::service::Platform;
+use crate::service::fold;
 use crate::service::intake::{self, Intake};
 use crate::store::Store;
 use crate::time;
@@ -115,6 +117,7 @@ impl Shared {
         let app = App::new(platform(), directory, self.guard.clone(), intake, rules);
         tasks.spawn(intake::run(platform(), waiting));
         tasks.spawn(intake::forget(platform()));
+        tasks.spawn(fold::run(platform()));
         let base = config.base_path();
         let challenges = on_subscribe::router(desk, app.gate(), &base);
         Ok(http::router(Arc::new(app), &base).merge(challenges))
@@ -127,6 +130,7 @@ impl Shared {
         let poster = poster.map_err(BppError::Internal)?;
         tasks.spawn(worker::run(Arc::clone(&self.platform), poster, config.retry_rules()));
         tasks.spawn(dispatch(Arc::clone(&self.platform)));
+        tasks.spawn(retention::run(self.platform.store.clone(), config.retention));
         Ok(())
     }
 
