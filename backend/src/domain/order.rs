@@ -12,6 +12,7 @@ use tripline_protocol::terms::Terms;
 use tripline_protocol::trip::TripState;
 use tripline_protocol::unit::{Paise, Timestamp};
 
+use super::catalog::Listing;
 use super::effect::Phase;
 
 /// How long a quote holds, in ms.
@@ -133,6 +134,8 @@ pub struct Order {
     pub state: OrderState,
     /// The item.
     pub item_id: String,
+    /// The item and its provider, as they were offered.
+    pub listing: Listing,
     /// From where to where; the drop is always set.
     pub route: Route,
     /// Tariff, estimate and all that the fare depends on beside the ride, fixed with the quote.
@@ -184,6 +187,8 @@ pub struct NewOrder {
     pub subscriber_id: String,
     /// The item.
     pub item_id: String,
+    /// The item and its provider.
+    pub listing: Listing,
     /// The route, with its drop.
     pub route: Route,
     /// The terms.
@@ -201,6 +206,7 @@ impl Order {
             subscriber_id: new.subscriber_id,
             state: OrderState::INITIAL,
             item_id: new.item_id,
+            listing: new.listing,
             route: new.route,
             quote: new.terms.estimated(),
             terms: new.terms,

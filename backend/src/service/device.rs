@@ -60,14 +60,10 @@ impl Platform {
                 debug!(%device, %trip, "an OTP is tried");
                 Ok((None, Wake::default()))
             }
-            EventBody::SignedIn { driver, .. } => {
-                info!(%device, %driver, "driver signs in");
-                Ok((None, Wake::default()))
+            EventBody::SignedIn { driver, pin } => {
+                self.handle_sign_in(tx, device, (driver, pin), at).await
             }
-            EventBody::Duty { duty } => {
-                info!(%device, %duty, "driver's duty");
-                Ok((None, Wake::default()))
-            }
+            EventBody::Duty { duty } => Self::handle_duty(tx, device, (*duty).into(), at).await,
             EventBody::Lost => Ok((Some("its record was damaged".into()), Wake::default())),
             EventBody::CommandDone { number, outcome } => {
                 let payload = tx.finish_down_message(device, *number, *outcome).await?;

@@ -225,13 +225,21 @@ impl Tx {
         Ok(())
     }
 
-    /// Takes the driver out of a vehicle's row.
+    /// Takes whoever drives a vehicle out of their row: name, phone, PIN, papers, and words on them. They do
+    /// not drive any more; their id stays.
     pub async fn clear_driver(&mut self, device: &DeviceId) -> Result<(), StoreError> {
-        const SQL: &str =
-            "UPDATE vehicle SET driver_name = '', driver_phone = '' WHERE device_id = $1";
-        on_db!(self, conn => sqlx::query(SQL)
-            .bind(device.as_str().to_owned()).execute(conn).await?.rows_affected());
-        Ok(())
+        const SQL: &str = "UPDATE driver SET name = '', phone = '', active = FALSE, pin_mac = NULL \
+             WHERE driver_id = $1";
+        const PAPERS: &str = "DELETE FROM document WHERE owner_kind = 'driver' AND owner_id = $1";
+        const WORDS: &str = "UPDATE rating SET note = '' WHERE driver_id = $1";
+        let Some(driver) = self.vehicle(device).await?.and_then(|vehicle| vehicle.driver) else {
+            return Ok(());
+        };
+        for sql in [SQL, PAPERS, WORDS] {
+            on_db!(&mut *self, conn => sqlx::query(sql)
+                .bind(driver.as_str().to_owned()).execute(conn).await?.rows_affected());
+        }
+        self.note_driver_changed(&driver).await
     }
 }
 

@@ -10,7 +10,6 @@ use super::codes::{
 };
 use super::duration;
 use super::fields::{location, price, time};
-use crate::beckn::Identity;
 use crate::domain::effect::Phase;
 use crate::domain::order::Order;
 
@@ -25,20 +24,21 @@ pub(super) enum Extent {
     Ride(Option<Phase>),
 }
 
-pub(super) fn order(identity: &Identity, order: &Order, extent: Extent, at: Timestamp) -> Value {
+pub(super) fn order(order: &Order, extent: Extent, at: Timestamp) -> Value {
+    let listing = &order.listing;
     let mut value = json!({
         "provider": {
-            "id": identity.provider.id,
-            "descriptor": { "name": identity.provider.name },
+            "id": listing.provider_id.as_str(),
+            "descriptor": { "name": listing.provider_name },
         },
         "items": [{
             "id": order.item_id,
-            "descriptor": { "name": identity.item.name, "code": ITEM_CODE },
+            "descriptor": { "name": listing.item_name, "code": ITEM_CODE },
             "fulfillment_id": order.fulfillment_id,
             "payment_id": PAYMENT_ID,
         }],
         "quote": quote(order, at),
-        "fulfillment": fulfillment(identity, order, extent),
+        "fulfillment": fulfillment(order, extent),
         "payment": payment(order),
     });
     if extent != Extent::Quote {
@@ -79,12 +79,12 @@ fn payment(order: &Order) -> Value {
     })
 }
 
-fn fulfillment(identity: &Identity, order: &Order, extent: Extent) -> Value {
+fn fulfillment(order: &Order, extent: Extent) -> Value {
     let mut fulfillment = json!({
         "id": order.fulfillment_id,
         "tracking": true,
         "start": { "location": location(&order.route.pickup) },
-        "vehicle": { "category": identity.item.vehicle_category },
+        "vehicle": { "category": order.listing.vehicle_category },
     });
     if let Some(drop) = &order.route.drop {
         fulfillment["end"] = json!({ "location": location(drop) });
@@ -117,6 +117,16 @@ fn fulfillment(identity: &Identity, order: &Order, extent: Extent) -> Value {
         "category": trip.vehicle.category,
         "registration": trip.vehicle.registration,
     });
+    let look = [
+        ("make", &trip.vehicle.make),
+        ("model", &trip.vehicle.model),
+        ("color", &trip.vehicle.color),
+    ];
+    for (field, text) in look {
+        if let Some(text) = text {
+            fulfillment["vehicle"][field] = json!(text);
+        }
+    }
     if let Some(otp) = &order.otp {
         let claimed =
             matches!(trip.state, TripState::Started | TripState::Paused | TripState::Ended);
