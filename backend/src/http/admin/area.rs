@@ -17,7 +17,6 @@ use super::token::Nothing;
 use crate::operate::area::{self, AreaShown, AreaView, NewArea};
 use crate::operate::{Listed, Role};
 
-
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(needs(Role::Viewer, routes!(list)))

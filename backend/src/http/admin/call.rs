@@ -39,6 +39,11 @@ pub(super) struct Call {
 }
 
 impl Call {
+    /// Who asks.
+    pub(super) const fn actor(&self) -> &Actor {
+        &self.admitted.actor
+    }
+
     /// What must be there for it to be carried out.
     pub(super) fn only_if(&self) -> OnlyIf {
         self.only_if.clone()

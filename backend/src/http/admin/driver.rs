@@ -22,7 +22,6 @@ use crate::operate::driver::{
 use crate::operate::duty::{self, DutyChange, DutyView};
 use crate::operate::{Listed, OperateError, Page, Role};
 
-
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(needs(Role::Viewer, routes!(list)))

@@ -16,7 +16,6 @@ use super::tag::Tagged;
 use crate::operate::item::{self, ItemChange, ItemView, NewItem};
 use crate::operate::{Listed, Role};
 
-
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(needs(Role::Viewer, routes!(list)))

@@ -22,6 +22,7 @@ mod callback;
 mod driver;
 mod duty;
 mod health;
+mod import;
 mod item;
 mod live;
 mod openapi;
@@ -115,6 +116,7 @@ fn api() -> OpenApiRouter<App> {
         .merge(driver::routes())
         .merge(duty::routes())
         .merge(health::routes())
+        .merge(import::routes())
         .merge(item::routes())
         .merge(live::routes())
         .merge(openapi::routes())

@@ -17,12 +17,11 @@ use super::route::needs;
 use super::tag::Tagged;
 use super::token::Nothing;
 use crate::operate::device::{
-    self, CodeView, ConfiguredView, DeviceView, RevokedView, Revocation, SettingsChange,
+    self, CodeView, ConfiguredView, DeviceView, Revocation, RevokedView, SettingsChange,
 };
 use crate::operate::vehicle::{self, NewVehicle, VehicleChange, VehicleShown, VehicleView};
 use crate::operate::{Listed, Page, Role};
 use crate::time;
-
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
