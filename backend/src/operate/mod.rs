@@ -15,6 +15,7 @@ pub mod area;
 pub mod audit;
 pub mod callback;
 pub mod case;
+pub mod device;
 pub mod document;
 pub mod driver;
 pub mod duty;

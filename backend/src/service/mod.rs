@@ -161,6 +161,11 @@ impl Platform {
         Self { pin_key: Some(key), ..self }
     }
 
+    /// The key of drivers' PINs, if there is one.
+    pub const fn pin_key(&self) -> Option<&PinKey> {
+        self.pin_key.as_ref()
+    }
+
     /// Has something written down that a peer caused; nothing waits for it.
     pub fn tell_audit(&self, entry: Entry) {
         if !self.audit.tell(entry) {
