@@ -6,6 +6,10 @@
 pub mod live;
 pub mod passage;
 
+pub mod course;
+pub mod explain;
+pub mod words;
+
 pub mod catalog;
 pub mod dispatch;
 pub mod estimate;
