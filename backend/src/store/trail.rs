@@ -208,8 +208,9 @@ fn decoded(rows: &[Kept]) -> Result<Vec<Passage>, String> {
 }
 
 fn decode((through, skip, payload): &Kept) -> Result<Passage, String> {
-    let batch = TrailBatch::decode_kept(payload)
-        .map_err(|error| format!("through_sequence {}, column payload: {error}", from_db(*through)))?;
+    let batch = TrailBatch::decode_kept(payload).map_err(|error| {
+        format!("through_sequence {}, column payload: {error}", from_db(*through))
+    })?;
     Ok(Passage::of(batch, from_db(*skip)))
 }
 

@@ -21,7 +21,12 @@ fn fix(ms: i64, position: Position, speed_cmps: u32, course_ddeg: u16) -> TrailF
 /// North along a meridian at 10 m/s, a fix a second.
 fn straight(second: i64) -> TrailFix {
     let north_e7 = i32::try_from(second).expect("short") * 904;
-    fix(T0 + second * 1_000, Position::new(130_000_000 + north_e7, 776_000_000).expect("there"), 1_000, 0)
+    fix(
+        T0 + second * 1_000,
+        Position::new(130_000_000 + north_e7, 776_000_000).expect("there"),
+        1_000,
+        0,
+    )
 }
 
 fn trail(entries: Vec<TrailEntry>) -> Vec<Passage> {
@@ -53,9 +58,12 @@ fn only_what_was_driven_while_the_meter_ran_counts() {
 #[test]
 fn an_odometer_that_counted_other_metres_is_told() {
     let whole = trail((0..=60).map(|s| TrailEntry::Fix(straight(s))).collect());
-    for (odometer_m, verdict) in
-        [(600, Verdict::Agrees), (625, Verdict::Agrees), (626, Verdict::Differs), (560, Verdict::Differs)]
-    {
+    for (odometer_m, verdict) in [
+        (600, Verdict::Agrees),
+        (625, Verdict::Agrees),
+        (626, Verdict::Differs),
+        (560, Verdict::Differs),
+    ] {
         let audit = Audit::of(&[minute(odometer_m)], &whole);
         assert_eq!(audit.verdict, verdict, "{odometer_m}: {audit:?}");
     }
@@ -71,7 +79,11 @@ fn declared_gaps_silent_ones_and_refused_fixes_are_told_apart() {
         30..35 => None,
         45 => {
             let refused = Some(Refusal::Jump);
-            Some(TrailEntry::Fix(TrailFix { refused, position: straight(9_000).position, ..straight(45) }))
+            Some(TrailEntry::Fix(TrailFix {
+                refused,
+                position: straight(9_000).position,
+                ..straight(45)
+            }))
         }
         _ => Some(TrailEntry::Fix(straight(s))),
     };
@@ -97,7 +109,8 @@ fn a_vehicle_that_stands_goes_nowhere() {
         let position = Position::new(130_000_000 + off(7), 776_000_000 + off(11)).expect("there");
         TrailEntry::Fix(fix(T0 + s * 1_000, position, 12, 0))
     };
-    let measured = measure(stretch(T0, T0 + 1_200_000, 0), &trail((0..=1_200).map(noise).collect()));
+    let measured =
+        measure(stretch(T0, T0 + 1_200_000, 0), &trail((0..=1_200).map(noise).collect()));
     assert_eq!(measured.distance_m, 0);
 }
 
@@ -139,10 +152,17 @@ fn sentences<'l>(log: &'l str, kind: &'l str) -> impl Iterator<Item = Vec<&'l st
 #[test]
 fn the_recorded_drive_comes_out_as_far_as_it_truly_was() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/mtv-local1/");
-    let read = |name| String::from_utf8_lossy(&std::fs::read(format!("{folder}{name}")).expect("there")).into_owned();
+    let read = |name| {
+        String::from_utf8_lossy(&std::fs::read(format!("{folder}{name}")).expect("there"))
+            .into_owned()
+    };
     let (drive, truth) = (read("drive.nmea"), read("truth.gga"));
     let number = |text: &str| text.parse::<f64>().unwrap_or(0.0);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a speed, a course")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a speed, a course"
+    )]
     let rmc = |f: Vec<&str>| {
         let position = Position::new(e7(f[3], f[4]), e7(f[5], f[6])).expect("on the globe");
         let speed_cmps = (number(f[7]) * 51.444_444).round() as u32;
@@ -160,7 +180,10 @@ fn the_recorded_drive_comes_out_as_far_as_it_truly_was() {
     let truth_m = whole(truth_m);
     assert!(truth_m > 800, "a drive: {truth_m}");
     // Well within half a percent, and so within a quarter of the tolerance.
-    assert!(measured.distance_m.abs_diff(truth_m) <= truth_m / 200, "{measured:?}, truth {truth_m}");
+    assert!(
+        measured.distance_m.abs_diff(truth_m) <= truth_m / 200,
+        "{measured:?}, truth {truth_m}"
+    );
     assert!(truth_m / 200 <= TOLERANCE_M.max(truth_m * TOLERANCE_PERCENT / 100) / 4);
 }
 

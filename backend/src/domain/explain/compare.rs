@@ -71,7 +71,8 @@ fn usage(found: &mut Vec<Mismatch>, charged: &Fare, again: &Fare) {
         let told = |figure| format!("{} {unit}", grouped(figure)).trim_end().to_owned();
         note(found, what, &told(charged), &told(recomputed));
     }
-    let at = |fare: &Fare| fare.usage.started_at.map_or_else(|| "-".into(), |at| at.unix_ms.to_string());
+    let at =
+        |fare: &Fare| fare.usage.started_at.map_or_else(|| "-".into(), |at| at.unix_ms.to_string());
     note(found, "time of the start, Unix ms", &at(charged), &at(again));
     let stop = |fare: &Fare| fare.usage.stopped_at.map_or_else(|| "-".into(), |at| at.to_string());
     note(found, "place of the stop", &stop(charged), &stop(again));

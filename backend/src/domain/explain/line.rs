@@ -94,7 +94,11 @@ fn formula(terms: &Terms, fare: &Fare, line: &FareLine, known: Known<'_>) -> Str
         FareLineKind::Allowance => format!("{quantity} days begun at {rate} each"),
         FareLineKind::Waiting => {
             let free_s = u64::from(tariff.waiting_free_s);
-            format!("{} beyond {} free at {rate} per minute", seconds(quantity), duration(free_s))
+            format!(
+                "{} beyond {} free, at the pickup and in pauses, at {rate} per minute",
+                seconds(quantity),
+                duration(free_s)
+            )
         }
         FareLineKind::Night => night(tariff, fare, line, known.zone),
         FareLineKind::Minimum => {
@@ -168,6 +172,7 @@ fn discount(terms: &Terms, line: &FareLine) -> String {
     if discount.flat_paise > Paise::ZERO {
         parts.push(rupees(discount.flat_paise));
     }
-    let most = discount.max_paise.map_or_else(String::new, |max| format!(", at most {}", rupees(max)));
+    let most =
+        discount.max_paise.map_or_else(String::new, |max| format!(", at most {}", rupees(max)));
     format!("{}{most}, and no more than the charges", parts.join(" and "))
 }

@@ -111,8 +111,11 @@ pub(super) fn inputs(
     let usage = &fare.usage;
     let mut push = |name, value, source| inputs.push(Input { name, value, source });
     push("distance measured", metres(usage.distance_m), odometer(records));
-    let bridged = format!("counted by the odometer over gaps; the rest between {} fixes, {} refused",
-        grouped(usage.fixes), grouped(usage.refused));
+    let bridged = format!(
+        "counted by the odometer over gaps; the rest between {} fixes, {} refused",
+        grouped(usage.fixes),
+        grouped(usage.refused)
+    );
     push("of it bridged", metres(usage.bridged_m), bridged);
     push("distance billed", metres(fare.billed_m), billed(order, fare));
     push("riding time", seconds(usage.riding_s), clock(records, is_running));
@@ -184,7 +187,13 @@ fn clock(records: &[Recorded], begins: fn(TripEvent) -> bool) -> String {
             let ms = record.event.reading.steady.ms;
             format!("{}.{:03}", grouped(ms / 1000), ms % 1000)
         };
-        format!("device clock {} to {} s (events {} to {})", at(from), at(to), from.sequence, to.sequence)
+        format!(
+            "device clock {} to {} s (events {} to {})",
+            at(from),
+            at(to),
+            from.sequence,
+            to.sequence
+        )
     };
     spans(records, begins, ends)
 }

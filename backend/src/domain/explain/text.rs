@@ -23,7 +23,7 @@ impl fmt::Display for Explanation {
         writeln!(f, "  {:<22} {:>10}", "Total", self.total_paise.to_string())?;
         writeln!(f, "\nWhere the figures come from")?;
         for input in &self.inputs {
-            writeln!(f, "  {:<18} {:<18} {}", input.name, input.value, input.source)?;
+            writeln!(f, "  {:<18} {:<24} {}", input.name, input.value, input.source)?;
         }
         self.write_events(f)?;
         self.write_checks(f)
@@ -38,7 +38,11 @@ impl Explanation {
         writeln!(f, "\nThe events of the trip")?;
         for event in &self.events {
             let (m, mm) = (grouped(event.odometer_mm / 1000), event.odometer_mm % 1000);
-            write!(f, "  {}  {:<28} odometer {m}.{mm:03} m, {}", event.at, event.what, event.event)?;
+            write!(
+                f,
+                "  {}  {:<28} odometer {m}.{mm:03} m, {}",
+                event.at, event.what, event.event
+            )?;
             match &event.refused {
                 Some(refused) => writeln!(f, "; had no effect: {refused}")?,
                 None => writeln!(f)?,
