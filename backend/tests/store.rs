@@ -41,6 +41,10 @@ fn vehicle(name: &str) -> Vehicle {
         device: device(name),
         registration: format!("KA {name}"),
         category: "TAXI".into(),
+        make: None,
+        model: None,
+        color: None,
+        driver: None,
         driver_name: "Raghav".into(),
         driver_phone: "+91-98".into(),
     }

@@ -88,6 +88,18 @@ impl LiveFleet {
         near
     }
 
+    /// The first `rows` devices behind one, by id.
+    pub fn page(&self, after: Option<&DeviceId>, rows: usize) -> Vec<(&DeviceId, &LivePosition)> {
+        let behind = |device: &DeviceId| after.is_none_or(|after| device > after);
+        let mut page: Vec<_> = self.positions.iter().filter(|(device, _)| behind(device)).collect();
+        if rows < page.len() {
+            page.select_nth_unstable_by(rows, |(one, _), (other, _)| one.cmp(other));
+            page.truncate(rows);
+        }
+        page.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        page
+    }
+
     /// How many devices were heard since start.
     pub fn len(&self) -> usize {
         self.positions.len()

@@ -3,6 +3,7 @@
 //!
 //! Nothing here knows a field name of a Beckn version: those live in `beckn/`.
 
+pub mod fleet;
 pub mod live;
 pub mod passage;
 

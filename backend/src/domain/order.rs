@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tripline_protocol::assignment::{AssignmentState, Place};
 use tripline_protocol::fare::{Fare, Settlement};
 use tripline_protocol::fix::FixStamp;
-use tripline_protocol::id::{AssignmentId, DeviceId, OrderId, TripId};
+use tripline_protocol::id::{AssignmentId, DeviceId, DriverId, OrderId, TripId};
 use tripline_protocol::machine::{Machine as _, Refused};
 use tripline_protocol::meter::Meter;
 use tripline_protocol::order::{OrderEvent, OrderState};
@@ -47,9 +47,21 @@ pub struct Vehicle {
     pub registration: String,
     /// Category, in the operator's words.
     pub category: String,
-    /// The driver's name.
+    /// Who made it.
+    #[serde(default)]
+    pub make: Option<String>,
+    /// The model.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// The colour.
+    #[serde(default)]
+    pub color: Option<String>,
+    /// Who drives: whoever is signed in on the device, else the vehicle's standing driver.
+    #[serde(default)]
+    pub driver: Option<DriverId>,
+    /// The driver's name; empty if nobody drives.
     pub driver_name: String,
-    /// The driver's phone.
+    /// The driver's phone; empty if nobody drives.
     pub driver_phone: String,
 }
 

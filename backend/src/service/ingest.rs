@@ -293,7 +293,7 @@ impl Group {
 
     fn tell(&mut self, kind: AuditKind, device: &DeviceId, detail: &str) {
         let device = Some(device.clone());
-        self.audit.push(Entry { kind, device, peer: None, detail: detail.into() });
+        self.audit.push(Entry { kind, device, peer: None, actor: None, detail: detail.into() });
     }
 
     /// Writes everything that was taken in.

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::device::{ingest, listener};
 use crate::enrol::{self, office::Office};
 use crate::error::BppError;
+use crate::http::admin::{self, AdminApp};
 use crate::http::on_subscribe::{self, ChallengeDesk};
 use crate::http::{self, App};
 use crate::identity::live::{self, Identity};
@@ -26,6 +27,7 @@ use crate::keys::{self, file as key_file};
 use crate::network::directory::{Counts, Directory};
 use crate::network::guard::Guard;
 use crate::network::self_check::{Pauses, SelfCheck};
+use crate::retention;
 use crate::service::Platform;
 use crate::service::fold;
 use crate::service::intake::{self, Intake};
@@ -128,6 +130,7 @@ impl Shared {
         let poster = poster.map_err(BppError::Internal)?;
         tasks.spawn(worker::run(Arc::clone(&self.platform), poster, config.retry_rules()));
         tasks.spawn(dispatch(Arc::clone(&self.platform)));
+        tasks.spawn(retention::run(self.platform.store.clone(), config.retention));
         Ok(())
     }
 
@@ -154,7 +157,10 @@ impl Shared {
         let (limits, enrol_tls) =
             (enrol::listener::limits(&config.device), self.identity.enrol_tls());
         tasks.spawn(enrol::listener::run(doors.enrol, limits, enrol_tls, office));
-        tasks.spawn(http::listener::run(doors.admin, http::admin::router(platform())));
+        let (directory, identity) = (Arc::clone(&self.directory), Arc::clone(&self.identity));
+        let admin = AdminApp::new(platform(), directory, identity, config.admin_rules());
+        tasks.spawn(http::listener::run(doors.admin, admin::router(admin)));
+        tasks.spawn(admin::forget(platform()));
         tasks.spawn(http::listener::run(doors.beckn, router));
     }
 }
