@@ -14,6 +14,7 @@ mod openapi;
 mod serve;
 mod store;
 mod subscriber;
+mod trip;
 mod token;
 mod vehicle;
 
@@ -64,6 +65,9 @@ enum Command {
     /// The fleet's vehicles and their devices: add, enrol, look at, revoke
     #[command(subcommand)]
     Vehicle(vehicle::VehicleCommand),
+    /// What rides came to: explain a fare, print a receipt
+    #[command(subcommand)]
+    Trip(trip::TripCommand),
     /// Who is on the network, as the registry or the file of subscribers has it
     #[command(subcommand)]
     Subscriber(subscriber::SubscriberCommand),
@@ -112,6 +116,7 @@ impl Cli {
             Command::Init(args) => runtime.block_on(init::run(&args)),
             Command::Serve(args) => runtime.block_on(serve::run(&args)),
             Command::Vehicle(command) => runtime.block_on(vehicle::run(command)),
+            Command::Trip(command) => runtime.block_on(trip::run(command)),
             Command::Subscriber(command) => runtime.block_on(subscriber::run(command)),
             Command::Ca(command) => runtime.block_on(ca::run(command)),
             Command::Key(command) => runtime.block_on(key::run(command)),

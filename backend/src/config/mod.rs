@@ -181,6 +181,7 @@ impl Config {
             identity: Identity {
                 subscriber_id: normalized_id(&self.beckn.subscriber_id),
                 uri: normalized_url(&self.beckn.uri),
+                receipts: format!("{origin}/receipt"),
                 domains: self.beckn.domains.clone(),
                 provider: catalog::Provider {
                     id: self.provider.id.clone(),

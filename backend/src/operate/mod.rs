@@ -11,6 +11,7 @@ mod page;
 
 pub mod audit;
 pub mod callback;
+pub mod explain;
 pub mod health;
 pub mod live;
 pub mod subscriber;

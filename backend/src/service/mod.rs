@@ -10,6 +10,7 @@ mod request;
 pub mod fold;
 pub mod intake;
 
+mod receipt;
 pub mod settings;
 mod track;
 

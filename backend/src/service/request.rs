@@ -257,6 +257,7 @@ impl Platform {
             id: OrderId::from(chance::uuid().map_err(ServiceError::from)?),
             fulfillment_id: chance::uuid().map_err(ServiceError::from)?.to_string(),
             track_token: chance::token().map_err(ServiceError::from)?,
+            receipt_token: chance::token().map_err(ServiceError::from)?,
             subscriber_id: asker.subscriber_id.into(),
             item_id,
             terms: terms(identity.item.tariff.clone(), estimate, Vec::new()),

@@ -67,8 +67,8 @@ impl Tx {
     /// Adds a new order.
     pub async fn add_order(&mut self, order: &Order) -> Result<(), StoreError> {
         const SQL: &str = "INSERT INTO ride_order (order_id, fulfillment_id, subscriber_id, \
-             track_token, trip_id, state, due_at, version, created_at, updated_at, body, rider_key) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $10, $11)";
+             track_token, trip_id, state, due_at, version, created_at, updated_at, body, rider_key, \
+             receipt_token) VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $10, $11, $12)";
         let body = body(order)?;
         on_db!(self, conn => sqlx::query(SQL)
             .bind(order.id.to_string())
@@ -82,6 +82,7 @@ impl Tx {
             .bind(order.updated_at.unix_ms)
             .bind(body)
             .bind(key_of_rider(order))
+            .bind(order.receipt_token.clone())
             .execute(conn).await?.rows_affected());
         Ok(())
     }
@@ -143,6 +144,15 @@ impl Tx {
         token: &str,
     ) -> Result<Option<StoredOrder>, StoreError> {
         const BY: By = by!("WHERE o.track_token = $1");
+        self.find_order(BY, token.into()).await
+    }
+
+    /// An order by the capability of its receipt, unless its rider was taken out of it.
+    pub async fn order_of_receipt_token(
+        &mut self,
+        token: &str,
+    ) -> Result<Option<StoredOrder>, StoreError> {
+        const BY: By = by!("WHERE o.receipt_token = $1 AND o.erased_at IS NULL");
         self.find_order(BY, token.into()).await
     }
 

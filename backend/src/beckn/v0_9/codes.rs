@@ -24,6 +24,11 @@ pub const COLLECTED_BY: &str = "BPP";
 /// Id of the only way to pay.
 pub const PAYMENT_ID: &str = "cash";
 
+/// Labels of the documents of an order whose fare is final.
+pub const RECEIPT: &str = "Receipt (PDF)";
+/// The same as text.
+pub const RECEIPT_TEXT: &str = "Receipt (text)";
+
 /// Kind of authorization at the pickup.
 pub const AUTHORIZATION_TYPE: &str = "OTP";
 

@@ -6,12 +6,13 @@ use tripline_protocol::unit::Timestamp;
 
 use super::codes::{
     AGENTS_FOUND, AUTHORIZATION_TYPE, COLLECTED_BY, CURRENCY, ITEM_CODE, PAYMENT_COLLECTED,
-    PAYMENT_ID, PAYMENT_TYPE, fare_line, order_state, phase,
+    PAYMENT_ID, PAYMENT_TYPE, RECEIPT, RECEIPT_TEXT, fare_line, order_state, phase,
 };
 use super::duration;
 use super::fields::{location, price, time};
 use crate::beckn::Identity;
 use crate::domain::effect::Phase;
+use crate::domain::explain::facts::has_receipt;
 use crate::domain::order::Order;
 
 /// What of an order is told, which grows with its state.
@@ -46,8 +47,18 @@ pub(super) fn order(identity: &Identity, order: &Order, extent: Extent, at: Time
         value["state"] = json!(order_state(order.state));
         value["created_at"] = json!(time(order.created_at));
         value["updated_at"] = json!(time(order.updated_at));
+        if let Some(documents) = documents(identity, order) {
+            value["documents"] = documents;
+        }
     }
     value
+}
+
+/// The receipt in both forms, once there is one.
+fn documents(identity: &Identity, order: &Order) -> Option<Value> {
+    let token = order.receipt_token.as_ref().filter(|_| has_receipt(order))?;
+    let document = |ending, label| json!({ "url": format!("{}/{token}.{ending}", identity.receipts), "label": label });
+    Some(json!([document("pdf", RECEIPT), document("txt", RECEIPT_TEXT)]))
 }
 
 fn quote(order: &Order, at: Timestamp) -> Value {

@@ -7,7 +7,7 @@ use tripline_protocol::fare::{Fare, FareLine, FareReason};
 use tripline_protocol::trip::TripStep;
 use tripline_protocol::unit::Paise;
 
-use super::Recorded;
+use super::{Recorded, facts};
 use crate::domain::order::Order;
 use crate::domain::words::{grouped, rupees};
 
@@ -112,8 +112,7 @@ fn told(line: Option<&FareLine>) -> String {
 
 /// Vehicle and platform each computed the fare; if they differed, the lower was charged.
 fn vehicle(found: &mut Vec<Mismatch>, order: &Order, charged: &Fare, records: &[Recorded]) {
-    let differed = order.settlement.as_ref().is_some_and(|it| it.difference != Paise::ZERO);
-    if !differed || charged.reason == FareReason::Silent {
+    if facts::difference(order) == Paise::ZERO || charged.reason == FareReason::Silent {
         return;
     }
     let device = records.iter().find_map(|record| match &record.step {

@@ -3,6 +3,7 @@
 //! audited by the trail.
 
 mod compare;
+pub mod facts;
 mod line;
 mod source;
 mod text;
@@ -149,10 +150,9 @@ impl Explanation {
         order: &Order,
         records: &[Recorded],
         trail: &[Passage],
-        zone: &TimeZone,
     ) -> Result<Self, NoFare> {
-        let settlement = order.settlement.as_ref().ok_or(NoFare)?;
-        let charged = &settlement.charged;
+        let charged = facts::charged(order).ok_or(NoFare)?;
+        let zone = &zone_of(order);
         let again = recomputed(order, charged, records);
         let stretches = stretches(records);
         let mismatches = compare::all(order, charged, &again, records);
@@ -193,10 +193,24 @@ impl Explanation {
     }
 }
 
-/// The time zone of an order's times: its tariff's, or `otherwise` where that has none.
-pub fn zone_of(order: &Order, otherwise: &TimeZone) -> TimeZone {
+/// Where a tariff names no time zone, times are told in this one: every amount is in rupees.
+const ZONE: &str = "Asia/Kolkata";
+
+/// The time zone of an order's times.
+pub fn zone_of(order: &Order) -> TimeZone {
     let named = order.terms.tariff.night.as_ref().map(|night| night.time_zone.as_str());
-    named.and_then(|name| night::zone(name).ok()).unwrap_or_else(|| otherwise.clone())
+    let known = named.and_then(|name| night::zone(name).ok()).or_else(|| night::zone(ZONE).ok());
+    known.unwrap_or(TimeZone::UTC)
+}
+
+/// The lines of an order's final fare, each with its formula.
+pub fn lines(order: &Order, fare: &Fare) -> Vec<LineAccount> {
+    line::accounts(&order.terms, fare, &zone_of(order))
+}
+
+/// Where the inputs of an order's fare come from, in words.
+pub fn why(order: &Order, fare: &Fare) -> String {
+    source::why(order, fare)
 }
 
 /// The fare, computed from the terms and the events alone.
@@ -277,4 +291,4 @@ fn account(record: &Recorded, zone: &TimeZone) -> Option<EventAccount> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

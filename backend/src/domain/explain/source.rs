@@ -7,7 +7,7 @@ use tripline_protocol::fare::{
 };
 use tripline_protocol::trip::{TripEvent, TripStep};
 
-use super::Recorded;
+use super::{Recorded, facts};
 use crate::domain::order::Order;
 use crate::domain::words::{duration, grouped, local, metres, rupees};
 
@@ -85,7 +85,7 @@ pub(super) fn why(order: &Order, fare: &Fare) -> String {
              most the estimate's {}",
             metres(order.terms.estimate.distance_m.into())
         ),
-        FareReason::Cancelled => match &order.cancel_reason {
+        FareReason::Cancelled => match facts::cancel_reason(order) {
             Some(reason) => format!("called off: {reason}"),
             None => "called off".into(),
         },

@@ -79,6 +79,7 @@ fn order() -> Order {
             id: "00000000-0000-4000-8000-000000000001".parse().expect("an id"),
             fulfillment_id: "f1".into(),
             track_token: "t".into(),
+            receipt_token: "r".into(),
             subscriber_id: "bap.example".into(),
             item_id: "auto".into(),
             route: Route { pickup: named(place(0)), drop: Some(named(place(533))) },
@@ -123,7 +124,7 @@ fn trip_id() -> TripId {
 }
 
 /// A ride by night with waiting, a pause, a toll and an offer; so many mm of it were bridged.
-fn ride(bridged_mm: u64) -> (Order, Vec<Recorded>) {
+pub(crate) fn ride(bridged_mm: u64) -> (Order, Vec<Recorded>) {
     let toll = Extra { kind: ExtraKind::Toll, amount: Paise(4_500), note: "Bridge".into() };
     let mut records = vec![
         record(11, -700, 0, 0, TripStep::Depart),
@@ -185,8 +186,7 @@ fn trail() -> Vec<Passage> {
 }
 
 fn explained(order: &Order, records: &[Recorded]) -> Explanation {
-    let zone = zone_of(order, &TimeZone::UTC);
-    Explanation::of(order, records, &trail(), &zone).expect("a final fare")
+    Explanation::of(order, records, &trail()).expect("a final fare")
 }
 
 #[test]
@@ -205,12 +205,18 @@ fn a_distance_that_cannot_be_trusted_says_by_which_rule_it_was_charged() {
     insta::assert_snapshot!(explanation);
 }
 
-#[test]
-fn an_order_called_off_late_explains_its_charge() {
+/// An order that the rider called off too late.
+pub(crate) fn called_off() -> Order {
     let mut order = order();
     order.settlement = Some(Settlement::alone(order.terms.cancelled(121)));
     order.cancel_reason = Some("changed my mind".into());
     order.trip = Some(driven());
+    order
+}
+
+#[test]
+fn an_order_called_off_late_explains_its_charge() {
+    let order = called_off();
     let explanation = explained(&order, &[record(11, -700, 0, 0, TripStep::Depart)]);
     assert!(explanation.holds(), "{explanation}");
     insta::assert_snapshot!(explanation);
@@ -284,5 +290,5 @@ fn journals_are_put_in_the_order_they_were_taken_in() {
 
 #[test]
 fn an_order_without_a_final_fare_has_nothing_to_explain() {
-    assert_eq!(Explanation::of(&order(), &[], &[], &TimeZone::UTC), Err(NoFare));
+    assert_eq!(Explanation::of(&order(), &[], &[]), Err(NoFare));
 }

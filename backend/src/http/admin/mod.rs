@@ -18,6 +18,7 @@ mod route;
 mod audit;
 mod callback;
 mod health;
+mod explain;
 mod live;
 mod openapi;
 mod subscriber;
@@ -97,6 +98,7 @@ fn api() -> OpenApiRouter<App> {
         .merge(callback::routes())
         .merge(health::routes())
         .merge(live::routes())
+        .merge(explain::routes())
         .merge(openapi::routes())
         .merge(subscriber::routes())
         .merge(token::routes())
