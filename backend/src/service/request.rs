@@ -12,7 +12,6 @@ use crate::beckn::{
 };
 use crate::chance;
 use crate::domain::catalog::Serviceable;
-use crate::domain::dispatch::candidates;
 use crate::domain::estimate::terms;
 use crate::domain::order::{Conversation, NewOrder, Order, Rider, Route};
 use crate::domain::ride::RideError;
@@ -211,11 +210,10 @@ impl Platform {
         at: Timestamp,
     ) -> Result<Option<u32>, ServiceError> {
         let radius_m = self.settings.dispatch.radius_m;
-        let near = self.fleet().near(route.pickup.position, radius_m, at);
         let held = tx.held().await?;
-        let free = candidates(near.clone(), &held, &std::collections::BTreeSet::new());
-        let first = free.first();
-        Ok(near.iter().find(|near| Some(&near.device) == first).map(|near| near.distance_m))
+        let fleet = self.fleet();
+        let mut near = fleet.near(route.pickup.position, radius_m, at);
+        Ok(near.find(|near| !held.contains(near.device)).map(|near| near.distance_m))
     }
 
     async fn select(
