@@ -73,6 +73,10 @@ async fn keep(store: &Store, batches: &[(TrailBatch, u64)]) {
         device: device(),
         registration: "KA 1".into(),
         category: "AUTO".into(),
+        make: None,
+        model: None,
+        color: None,
+        driver: None,
         driver_name: "Asha".into(),
         driver_phone: "1".into(),
     };
@@ -132,7 +136,8 @@ async fn what_is_folded_reads_as_it_did_before() {
     on_both(|store| async move {
         let batches = batches();
         keep(&store, &batches).await;
-        let everything = joined(batches.iter().map(|(batch, skip)| Passage::of(batch.clone(), *skip)));
+        let everything =
+            joined(batches.iter().map(|(batch, skip)| Passage::of(batch.clone(), *skip)));
         assert_eq!(read(&store, 0, 2 * SECOND).await, everything);
         let early = fold(&store, NOW.plus_ms(AS_IT_CAME_MS)).await.expect("looks");
         assert_eq!(early, 0, "it is a day as it came");

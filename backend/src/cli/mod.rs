@@ -14,8 +14,8 @@ mod openapi;
 mod serve;
 mod store;
 mod subscriber;
-mod trip;
 mod token;
+mod trip;
 mod vehicle;
 
 use std::io::IsTerminal as _;

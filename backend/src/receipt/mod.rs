@@ -9,7 +9,7 @@ use tripline_protocol::fare::FareReason;
 use tripline_protocol::unit::Paise;
 
 use crate::domain::explain::{LineAccount, facts, lines, why, zone_of};
-use crate::domain::order::Order;
+use crate::domain::order::{Order, Vehicle};
 use crate::domain::words::{duration, local, metres};
 
 /// A receipt, with everything in words.
@@ -41,8 +41,10 @@ impl Receipt {
             details.push(("Rider", rider.name.clone()));
         }
         if let Some(vehicle) = facts::vehicle(order) {
-            details.push(("Driver", vehicle.driver_name.clone()));
-            details.push(("Vehicle", format!("{}, {}", vehicle.registration, vehicle.category)));
+            if !vehicle.driver_name.is_empty() {
+                details.push(("Driver", vehicle.driver_name.clone()));
+            }
+            details.push(("Vehicle", described(vehicle)));
         }
         details.push(("From", place(&order.route.pickup)));
         details.extend(order.route.drop.as_ref().map(|drop| ("To", place(drop))));
@@ -64,8 +66,14 @@ impl Receipt {
             payment: facts::payment(order),
             notes: vec![
                 sentence(&why(order, fare)),
-                format!("Tariff {} version {}, fixed with the quote.", fare.tariff_code, fare.tariff_version),
-                format!("Amounts in Indian rupees. Times in {}.", zone.iana_name().unwrap_or("UTC")),
+                format!(
+                    "Tariff {} version {}, fixed with the quote.",
+                    fare.tariff_code, fare.tariff_version
+                ),
+                format!(
+                    "Amounts in Indian rupees. Times in {}.",
+                    zone.iana_name().unwrap_or("UTC")
+                ),
             ],
         })
     }
@@ -83,6 +91,14 @@ impl Receipt {
 
 fn place(place: &tripline_protocol::assignment::Place) -> String {
     if place.address.is_empty() { place.position.to_string() } else { place.address.clone() }
+}
+
+/// `KA01AB1234, yellow Bajaj RE`, or the category where no more is known.
+fn described(vehicle: &Vehicle) -> String {
+    let known = [&vehicle.color, &vehicle.make, &vehicle.model];
+    let known: Vec<&str> = known.into_iter().flatten().map(String::as_str).collect();
+    let what = if known.is_empty() { vehicle.category.clone() } else { known.join(" ") };
+    format!("{}, {what}", vehicle.registration)
 }
 
 fn sentence(text: &str) -> String {

@@ -318,8 +318,7 @@ impl Tx {
     }
 }
 
-type TripEventColumns =
-    (String, i64, i64, i64, i64, Option<String>, Option<String>, Vec<u8>);
+type TripEventColumns = (String, i64, i64, i64, i64, Option<String>, Option<String>, Vec<u8>);
 
 type EventColumns = (i64, i64, Option<String>, Option<String>, Vec<u8>);
 

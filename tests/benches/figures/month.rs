@@ -115,6 +115,10 @@ async fn platform(url: &str) -> Result<Platform> {
         device: device(),
         registration: "KA 01".into(),
         category: "AUTO".into(),
+        make: None,
+        model: None,
+        color: None,
+        driver: None,
         driver_name: "Raghav".into(),
         driver_phone: "+91-98".into(),
     };

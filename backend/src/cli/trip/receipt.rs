@@ -23,8 +23,7 @@ pub(in crate::cli) struct ReceiptArgs {
 pub(super) async fn run(args: ReceiptArgs) -> Result<(), BppError> {
     let opened = Opened::open(&args.config).await?;
     let provider = opened.config.settings().identity.provider.name;
-    let made =
-        async { receipt(&mut opened.store.read().await?, &args.id, &provider).await }.await;
+    let made = async { receipt(&mut opened.store.read().await?, &args.id, &provider).await }.await;
     let receipt = made.map_err(|error| opened.not_operated(error))?;
     opened.store.close().await;
     let Some(path) = args.pdf else {

@@ -23,7 +23,9 @@ pub fn cancel_reason(order: &Order) -> Option<&str> {
 /// How it is paid, in a sentence.
 pub fn payment(order: &Order) -> String {
     match order.collected {
-        Some(amount) => format!("Paid in cash to the driver: {}", crate::domain::words::rupees(amount)),
+        Some(amount) => {
+            format!("Paid in cash to the driver: {}", crate::domain::words::rupees(amount))
+        }
         None => "To be paid in cash to the driver; not reported as paid yet".into(),
     }
 }

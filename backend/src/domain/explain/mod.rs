@@ -146,11 +146,7 @@ pub struct EventAccount {
 
 impl Explanation {
     /// Explains the final fare of an order, out of the events of its trip and the trail around it.
-    pub fn of(
-        order: &Order,
-        records: &[Recorded],
-        trail: &[Passage],
-    ) -> Result<Self, NoFare> {
+    pub fn of(order: &Order, records: &[Recorded], trail: &[Passage]) -> Result<Self, NoFare> {
         let charged = facts::charged(order).ok_or(NoFare)?;
         let zone = &zone_of(order);
         let again = recomputed(order, charged, records);

@@ -17,8 +17,8 @@ mod route;
 
 mod audit;
 mod callback;
-mod health;
 mod explain;
+mod health;
 mod live;
 mod openapi;
 mod subscriber;

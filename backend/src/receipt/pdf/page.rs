@@ -123,7 +123,9 @@ impl Sheets {
         pdf.catalog(catalog).pages(tree).lang(TextStr("en-IN"));
         pdf.document_info(info).title(TextStr(&self.title)).producer(TextStr("Tripline"));
         for (font, name) in [(plain, &b"Helvetica"[..]), (bold, b"Helvetica-Bold")] {
-            pdf.type1_font(font).base_font(Name(name)).encoding_predefined(Name(b"WinAnsiEncoding"));
+            pdf.type1_font(font)
+                .base_font(Name(name))
+                .encoding_predefined(Name(b"WinAnsiEncoding"));
         }
         let mut next = 6;
         let mut kids = Vec::new();
