@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 use tripline_backend::domain::explain::Explanation;
-use tripline_protocol::tariff::FareLine;
+use tripline_protocol::fare::FareLine;
 use tripline_protocol::unit::Paise;
 
 use crate::truth::Truth;
