@@ -13,6 +13,7 @@ use tripline_protocol::link::trail::{GapReason, TrailBatch, TrailEntry, TrailFix
 use tripline_protocol::link::up::Stream;
 use tripline_protocol::unit::{Position, Timestamp};
 
+#[expect(dead_code, reason = "the tests of the store need more of it")]
 mod both;
 
 use both::on_both;

@@ -23,7 +23,7 @@ pub(super) async fn run(args: ExplainArgs) -> Result<(), BppError> {
     let explained = async { explain(&mut opened.store.read().await?, &args.id).await }.await;
     let explanation = explained.map_err(|error| opened.not_operated(error))?;
     if args.json {
-        let json = serde_json::to_string_pretty(&explanation);
+        let json = serde_json::to_string(&explanation);
         println!("{}", json.map_err(|error| BppError::Internal(error.to_string()))?);
     } else {
         print!("{explanation}");
