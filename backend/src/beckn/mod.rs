@@ -318,6 +318,8 @@ pub struct Identity {
     pub subscriber_id: String,
     /// Our registered address.
     pub uri: String,
+    /// Address under which receipts are served, without a slash at the end.
+    pub receipts: String,
     /// The network domains we serve; any if there are none.
     pub domains: Vec<String>,
 }

@@ -94,7 +94,8 @@ enum Command {
     /// Where rides are served, and where another tariff applies
     #[command(subcommand)]
     Area(fleet::area::AreaCommand),
-    /// Trips: look at them, and start, pause, resume, stop, cancel or close them on a driver's behalf
+    /// Trips: look at them, explain their fares, print receipts, and start, pause, resume, stop, cancel or close
+    /// them on a driver's behalf
     #[command(subcommand)]
     Trip(trip::TripCommand),
     /// What was booked: list, show, cancel

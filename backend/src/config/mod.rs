@@ -201,6 +201,7 @@ impl Config {
             identity: Identity {
                 subscriber_id: normalized_id(&self.beckn.subscriber_id),
                 uri: normalized_url(&self.beckn.uri),
+                receipts: format!("{origin}/receipt"),
                 domains: self.beckn.domains.clone(),
             },
             dispatch: DispatchRules {

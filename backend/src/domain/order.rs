@@ -174,6 +174,9 @@ pub struct Order {
     pub conversation: Conversation,
     /// The capability under which the rider's link shows the vehicle.
     pub track_token: String,
+    /// The capability under which its receipt is shown.
+    #[serde(default)]
+    pub receipt_token: Option<String>,
     /// How many callbacks were written for this order.
     pub callbacks: u64,
     /// When it was made.
@@ -191,6 +194,8 @@ pub struct NewOrder {
     pub fulfillment_id: String,
     /// Fresh and unguessable.
     pub track_token: String,
+    /// Fresh, unguessable, and not the other one.
+    pub receipt_token: String,
     /// The BAP.
     pub subscriber_id: String,
     /// The item.
@@ -233,6 +238,7 @@ impl Order {
             cases: Cases::default(),
             conversation: new.conversation,
             track_token: new.track_token,
+            receipt_token: Some(new.receipt_token),
             callbacks: 0,
             created_at: at,
             updated_at: at,

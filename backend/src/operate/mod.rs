@@ -19,6 +19,7 @@ pub mod device;
 pub mod document;
 pub mod driver;
 pub mod duty;
+pub mod explain;
 pub mod health;
 pub mod import;
 pub mod item;

@@ -16,6 +16,7 @@ mod silence;
 pub mod fold;
 pub mod intake;
 
+mod receipt;
 pub mod settings;
 mod track;
 

@@ -308,6 +308,7 @@ impl Platform {
             id: OrderId::from(chance::uuid().map_err(ServiceError::from)?),
             fulfillment_id: chance::uuid().map_err(ServiceError::from)?.to_string(),
             track_token: chance::token().map_err(ServiceError::from)?,
+            receipt_token: chance::token().map_err(ServiceError::from)?,
             subscriber_id: asker.subscriber_id.into(),
             item_id,
             listing: Listing::of(provider, item),

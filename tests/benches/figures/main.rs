@@ -10,6 +10,7 @@ mod corpus;
 mod door;
 mod ingest;
 mod journal;
+mod month;
 mod network;
 mod odometer;
 mod parse;
@@ -27,6 +28,7 @@ const SECTIONS: &[Section] = &[
     ("door", door::rows),
     ("ingest", ingest::rows),
     ("journal", journal::rows),
+    ("month", month::rows),
     ("network", network::rows),
     ("odometer", odometer::rows),
     ("parse", parse::rows),

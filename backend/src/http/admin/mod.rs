@@ -21,6 +21,7 @@ mod audit;
 mod callback;
 mod driver;
 mod duty;
+mod explain;
 mod health;
 mod import;
 mod item;
@@ -119,6 +120,7 @@ fn api() -> OpenApiRouter<App> {
         .merge(import::routes())
         .merge(item::routes())
         .merge(live::routes())
+        .merge(explain::routes())
         .merge(openapi::routes())
         .merge(paper::routes())
         .merge(provider::routes())
