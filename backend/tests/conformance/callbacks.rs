@@ -82,7 +82,8 @@ impl Callbacks {
             }
         }
         let all = || self.rows.values().flatten();
-        let count = |state| all().filter(|row| **row == state).count() as i64;
+        let count = |state| all().filter(|row| **row == state).count();
+        let count = |state| i64::try_from(count(state)).expect("few");
         let expected =
             CallbackCounts { pending: count(Delivery::Pending), dead: count(Delivery::Dead) };
         prop_assert_eq!(tx.callback_counts().await.expect("answers"), expected);

@@ -1,6 +1,7 @@
 //! Commands to devices: open until the device says what became of them, and then over once.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use proptest::prelude::*;
 use tripline_backend::store::Tx;
@@ -42,11 +43,11 @@ impl Commands {
     pub(crate) async fn run(&mut self, tx: &mut Tx, op: Op) -> Checked {
         match op {
             Op::Add { device: n, number } => {
-                if !self.rows.contains_key(&(n, number)) {
-                    let (number_there, payload) = (CommandNumber(number), payload(number));
-                    let added = tx.add_down_message(&device(n), number_there, payload, NOW).await;
+                if let Entry::Vacant(row) = self.rows.entry((n, number)) {
+                    let (number, payload) = (CommandNumber(number), payload(number));
+                    let added = tx.add_down_message(&device(n), number, payload, NOW).await;
                     added.expect("added");
-                    self.rows.insert((n, number), true);
+                    row.insert(true);
                 }
             }
             Op::Finish { device: n, number, outcome } => {

@@ -129,7 +129,7 @@ impl Lanes {
         let event = |n: u64| EventRow {
             sequence: Sequence(n),
             at: NOW.plus_ms(n.cast_signed()),
-            refused: (n % 3 == 0).then(|| "why".to_owned()),
+            refused: n.is_multiple_of(3).then(|| "why".to_owned()),
             payload: n.to_be_bytes().to_vec(),
         };
         let rows: Vec<_> = sequences.map(|n| (lane.clone(), event(n))).collect();

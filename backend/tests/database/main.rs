@@ -4,6 +4,7 @@
 #[expect(dead_code, reason = "the tests of the store need more of it")]
 mod both;
 mod ledger;
+mod platform;
 #[path = "../quoted/mod.rs"]
 mod quoted;
 mod server;
@@ -31,7 +32,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const RIDES: u64 = 20;
 
 /// How often a process is killed.
-const KILLS: u64 = 6;
+const KILLS: usize = 6;
 
 /// A ride that is begun and never committed.
 const HALF: u64 = 1 << 40;
@@ -94,14 +95,13 @@ async fn a_process_killed_in_mid_transaction_leaves_nothing_half_done_in_sqlite(
     prepare(&store).await;
     store.close().await;
     let mut known = BTreeMap::new();
-    for kill in 0..KILLS {
-        let first = kill * 1_000;
+    for (kill, first) in (0..KILLS).zip((0..).step_by(1_000)) {
         // In the transaction that stays open, or wherever it is after some commits.
-        let lines = if kill % 2 == 0 { usize::MAX } else { 7 * kill as usize };
+        let lines = if kill % 2 == 0 { usize::MAX } else { 7 * kill };
         write_and_kill(&url, first, lines, &mut known);
         let store = Store::open(&url).await.expect("opens again");
         let rides = check(&store, &known).await;
-        assert!(rides >= known.len() && rides <= known.len() + kill as usize + 1, "{rides}");
+        assert!(rides >= known.len() && rides <= known.len() + kill + 1, "{rides}");
         let goes_on = first + 999;
         ride(&store, goes_on, |n, transactions| {
             known.insert(n, transactions);
@@ -159,12 +159,11 @@ async fn a_postgresql_server_killed_in_mid_transaction_leaves_nothing_half_done(
         // Of a vehicle that nobody else asks for, whom its lock would hold up.
         begin(&mut half, HALF).await.expect("written");
         let mut writers = JoinSet::new();
-        for writer in 0..4_u64 {
-            let store = stores[writer as usize % 2].clone();
-            let number = (round as u64) * 4 + writer + 1;
-            writers.spawn(write_until_it_fails(store, number, Arc::clone(&known)));
+        for (writer, store) in (0..4).zip(stores.iter().cycle()) {
+            let number = round * 4 + writer + 1;
+            writers.spawn(write_until_it_fails(store.clone(), number, Arc::clone(&known)));
         }
-        let enough = (round as u64 + 1) * RIDES;
+        let enough = (round + 1) * RIDES;
         let deadline = Instant::now() + PATIENCE;
         while (acknowledged(&known).len() as u64) < enough {
             assert!(Instant::now() < deadline, "{:?}", acknowledged(&known));
