@@ -153,8 +153,7 @@ async fn a_postgresql_server_killed_in_mid_transaction_leaves_nothing_half_done(
     let stores = stores.map(|store| store.expect("opens"));
     prepare(&stores[0]).await;
     let known = Known::default();
-    for (round, kill) in [Server::stop_at_once, Server::kill, Server::kill].into_iter().enumerate()
-    {
+    for (round, kill) in (0_u64..).zip([Server::stop_at_once, Server::kill, Server::kill]) {
         let mut half = stores[0].write().await.expect("begins");
         // Of a vehicle that nobody else asks for, whom its lock would hold up.
         begin(&mut half, HALF).await.expect("written");
