@@ -54,6 +54,10 @@ async fn platform(store: Store, vehicles: usize) -> (Arc<Platform>, mpsc::Receiv
             device: device(n),
             registration: format!("KA {n}"),
             category: "AUTO".into(),
+            make: None,
+            model: None,
+            color: None,
+            driver: None,
             driver_name: "Raghav".into(),
             driver_phone: "+91-98".into(),
         };

@@ -9,6 +9,7 @@ use tripline_backend::domain::order::{
 };
 use tripline_backend::domain::ride::{Candidate, RideError};
 use tripline_protocol::assignment::AssignmentState;
+use tripline_protocol::fare::Usage;
 use tripline_protocol::id::{AssignmentId, DeviceId, TripId};
 use tripline_protocol::link::down::CommandBody;
 use tripline_protocol::link::up::{Answer, Event, EventBody};
@@ -16,13 +17,12 @@ use tripline_protocol::machine::Machine as _;
 use tripline_protocol::meter::Reading;
 use tripline_protocol::order::OrderState;
 use tripline_protocol::otp::TypedOtp;
-use tripline_protocol::tariff::{FareReason, Usage};
 use tripline_protocol::trip::{TripState, TripStep};
 use tripline_protocol::unit::{Odometer, Paise, Steady, Timestamp};
 
 mod quoted;
 
-use quoted::tariff;
+use quoted::terms;
 
 const NOW: Timestamp = Timestamp::from_unix_ms(1_800_000_000_000);
 const RULES: DispatchRules =
@@ -53,6 +53,10 @@ fn candidate(n: u8) -> Candidate {
             device: device(n),
             registration: format!("KA {n}"),
             category: "TAXI".into(),
+            make: None,
+            model: None,
+            color: None,
+            driver: None,
             driver_name: "Raghav".into(),
             driver_phone: "+91-97".into(),
         },
@@ -73,7 +77,7 @@ fn event(step: TripStep, metres: u64) -> Event {
         reading: Reading {
             steady: Steady { ms: metres * 100 },
             odometer: Odometer { mm: metres * 1000 },
-            bridged: Odometer::default(),
+            ..Reading::default()
         },
         fix: None,
         body: EventBody::Trip { trip: TripId::from_bytes([1; 16]), step },
@@ -92,7 +96,7 @@ fn start() -> TripStep {
 
 fn stop(metres: u64) -> TripStep {
     let usage = Usage { distance_m: metres, ..Usage::default() };
-    TripStep::Stop { fare: tariff().fare(usage, FareReason::Metered) }
+    TripStep::Stop { fare: terms(NOW).metered(usage) }
 }
 
 fn accepted() -> Order {

@@ -8,8 +8,8 @@ use crate::coded::coded_enum;
 use crate::id::{AssignmentId, OrderId, TripId};
 use crate::machine::machine;
 use crate::otp::OtpVerifier;
-use crate::tariff::Tariff;
-use crate::unit::{Paise, Position, Timestamp};
+use crate::terms::Terms;
+use crate::unit::{Position, Timestamp};
 
 coded_enum! {
     /// Where an assignment stands.
@@ -71,18 +71,18 @@ pub struct Assignment {
     pub pickup: Place,
     /// Where the rider goes.
     pub drop: Place,
-    /// Estimated distance from pickup to drop, in metres.
-    pub estimated_distance_m: u32,
-    /// Estimated fare.
-    pub estimated_fare: Paise,
-    /// The tariff fixed at `init`; the vehicle's meter runs on it.
-    pub tariff: Tariff,
+    /// The terms fixed with the quote; the vehicle's meter runs on them.
+    pub terms: Terms,
+    /// When the rider is to be picked up, of a ride that was booked ahead.
+    pub pickup_at: Option<Timestamp>,
     /// When the offer ends unless answered.
     pub expires_at: Timestamp,
     /// What the rider's OTP is checked against; `None` if the ride needs none.
     pub otp: Option<OtpVerifier>,
     /// Whether the driver is to collect the fare in cash.
     pub collect_cash: bool,
+    /// Whether the device takes it at once, without asking its driver.
+    pub auto_accept: bool,
 }
 
 /// Who the rider is, sent to the device only once its driver has accepted.

@@ -24,6 +24,12 @@ pub enum IdError {
         DeviceId::LEN_MAX
     )]
     Device,
+    /// Not a driver identifier.
+    #[error(
+        "a driver id has 1 to {} characters out of a-z, 0-9 and '-', and starts with a letter or digit",
+        DriverId::LEN_MAX
+    )]
+    Driver,
     /// Not a UUID.
     #[error("{what} must be a UUID such as 7751bd26-3fdc-47ca-9b64-e998dc5abe68")]
     Uuid {
@@ -32,51 +38,71 @@ pub enum IdError {
     },
 }
 
-/// The enrolled unit a vehicle carries: also its MQTT client id and the middle of its topics.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct DeviceId(String);
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident, $error:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
 
-impl DeviceId {
-    /// Longest device id, in characters: short enough for a topic and for an MQTT 3.1.1 client id.
-    pub const LEN_MAX: usize = 36;
+        impl $name {
+            /// The longest one, in characters: short enough for a topic and for an MQTT 3.1.1 client id.
+            pub const LEN_MAX: usize = TEXT_ID_LEN_MAX;
 
-    /// The id as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+            /// The id as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                if is_text_id(text) { Ok(Self(text.into())) } else { Err(IdError::$error) }
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = IdError;
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
 }
 
-impl FromStr for DeviceId {
-    type Err = IdError;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let letter_or_digit = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
-        let bytes = text.as_bytes();
-        let well_formed = bytes.first().is_some_and(|first| letter_or_digit(*first))
-            && bytes.len() <= Self::LEN_MAX
-            && bytes.iter().all(|byte| letter_or_digit(*byte) || *byte == b'-');
-        if well_formed { Ok(Self(text.into())) } else { Err(IdError::Device) }
-    }
+const TEXT_ID_LEN_MAX: usize = 36;
+
+fn is_text_id(text: &str) -> bool {
+    let letter_or_digit = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let bytes = text.as_bytes();
+    bytes.first().is_some_and(|first| letter_or_digit(*first))
+        && bytes.len() <= TEXT_ID_LEN_MAX
+        && bytes.iter().all(|byte| letter_or_digit(*byte) || *byte == b'-')
 }
 
-impl TryFrom<String> for DeviceId {
-    type Error = IdError;
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<DeviceId> for String {
-    fn from(id: DeviceId) -> Self {
-        id.0
-    }
-}
-
-impl fmt::Display for DeviceId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+text_id!(
+    /// The enrolled unit a vehicle carries: also its MQTT client id and the middle of its topics.
+    DeviceId,
+    Device
+);
+text_id!(
+    /// A driver, by the operator's id: what the driver types to sign in.
+    DriverId,
+    Driver
+);
 
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident, $what:literal) => {

@@ -17,10 +17,14 @@ pub mod machine;
 pub mod order;
 pub mod otp;
 
-pub mod meter;
 pub mod tariff;
+pub mod terms;
+
+pub mod fare;
+pub mod meter;
 
 pub mod assignment;
+pub mod duty;
 pub mod trip;
 
 pub mod link;

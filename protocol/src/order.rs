@@ -40,6 +40,8 @@ coded_enum! {
         Complete => "complete",
         /// Somebody called it off.
         Cancel => "cancel",
+        /// Its driver called it off before the start: another is looked for.
+        Unassign => "unassign",
         /// The quote's time to live passed.
         Expire => "expire",
     }
@@ -55,6 +57,7 @@ machine!(OrderState on OrderEvent, "the order", from Quoted, {
     Confirmed + Assign => Active,
     Confirmed + GiveUp => Unserved,
     Confirmed + Cancel => Cancelled,
+    Active + Unassign => Confirmed,
     Active + Complete => Completed,
     Active + Cancel => Cancelled,
 });

@@ -1,262 +1,296 @@
-//! The tariff and the fare: a pure function of what was driven, the same in vehicle and backend.
+//! The tariff: what a ride costs, as data. How a fare comes of it is in [`crate::fare`].
 
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::coded::coded_enum;
 use crate::unit::Paise;
+
+/// Largest amount in a tariff, and largest extra a driver may enter: a million rupees.
+pub const AMOUNT_MAX: Paise = Paise(100_000_000);
+
+/// Longest code of a tariff, in characters.
+pub const CODE_LEN_MAX: usize = 36;
+
+/// Most bands of distance.
+pub const BANDS_MAX: usize = 8;
+
+/// Most taxes.
+pub const TAXES_MAX: usize = 8;
+
+/// Longest name of a tax, in bytes: a line of a receipt.
+pub const TAX_NAME_LEN_MAX: usize = 40;
+
+/// Minutes in a day.
+const DAY_MINUTES: u16 = 24 * 60;
 
 /// What a ride costs. A tariff never changes: a change makes a new version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tariff {
-    /// The operator's code for it, `auto-day` for instance.
+    /// The operator's code for it, `auto-day` for instance: a-z, 0-9 and `-`.
     pub code: String,
-    /// Grows with every change of the code's terms.
+    /// Grows with every change of the code's terms, from 1.
     pub version: u32,
-    /// Charged on every ride.
+    /// Charged on every ride; of a rental package its price.
     pub base_paise: Paise,
     /// Distance the base covers, in metres.
+    #[serde(default)]
     pub base_distance_m: u32,
-    /// Per kilometre beyond the base's distance.
-    pub per_km_paise: Paise,
+    /// What distance costs, band by band, each from where the one before it ends.
+    #[serde(default)]
+    pub bands: Vec<Band>,
     /// Per minute of riding, pauses excluded.
+    #[serde(default)]
     pub per_minute_paise: Paise,
-    /// Per minute of waiting: at the pickup and in pauses, beyond the free time.
+    /// For coming to the pickup.
+    #[serde(default)]
+    pub pickup_paise: Paise,
+    /// No ride costs less before extras, discounts and taxes.
+    #[serde(default)]
+    pub minimum_paise: Paise,
+    /// Per minute of waiting, at the pickup and in pauses, beyond the free time.
+    #[serde(default)]
     pub waiting_per_minute_paise: Paise,
     /// Waiting that costs nothing, in seconds.
+    #[serde(default)]
     pub waiting_free_s: u32,
-    /// No ride costs less.
-    pub minimum_paise: Paise,
+    /// What a ride that starts at night costs beside.
+    #[serde(default)]
+    pub night: Option<Night>,
+    /// A rental package: time and distance that the base covers, and what more costs.
+    #[serde(default)]
+    pub package: Option<Package>,
+    /// A ride out of town, by days.
+    #[serde(default)]
+    pub outstation: Option<Outstation>,
+    /// Taxes, each a line of its own.
+    #[serde(default)]
+    pub taxes: Vec<Tax>,
+    /// What calling a ride off costs.
+    #[serde(default)]
+    pub cancellation: Cancellation,
+    /// How much more than the estimate a ride may cost, in percent, where the price is told as a range; 0
+    /// for a single price.
+    #[serde(default)]
+    pub range_percent: u16,
     /// The total is rounded to the nearest multiple of this, halves up; 1 or less leaves it alone.
+    #[serde(default)]
     pub rounding_paise: Paise,
 }
 
-/// What a fare is computed from.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Usage {
-    /// Metres driven with the meter running.
-    pub distance_m: u64,
-    /// Seconds with the meter running.
-    pub riding_s: u64,
-    /// Seconds waiting: at the pickup before the start, and in pauses.
-    pub waiting_s: u64,
-}
-
-coded_enum! {
-    /// What a line of a fare is for.
-    FareLineKind {
-        /// The base.
-        Base => "base",
-        /// Distance beyond the base's.
-        Distance => "distance",
-        /// Riding time.
-        Time => "time",
-        /// Waiting beyond the free time.
-        Waiting => "waiting",
-        /// What is missing to the minimum.
-        Minimum => "minimum",
-        /// The total's rounding, up or down.
-        Rounding => "rounding",
-    }
-}
-
-coded_enum! {
-    /// Where a fare's inputs come from.
-    FareReason {
-        /// Estimated before the ride.
-        Estimate => "estimate",
-        /// Measured by the vehicle's odometer and steady clock.
-        Metered => "metered",
-    }
-}
-
-/// One line of a fare.
+/// What distance costs from somewhere on, up to where the next band begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FareLine {
-    /// What it is for.
-    pub kind: FareLineKind,
-    /// How much; negative for a credit.
-    pub amount: Paise,
+#[serde(deny_unknown_fields)]
+pub struct Band {
+    /// Where it begins, in metres of the ride.
+    pub from_m: u32,
+    /// Per kilometre within it.
+    pub per_km_paise: Paise,
 }
 
-/// A fare that explains itself: its lines, what they were computed from, and why.
-///
-/// The total is the sum of the lines and is neither stored nor sent, so it cannot disagree with them.
+/// What is charged for a ride that starts at night.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fare {
-    /// The tariff's code.
-    pub tariff_code: String,
-    /// The tariff's version.
-    pub tariff_version: u32,
-    /// Estimated or metered.
-    pub reason: FareReason,
-    /// The inputs.
-    pub usage: Usage,
-    /// The lines, in the order a receipt prints them; lines of zero are left out.
-    pub lines: Vec<FareLine>,
+#[serde(deny_unknown_fields)]
+pub struct Night {
+    /// When it begins, in minutes after local midnight, 0 to 1439.
+    pub from_minute: u16,
+    /// When it ends, likewise, not itself in it. Before `from_minute`: on the day after.
+    pub until_minute: u16,
+    /// The city's time zone by its IANA name, `Asia/Kolkata` for instance. The vehicle does not know it: it
+    /// gets nights as spans of time, see [`crate::terms::Terms`].
+    pub time_zone: String,
+    /// How much.
+    pub surcharge: Surcharge,
 }
 
-impl Fare {
-    /// The sum of the lines.
-    pub fn total(&self) -> Paise {
-        self.lines.iter().fold(Paise::ZERO, |sum, line| sum + line.amount)
-    }
+/// How much the night costs beside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Surcharge {
+    /// Base, distance and time by this factor, in percent: 150 for half as much again.
+    FactorPercent(u32),
+    /// So much on every ride.
+    FlatPaise(Paise),
+}
+
+/// A rental package. The ride's time is all of it, pauses included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Package {
+    /// Time that the base covers, in seconds.
+    pub included_s: u32,
+    /// Distance that the base covers, in metres.
+    pub included_m: u32,
+    /// Per kilometre beyond.
+    pub per_km_over_paise: Paise,
+    /// Per minute beyond.
+    pub per_minute_over_paise: Paise,
+}
+
+/// A ride out of town. A day is each 24 hours begun since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outstation {
+    /// Distance that is charged for each day, driven or not, in metres.
+    pub minimum_m_per_day: u32,
+    /// The driver's allowance for each day.
+    pub allowance_per_day_paise: Paise,
+}
+
+/// A tax on the ride.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tax {
+    /// Its name, as receipts show it.
+    pub name: String,
+    /// Its rate in basis points, hundredths of a percent: 500 for 5 %.
+    pub rate_bp: u32,
+    /// Whether tolls and other extras are taxed as well.
+    #[serde(default)]
+    pub on_extras: bool,
+}
+
+/// What calling a ride off costs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Cancellation {
+    /// How long after a driver accepted it costs nothing, in seconds.
+    pub free_s: u32,
+    /// What it costs the rider after that.
+    pub charge_paise: Paise,
+    /// What it costs not to come.
+    pub no_show_paise: Paise,
+}
+
+/// What is wrong with a tariff.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field} {problem}")]
+pub struct TariffError {
+    /// Which field, by its path.
+    pub field: String,
+    /// What it must be.
+    pub problem: String,
 }
 
 impl Tariff {
-    /// The fare for `usage`. Each charge is rounded to the nearest paisa, halves up; then the minimum
-    /// is applied, then the total rounded.
-    pub fn fare(&self, usage: Usage, reason: FareReason) -> Fare {
-        let charged_m = usage.distance_m.saturating_sub(u64::from(self.base_distance_m));
-        let waited_s = usage.waiting_s.saturating_sub(u64::from(self.waiting_free_s));
-        let mut fare = Fare {
-            tariff_code: self.code.clone(),
-            tariff_version: self.version,
-            reason,
-            usage,
-            lines: Vec::new(),
-        };
-        fare.push(FareLineKind::Base, self.base_paise);
-        fare.push(FareLineKind::Distance, charge(self.per_km_paise, charged_m, 1000));
-        fare.push(FareLineKind::Time, charge(self.per_minute_paise, usage.riding_s, 60));
-        fare.push(FareLineKind::Waiting, charge(self.waiting_per_minute_paise, waited_s, 60));
-        let missing = self.minimum_paise - fare.total();
-        if missing > Paise::ZERO {
-            fare.push(FareLineKind::Minimum, missing);
+    /// Whether it makes sense. The time zone is checked by whoever knows zones.
+    pub fn check(&self) -> Result<(), TariffError> {
+        check_code(&self.code)?;
+        within("version", u64::from(self.version), 1, u64::from(u32::MAX))?;
+        for (field, amount) in self.amounts() {
+            check_amount(&field, amount)?;
         }
-        let total = fare.total();
-        let mut payable = rounded(total, self.rounding_paise);
-        if payable < self.minimum_paise {
-            payable += self.rounding_paise; // down would be below the minimum
+        self.check_bands()?;
+        self.check_kind()?;
+        if let Some(night) = &self.night {
+            check_night(night)?;
         }
-        fare.push(FareLineKind::Rounding, payable - total);
-        fare
-    }
-}
-
-impl Fare {
-    fn push(&mut self, kind: FareLineKind, amount: Paise) {
-        if amount != Paise::ZERO {
-            self.lines.push(FareLine { kind, amount });
+        within("taxes", self.taxes.len() as u64, 0, TAXES_MAX as u64)?;
+        for (place, tax) in self.taxes.iter().enumerate() {
+            let len = tax.name.trim().len() as u64;
+            within(&format!("taxes[{place}].name"), len, 1, TAX_NAME_LEN_MAX as u64)?;
+            within(&format!("taxes[{place}].rate_bp"), u64::from(tax.rate_bp), 0, 10_000)?;
         }
-    }
-}
-
-/// `rate` for every `unit` of `quantity`, to the nearest paisa, halves up.
-fn charge(rate: Paise, quantity: u64, unit: u64) -> Paise {
-    let exact = i128::from(rate.0) * i128::from(quantity);
-    let unit = i128::from(unit);
-    let paise = (exact + unit / 2).div_euclid(unit);
-    Paise(i64::try_from(paise).unwrap_or(i64::MAX))
-}
-
-fn rounded(total: Paise, step: Paise) -> Paise {
-    if step.0 <= 1 {
-        return total;
-    }
-    let up = total.0.saturating_add(step.0 / 2);
-    Paise(up - up.rem_euclid(step.0))
-}
-
-/// What the rider is charged when vehicle and backend each computed a fare.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Settlement {
-    /// The lower of the two.
-    pub charged: Fare,
-    /// Vehicle's total minus backend's; zero when they agree.
-    pub difference: Paise,
-}
-
-impl Settlement {
-    /// Settles on the lower fare and records by how much they differed.
-    pub fn of(device: Fare, backend: Fare) -> Self {
-        let difference = device.total() - backend.total();
-        let charged = if difference < Paise::ZERO { device } else { backend };
-        Self { charged, difference }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    pub(crate) fn auto() -> Tariff {
-        Tariff {
-            code: "auto".into(),
-            version: 1,
-            base_paise: Paise(3000),
-            base_distance_m: 2000,
-            per_km_paise: Paise(1500),
-            per_minute_paise: Paise(100),
-            waiting_per_minute_paise: Paise(200),
-            waiting_free_s: 180,
-            minimum_paise: Paise(4000),
-            rounding_paise: Paise(100),
-        }
+        within("range_percent", u64::from(self.range_percent), 0, 200)
     }
 
-    fn lines(fare: &Fare) -> Vec<(FareLineKind, i64)> {
-        fare.lines.iter().map(|line| (line.kind, line.amount.0)).collect()
-    }
-
-    #[test]
-    fn a_long_ride_pays_base_distance_time_and_waiting() {
-        use FareLineKind::{Base, Distance, Rounding, Time, Waiting};
-        let usage = Usage { distance_m: 5_333, riding_s: 610, waiting_s: 240 };
-        let fare = auto().fare(usage, FareReason::Metered);
-        // 3,333 m at 15 a km is 49.995 rupees: halves of a paisa go up.
-        assert_eq!(
-            lines(&fare),
-            [(Base, 3000), (Distance, 5000), (Time, 1017), (Waiting, 200), (Rounding, -17)]
+    /// Every amount of it, by name.
+    fn amounts(&self) -> Vec<(String, Paise)> {
+        let mut amounts = Vec::from([
+            ("base_paise".into(), self.base_paise),
+            ("per_minute_paise".into(), self.per_minute_paise),
+            ("pickup_paise".into(), self.pickup_paise),
+            ("minimum_paise".into(), self.minimum_paise),
+            ("waiting_per_minute_paise".into(), self.waiting_per_minute_paise),
+            ("cancellation.charge_paise".into(), self.cancellation.charge_paise),
+            ("cancellation.no_show_paise".into(), self.cancellation.no_show_paise),
+            ("rounding_paise".into(), self.rounding_paise),
+        ]);
+        let bands = self.bands.iter().enumerate();
+        amounts.extend(
+            bands.map(|(at, band)| (format!("bands[{at}].per_km_paise"), band.per_km_paise)),
         );
-        assert_eq!(fare.total(), Paise(9200));
-    }
-
-    #[test]
-    fn a_short_ride_is_lifted_to_the_minimum() {
-        use FareLineKind::{Base, Minimum};
-        let fare = auto().fare(Usage { distance_m: 300, ..Usage::default() }, FareReason::Metered);
-        assert_eq!(lines(&fare), [(Base, 3000), (Minimum, 1000)]);
-    }
-
-    #[test]
-    fn rounding_never_takes_a_fare_below_the_minimum() {
-        let tariff = Tariff { minimum_paise: Paise(4040), ..auto() };
-        assert_eq!(tariff.fare(Usage::default(), FareReason::Metered).total(), Paise(4100));
-    }
-
-    #[test]
-    fn the_lower_fare_is_charged_and_the_difference_kept() {
-        let tariff = auto();
-        let at =
-            |distance_m| tariff.fare(Usage { distance_m, ..Usage::default() }, FareReason::Metered);
-        let settled = Settlement::of(at(10_000), at(9_000));
-        assert_eq!((settled.charged, settled.difference), (at(9_000), Paise(1500)));
-        let settled = Settlement::of(at(9_000), at(10_000));
-        assert_eq!((settled.charged, settled.difference), (at(9_000), Paise(-1500)));
-    }
-
-    proptest! {
-        #[test]
-        fn no_input_overflows_and_more_of_anything_never_costs_less(
-            a in any::<(u64, u64, u64)>(),
-            more in any::<(u64, u64, u64)>(),
-        ) {
-            let less = Usage { distance_m: a.0, riding_s: a.1, waiting_s: a.2 };
-            let usage = Usage {
-                distance_m: a.0.saturating_add(more.0),
-                riding_s: a.1.saturating_add(more.1),
-                waiting_s: a.2.saturating_add(more.2),
-            };
-            let tariff = auto();
-            let small = tariff.fare(less, FareReason::Metered).total();
-            let large = tariff.fare(usage, FareReason::Metered).total();
-            prop_assert!(small <= large);
-            prop_assert!(small >= tariff.minimum_paise);
+        if let Some(package) = &self.package {
+            amounts.push(("package.per_km_over_paise".into(), package.per_km_over_paise));
+            amounts.push(("package.per_minute_over_paise".into(), package.per_minute_over_paise));
         }
+        if let Some(outstation) = &self.outstation {
+            let allowance = outstation.allowance_per_day_paise;
+            amounts.push(("outstation.allowance_per_day_paise".into(), allowance));
+        }
+        amounts
     }
+
+    fn check_bands(&self) -> Result<(), TariffError> {
+        within("bands", self.bands.len() as u64, 0, BANDS_MAX as u64)?;
+        let mut least = u64::from(self.base_distance_m);
+        for (at, band) in self.bands.iter().enumerate() {
+            let field = format!("bands[{at}].from_m");
+            within(&field, u64::from(band.from_m), least, u64::from(u32::MAX))?;
+            least = u64::from(band.from_m) + 1;
+        }
+        Ok(())
+    }
+
+    /// A rental package has its own distance and time, and is not out of town as well.
+    fn check_kind(&self) -> Result<(), TariffError> {
+        if self.package.is_none() {
+            return Ok(());
+        }
+        let strange = if self.outstation.is_some() {
+            "outstation"
+        } else if !self.bands.is_empty() {
+            "bands"
+        } else if self.per_minute_paise != Paise::ZERO {
+            "per_minute_paise"
+        } else {
+            return Ok(());
+        };
+        Err(error(strange, "must be left out of a tariff with a package, which has its own"))
+    }
+}
+
+fn check_code(code: &str) -> Result<(), TariffError> {
+    let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if (1..=CODE_LEN_MAX).contains(&code.len()) && code.bytes().all(letter) {
+        return Ok(());
+    }
+    Err(error("code", &format!("must have 1 to {CODE_LEN_MAX} characters out of a-z, 0-9 and '-'")))
+}
+
+fn check_amount(field: &str, amount: Paise) -> Result<(), TariffError> {
+    if amount >= Paise::ZERO && amount <= AMOUNT_MAX {
+        return Ok(());
+    }
+    Err(error(field, &format!("must be between 0 and {} paise", AMOUNT_MAX.0)))
+}
+
+fn check_night(night: &Night) -> Result<(), TariffError> {
+    let last = u64::from(DAY_MINUTES - 1);
+    within("night.from_minute", u64::from(night.from_minute), 0, last)?;
+    within("night.until_minute", u64::from(night.until_minute), 0, last)?;
+    if night.from_minute == night.until_minute {
+        return Err(error("night.until_minute", "must differ from night.from_minute"));
+    }
+    within("night.time_zone", night.time_zone.len() as u64, 1, 64)?;
+    match night.surcharge {
+        Surcharge::FactorPercent(factor) => {
+            within("night.surcharge.factor_percent", u64::from(factor), 100, 1_000)
+        }
+        Surcharge::FlatPaise(amount) => check_amount("night.surcharge.flat_paise", amount),
+    }
+}
+
+fn within(field: &str, value: u64, least: u64, most: u64) -> Result<(), TariffError> {
+    if (least..=most).contains(&value) {
+        return Ok(());
+    }
+    Err(error(field, &format!("is or counts {value}; it must be between {least} and {most}")))
+}
+
+fn error(field: &str, problem: &str) -> TariffError {
+    TariffError { field: field.into(), problem: problem.into() }
 }

@@ -5,9 +5,9 @@ use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
 use crate::coded::coded_enum;
+use crate::fare::{Extra, Fare};
 use crate::machine::machine;
 use crate::otp::TypedOtp;
-use crate::tariff::Fare;
 use crate::unit::Paise;
 
 coded_enum! {
@@ -112,10 +112,12 @@ pub enum TripStep {
         /// Straight-line distance from the last fix to the pickup, in metres.
         distance_m: u32,
     },
+    /// The driver paid something for the rider. Not a step of the machine.
+    Extra(Extra),
 }
 
 impl TripStep {
-    /// The machine's event for this step; `None` for a payment.
+    /// The machine's event for this step; `None` for a payment or an extra.
     pub const fn event(&self) -> Option<TripEvent> {
         match self {
             Self::Depart => Some(TripEvent::Depart),
@@ -127,7 +129,7 @@ impl TripStep {
             Self::Cancel { .. } => Some(TripEvent::Cancel),
             Self::NoShow => Some(TripEvent::NoShow),
             Self::ArriveOutside { .. } => Some(TripEvent::ArriveOutside),
-            Self::Collected { .. } => None,
+            Self::Collected { .. } | Self::Extra(_) => None,
         }
     }
 }

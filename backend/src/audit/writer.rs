@@ -88,7 +88,13 @@ impl Minute {
         let entry = if self.rows.contains_key(&entry) || self.has_room(Budget::of(&entry)) {
             entry
         } else {
-            Entry { kind: entry.kind, device: None, peer: None, detail: AND_MORE.into() }
+            Entry {
+                kind: entry.kind,
+                device: None,
+                peer: None,
+                actor: None,
+                detail: AND_MORE.into(),
+            }
         };
         self.began.get_or_insert(now);
         if let Some((row, changed)) = self.rows.get_mut(&entry) {
@@ -267,7 +273,13 @@ mod tests {
 
     fn from(n: u32) -> Entry {
         let peer = Some(IpAddr::V4(Ipv4Addr::from(n)));
-        Entry { kind: AuditKind::ConnectRefused, device: None, peer, detail: "why".into() }
+        Entry {
+            kind: AuditKind::ConnectRefused,
+            device: None,
+            peer,
+            actor: None,
+            detail: "why".into(),
+        }
     }
 
     #[test]

@@ -10,9 +10,11 @@ mod erase;
 mod init;
 mod key;
 mod lock;
+mod openapi;
 mod serve;
 mod store;
 mod subscriber;
+mod token;
 mod vehicle;
 
 use std::io::IsTerminal as _;
@@ -74,6 +76,11 @@ enum Command {
     /// What subscribers are told: what waits, what was given up; look at it, try it once more
     #[command(subcommand)]
     Callback(callback::CallbackCommand),
+    /// Tokens for the admin API: make, list, revoke
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// Print the OpenAPI document of the admin API
+    Openapi,
     /// The store as a whole: how large and how sound it is; copy it from SQLite into PostgreSQL
     #[command(subcommand)]
     Store(store::StoreCommand),
@@ -109,6 +116,8 @@ impl Cli {
             Command::Ca(command) => runtime.block_on(ca::run(command)),
             Command::Key(command) => runtime.block_on(key::run(command)),
             Command::Callback(command) => runtime.block_on(callback::run(command)),
+            Command::Token(command) => runtime.block_on(token::run(command)),
+            Command::Openapi => openapi::run(),
             Command::Store(command) => runtime.block_on(store::run(command)),
             Command::Erase(command) => runtime.block_on(erase::run(command)),
             Command::Audit(args) => runtime.block_on(audit::run(args)),

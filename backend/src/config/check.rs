@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use super::Config;
+use crate::domain::night::zone;
 use crate::network::subscriber::normalized_id;
 
 /// Longest subscriber id of ours, in bytes: a domain name has 253, and it has to go into a header of bounded
@@ -210,25 +211,14 @@ impl Config {
     }
 
     fn check_tariff(&self) -> Result<(), String> {
-        const RATE_PAISE_MAX: i64 = 100_000_000;
-        let tariff = &self.tariff;
-        let rates = [
-            ("tariff.base_paise", tariff.base_paise),
-            ("tariff.per_km_paise", tariff.per_km_paise),
-            ("tariff.per_minute_paise", tariff.per_minute_paise),
-            ("tariff.waiting_per_minute_paise", tariff.waiting_per_minute_paise),
-            ("tariff.minimum_paise", tariff.minimum_paise),
-            ("tariff.rounding_paise", tariff.rounding_paise),
-        ];
-        for (key, rate) in rates {
-            if !(0..=RATE_PAISE_MAX).contains(&rate.0) {
-                return Err(format!(
-                    "{key} is {}; it must be between 0 and {RATE_PAISE_MAX}",
-                    rate.0
-                ));
+        self.tariff.check().map_err(|error| format!("tariff.{error}"))?;
+        match &self.tariff.night {
+            None => Ok(()),
+            Some(night) => {
+                let known = zone(&night.time_zone);
+                known.map(|_| ()).map_err(|error| format!("tariff.night.time_zone: {error}"))
             }
         }
-        Ok(())
     }
 }
 

@@ -20,6 +20,7 @@ use crate::domain::dispatch::DispatchRules;
 use crate::domain::estimate::RoadModel;
 use crate::error::BppError;
 use crate::http::Rules;
+use crate::http::admin::AdminRules;
 use crate::keys::encryption::{EncryptionKeyError, RegistryPublicKey};
 use crate::network::subscriber::{normalized_id, normalized_url};
 use crate::service::Settings;
@@ -124,6 +125,20 @@ impl Config {
     /// The file of the key that seals commands to devices.
     pub fn command_key_file(&self) -> PathBuf {
         self.data_dir.join("command.key")
+    }
+
+    /// The file of the first token for the admin API; it may have been removed since.
+    pub fn admin_token_file(&self) -> PathBuf {
+        self.data_dir.join("admin.token")
+    }
+
+    /// Where the admin API is met.
+    pub fn admin_rules(&self) -> AdminRules {
+        AdminRules {
+            proxies: self.beckn.proxies.clone(),
+            open_metrics: self.admin.listen.ip().is_loopback(),
+            enrol_url: self.enrol_url(),
+        }
     }
 
     /// The folder of the device CA.

@@ -161,5 +161,5 @@ fn values_out_of_range_are_refused_with_their_range() {
     let error = load(&SAMPLE.replace("offer_s = 30", "offer_s = 0")).expect_err("refused");
     assert!(error.contains("dispatch.offer_s is 0; it must be between 1 and 3600"), "{error}");
     let text = SAMPLE.replace("per_km_paise = 1500", "per_km_paise = -1");
-    assert!(load(&text).expect_err("refused").contains("tariff.per_km_paise"));
+    assert!(load(&text).expect_err("refused").contains("tariff.bands[0].per_km_paise"));
 }

@@ -1,6 +1,7 @@
 //! What the operator offers: one provider, one item, one tariff.
 
-use tripline_protocol::tariff::{Fare, Tariff};
+use tripline_protocol::fare::Fare;
+use tripline_protocol::tariff::Tariff;
 
 use super::order::Route;
 

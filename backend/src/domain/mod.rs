@@ -3,11 +3,14 @@
 //!
 //! Nothing here knows a field name of a Beckn version: those live in `beckn/`.
 
+pub mod fleet;
 pub mod live;
+pub mod passage;
 
 pub mod catalog;
 pub mod dispatch;
 pub mod estimate;
+pub mod night;
 
 pub mod effect;
 pub mod order;

@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 use tripline_protocol::assignment::{AssignmentState, Place};
+use tripline_protocol::fare::{Fare, Settlement};
 use tripline_protocol::fix::FixStamp;
-use tripline_protocol::id::{AssignmentId, DeviceId, OrderId, TripId};
+use tripline_protocol::id::{AssignmentId, DeviceId, DriverId, OrderId, TripId};
 use tripline_protocol::machine::{Machine as _, Refused};
 use tripline_protocol::meter::Meter;
 use tripline_protocol::order::{OrderEvent, OrderState};
-use tripline_protocol::tariff::{Fare, Settlement, Tariff};
+use tripline_protocol::terms::Terms;
 use tripline_protocol::trip::TripState;
 use tripline_protocol::unit::{Paise, Timestamp};
 
@@ -46,9 +47,21 @@ pub struct Vehicle {
     pub registration: String,
     /// Category, in the operator's words.
     pub category: String,
-    /// The driver's name.
+    /// Who made it.
+    #[serde(default)]
+    pub make: Option<String>,
+    /// The model.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// The colour.
+    #[serde(default)]
+    pub color: Option<String>,
+    /// Who drives: whoever is signed in on the device, else the vehicle's standing driver.
+    #[serde(default)]
+    pub driver: Option<DriverId>,
+    /// The driver's name; empty if nobody drives.
     pub driver_name: String,
-    /// The driver's phone.
+    /// The driver's phone; empty if nobody drives.
     pub driver_phone: String,
 }
 
@@ -122,14 +135,12 @@ pub struct Order {
     pub item_id: String,
     /// From where to where; the drop is always set.
     pub route: Route,
-    /// Estimated road distance, in metres.
-    pub estimated_distance_m: u32,
+    /// Tariff, estimate and all that the fare depends on beside the ride, fixed with the quote.
+    pub terms: Terms,
     /// The quoted fare.
     pub quote: Fare,
     /// Until when the quote holds.
     pub quote_expires_at: Timestamp,
-    /// The tariff, fixed with the quote.
-    pub tariff: Tariff,
     /// Who rides, from `init` on.
     pub rider: Option<Rider>,
     /// The OTP the rider tells the driver, from `confirm` on.
@@ -175,12 +186,8 @@ pub struct NewOrder {
     pub item_id: String,
     /// The route, with its drop.
     pub route: Route,
-    /// Estimated road distance, in metres.
-    pub estimated_distance_m: u32,
-    /// The quoted fare.
-    pub quote: Fare,
-    /// The tariff.
-    pub tariff: Tariff,
+    /// The terms.
+    pub terms: Terms,
     /// Where to answer.
     pub conversation: Conversation,
 }
@@ -195,10 +202,9 @@ impl Order {
             state: OrderState::INITIAL,
             item_id: new.item_id,
             route: new.route,
-            estimated_distance_m: new.estimated_distance_m,
-            quote: new.quote,
+            quote: new.terms.estimated(),
+            terms: new.terms,
             quote_expires_at: at.plus_ms(QUOTE_MS),
-            tariff: new.tariff,
             rider: None,
             otp: None,
             search_until: None,

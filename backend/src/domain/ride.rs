@@ -5,6 +5,7 @@
 //! BAP was told is never undone; what contradicts it becomes a case for the operator.
 
 use tripline_protocol::assignment::{Assignment, AssignmentEvent, AssignmentState, RiderContact};
+use tripline_protocol::fare::{Fare, Settlement};
 use tripline_protocol::id::{AssignmentId, DeviceId, TripId};
 use tripline_protocol::link::down::CommandBody;
 use tripline_protocol::link::up::{Answer, Event};
@@ -12,7 +13,6 @@ use tripline_protocol::machine::{Machine as _, Refused};
 use tripline_protocol::meter::Meter;
 use tripline_protocol::order::{OrderEvent, OrderState};
 use tripline_protocol::otp::{OTP_KEY_LEN, OtpVerifier, TypedOtp};
-use tripline_protocol::tariff::{Fare, FareReason, Settlement};
 use tripline_protocol::trip::{TripEvent, TripState, TripStep};
 use tripline_protocol::unit::Timestamp;
 
@@ -123,12 +123,12 @@ impl Order {
             trip: candidate.trip,
             pickup: self.route.pickup.clone(),
             drop,
-            estimated_distance_m: self.estimated_distance_m,
-            estimated_fare: self.quote.total(),
-            tariff: self.tariff.clone(),
+            terms: self.terms.clone(),
+            pickup_at: None,
             expires_at,
             otp: self.otp.as_ref().map(|otp| OtpVerifier::new(self.id, otp, candidate.otp_key)),
             collect_cash: true,
+            auto_accept: false,
         };
         let device = candidate.vehicle.device.clone();
         self.offers.push(Offer {
@@ -264,6 +264,13 @@ impl Order {
             self.touch(at);
             return Ok(vec![Effect::Tell(Notice::Paid)]);
         }
+        if let TripStep::Extra(extra) = step {
+            if !trip.meter.add_extra(extra.clone()) {
+                self.open_case("more was paid for the rider than a trip has lines for".into(), at);
+            }
+            self.touch(at);
+            return Ok(Vec::new());
+        }
         let Some(what) = step.event() else { return Ok(Vec::new()) };
         let state = match trip.state.next(what) {
             Ok(state) => state,
@@ -280,7 +287,7 @@ impl Order {
         }
         let phase_before = trip.phase;
         trip.state = state;
-        trip.meter = trip.meter.after(what, event.reading);
+        trip.meter = trip.meter.clone().after(what, &event.moment(at));
         trip.phase = phase_after(what);
         trip.phase_at = trip.phase_at.max(event.fact_at(at));
         match what {
@@ -313,7 +320,8 @@ impl Order {
             | TripStep::Start { .. }
             | TripStep::Pause
             | TripStep::Resume
-            | TripStep::Collected { .. } => {
+            | TripStep::Collected { .. }
+            | TripStep::Extra(_) => {
                 // A second arrival, inside the fence after one outside, is no news to the rider.
                 let news = phase != phase_before;
                 Ok(if news { vec![Effect::Tell(Notice::Phase(phase))] } else { Vec::new() })
@@ -330,7 +338,7 @@ impl Order {
     fn settle(&mut self, device: Fare, event: &Event) -> Result<(), Refused> {
         self.advance(OrderEvent::Complete)?;
         if let Some(trip) = &self.trip {
-            let ours = self.tariff.fare(trip.meter.usage(event.reading), FareReason::Metered);
+            let ours = self.terms.metered(trip.meter.usage(event.reading));
             self.settlement = Some(Settlement::of(device, ours));
         }
         Ok(())

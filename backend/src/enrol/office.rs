@@ -269,7 +269,7 @@ impl Office {
             AuditKind::EnrolmentRefused
         };
         let detail = refusal.code().to_owned();
-        self.platform.tell_audit(Entry { kind, device, peer: Some(peer), detail });
+        self.platform.tell_audit(Entry { kind, device, peer: Some(peer), actor: None, detail });
     }
 
     fn count(&self, reason: &'static str) {

@@ -261,7 +261,8 @@ async fn finish(
         Erasing::ByAge => {}
         Erasing::OnRequest => {
             let detail = what.to_owned();
-            let entry = Entry { kind: AuditKind::Erased, device: None, peer: None, detail };
+            let (device, peer, actor) = (None, None, Some("cli".into()));
+            let entry = Entry { kind: AuditKind::Erased, device, peer, actor, detail };
             tx.put_audit(AuditRow::new(entry, now)?).await?;
         }
     }

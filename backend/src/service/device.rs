@@ -56,6 +56,18 @@ impl Platform {
                 Ok((None, Wake::default()))
             }
             EventBody::Sos { trip } => self.handle_sos(tx, device, *trip, at).await,
+            EventBody::OtpTried { trip } => {
+                debug!(%device, %trip, "an OTP is tried");
+                Ok((None, Wake::default()))
+            }
+            EventBody::SignedIn { driver, .. } => {
+                info!(%device, %driver, "driver signs in");
+                Ok((None, Wake::default()))
+            }
+            EventBody::Duty { duty } => {
+                info!(%device, %duty, "driver's duty");
+                Ok((None, Wake::default()))
+            }
             EventBody::Lost => Ok((Some("its record was damaged".into()), Wake::default())),
             EventBody::CommandDone { number, outcome } => {
                 let payload = tx.finish_down_message(device, *number, *outcome).await?;

@@ -74,10 +74,11 @@ impl Platform {
             return Ok(Vec::new());
         }
         let rules = &self.settings.dispatch;
-        let near = self.fleet().near(order.route.pickup.position, rules.radius_m, at);
         let held = tx.held().await?;
         let asked = order.offers.iter().map(|offer| offer.vehicle.device.clone()).collect();
-        for device in candidates(near, &held, &asked) {
+        let place = order.route.pickup.position;
+        let free = candidates(self.fleet().near(place, rules.radius_m, at), &held, &asked);
+        for device in free {
             let Some(vehicle) = tx.vehicle(&device).await? else { continue };
             if !tx.hold(&device, order.id).await? {
                 continue;

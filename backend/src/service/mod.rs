@@ -7,6 +7,7 @@ mod effects;
 mod ingest;
 mod request;
 
+pub mod fold;
 pub mod intake;
 
 pub mod settings;

@@ -12,7 +12,7 @@ use crate::beckn::{
 };
 use crate::chance;
 use crate::domain::catalog::Serviceable;
-use crate::domain::dispatch::candidates;
+use crate::domain::estimate::terms;
 use crate::domain::order::{Conversation, NewOrder, Order, Rider, Route};
 use crate::domain::ride::RideError;
 use crate::store::Tx;
@@ -187,8 +187,8 @@ impl Platform {
         let identity = &self.settings.identity;
         let road = &self.settings.road;
         let estimate = route.drop.as_ref().map(|drop| {
-            let road_m = road.distance_m(route.pickup.position, drop.position);
-            road.fare(&identity.item.tariff, road_m)
+            let estimate = road.estimate(route.pickup.position, drop.position, at);
+            terms(identity.item.tariff.clone(), estimate, Vec::new()).estimated()
         });
         let serviceable = Serviceable {
             provider: identity.provider.clone(),
@@ -210,11 +210,10 @@ impl Platform {
         at: Timestamp,
     ) -> Result<Option<u32>, ServiceError> {
         let radius_m = self.settings.dispatch.radius_m;
-        let near = self.fleet().near(route.pickup.position, radius_m, at);
         let held = tx.held().await?;
-        let free = candidates(near.clone(), &held, &std::collections::BTreeSet::new());
-        let first = free.first();
-        Ok(near.iter().find(|near| Some(&near.device) == first).map(|near| near.distance_m))
+        let fleet = self.fleet();
+        let mut near = fleet.near(route.pickup.position, radius_m, at);
+        Ok(near.find(|near| !held.contains(near.device)).map(|near| near.distance_m))
     }
 
     async fn select(
@@ -251,16 +250,14 @@ impl Platform {
             let message = "no such item; search again";
             return Err(Fault::new(FaultKind::UnknownItem, message).into());
         };
-        let road_m = road.distance_m(route.pickup.position, drop.position);
+        let estimate = road.estimate(route.pickup.position, drop.position, at);
         let new = NewOrder {
             id: OrderId::from(chance::uuid().map_err(ServiceError::from)?),
             fulfillment_id: chance::uuid().map_err(ServiceError::from)?.to_string(),
             track_token: chance::token().map_err(ServiceError::from)?,
             subscriber_id: asker.subscriber_id.into(),
             item_id,
-            estimated_distance_m: road_m,
-            quote: road.fare(&identity.item.tariff, road_m),
-            tariff: identity.item.tariff.clone(),
+            terms: terms(identity.item.tariff.clone(), estimate, Vec::new()),
             route,
             conversation: asker.conversation.clone(),
         };

@@ -206,6 +206,10 @@ impl World {
             device: device.clone(),
             registration: "KA 1".into(),
             category: "AUTO".into(),
+            make: None,
+            model: None,
+            color: None,
+            driver: None,
             driver_name: "Raghav".into(),
             driver_phone: "+91-98".into(),
         };

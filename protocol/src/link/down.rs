@@ -8,7 +8,10 @@ use super::envelope::Postcard;
 use super::settings::DeviceSettings;
 use super::up::Stream;
 use crate::assignment::{Assignment, RiderContact};
+use crate::coded::coded_enum;
+use crate::duty::OnDuty;
 use crate::id::{AssignmentId, CommandNumber, JournalEpoch, Sequence, TripId};
+use crate::trip::TripEvent;
 use crate::unit::Timestamp;
 
 /// Lane `ack`: everything of the stream up to `through` is committed in the backend.
@@ -61,6 +64,49 @@ pub enum CommandBody {
     },
     /// Sets what the operator may set from afar, in place of all that an earlier one set.
     Configure(DeviceSettings),
+    /// Takes a step of a trip on its driver's behalf. Carried out by the device, so that its meter is read;
+    /// the report that it was applied is the step.
+    Drive {
+        /// The trip.
+        trip: TripId,
+        /// Which step.
+        verb: DriveVerb,
+        /// Why, for the driver.
+        reason: String,
+    },
+    /// Lets the OTP of a trip be tried again.
+    UnlockOtp {
+        /// The trip.
+        trip: TripId,
+    },
+    /// Who is signed in, and why somebody is not.
+    OnDuty(OnDuty),
+}
+
+coded_enum! {
+    /// What a dispatcher may do on a driver's behalf while a trip is in hand.
+    DriveVerb {
+        /// The rider is aboard; the dispatcher answers for the OTP.
+        Start => "start",
+        /// A stop on the way.
+        Pause => "pause",
+        /// On again.
+        Resume => "resume",
+        /// The rider is dropped.
+        Stop => "stop",
+    }
+}
+
+impl DriveVerb {
+    /// The machine's event.
+    pub const fn event(self) -> TripEvent {
+        match self {
+            Self::Start => TripEvent::Start,
+            Self::Pause => TripEvent::Pause,
+            Self::Resume => TripEvent::Resume,
+            Self::Stop => TripEvent::Stop,
+        }
+    }
 }
 
 impl Postcard for CommitAck {}

@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::envelope::{self, DecodeError, Message, Postcard};
 use super::settings::DeviceSettings;
 use crate::coded::coded_enum;
+use crate::duty::{Duty, TypedPin};
 use crate::fix::FixStamp;
-use crate::id::{AssignmentId, CommandNumber, JournalEpoch, Sequence, TripId};
-use crate::meter::Reading;
+use crate::id::{AssignmentId, CommandNumber, DriverId, JournalEpoch, Sequence, TripId};
+use crate::meter::{Moment, Reading};
 use crate::trip::TripStep;
 use crate::unit::Timestamp;
 
@@ -88,6 +89,12 @@ impl Event {
         let believed = self.gnss_time || (0..=BELIEVED_MS).contains(&ago_ms);
         if believed { self.at } else { received_at }
     }
+
+    /// What a meter is to know of it.
+    pub fn moment(&self, received_at: Timestamp) -> Moment {
+        let at = Some(self.fact_at(received_at));
+        Moment { reading: self.reading, at, position: self.fix.map(|fix| fix.position) }
+    }
 }
 
 /// What an event is.
@@ -161,6 +168,45 @@ pub enum EventBody {
         /// The settings, every one of them.
         settings: DeviceSettings,
     },
+    /// An OTP is about to be compared: counted before anybody knows whether it is right.
+    OtpTried {
+        /// The trip.
+        trip: TripId,
+    },
+    /// A driver signs in; whether that is granted is the platform's to say.
+    SignedIn {
+        /// Who.
+        driver: DriverId,
+        /// The PIN as typed.
+        pin: TypedPin,
+    },
+    /// Whoever is signed in takes rides, has a break, or goes.
+    Duty {
+        /// Which.
+        duty: Duty,
+    },
+}
+
+impl EventBody {
+    /// The trip it is of.
+    pub const fn trip(&self) -> Option<TripId> {
+        match self {
+            Self::Trip { trip, .. } | Self::Near { trip, .. } | Self::OtpTried { trip } => {
+                Some(*trip)
+            }
+            Self::Sos { trip } => *trip,
+            Self::Booted { .. }
+            | Self::Answered { .. }
+            | Self::CommandDone { .. }
+            | Self::Lost
+            | Self::Motion { .. }
+            | Self::Overspeed { .. }
+            | Self::Trouble { .. }
+            | Self::Running { .. }
+            | Self::SignedIn { .. }
+            | Self::Duty { .. } => None,
+        }
+    }
 }
 
 coded_enum! {

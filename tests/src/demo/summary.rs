@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
-use tripline_protocol::tariff::FareLine;
+use tripline_protocol::fare::FareLine;
 use tripline_protocol::unit::Paise;
 
 use crate::truth::Truth;
@@ -127,12 +127,8 @@ impl Summary {
             Paise(self.vehicle_fare_paise)
         );
         for line in &self.fare_lines {
-            let _ = writeln!(
-                text,
-                "            {:<10}{:>9}",
-                line.kind.code(),
-                line.amount.to_string()
-            );
+            let _ =
+                writeln!(text, "            {:<44}{:>9}", line.in_words(), line.amount.to_string());
         }
         text
     }

@@ -74,7 +74,7 @@ code = "auto"
 version = 1
 base_paise = 3000
 base_distance_m = 100
-per_km_paise = 1500
+bands = [{{ from_m = 100, per_km_paise = 1500 }}]
 per_minute_paise = 100
 waiting_per_minute_paise = 200
 waiting_free_s = 3

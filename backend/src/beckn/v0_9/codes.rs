@@ -1,7 +1,7 @@
 //! Every code string of this dialect, in one place.
 
+use tripline_protocol::fare::FareLineKind;
 use tripline_protocol::order::OrderState;
-use tripline_protocol::tariff::FareLineKind;
 
 use crate::beckn::{Action, FailureKind, FaultKind};
 use crate::domain::effect::Phase;
@@ -111,6 +111,14 @@ pub const fn fare_line(kind: FareLineKind) -> &'static str {
         FareLineKind::Distance => "Distance fare",
         FareLineKind::Time => "Riding time",
         FareLineKind::Waiting => "Waiting charges",
+        FareLineKind::Pickup => "Pickup charges",
+        FareLineKind::Allowance => "Driver allowance",
+        FareLineKind::Night => "Night charges",
+        FareLineKind::Extra => "Tolls and extras",
+        FareLineKind::Discount => "Offer",
+        FareLineKind::Tax => "Tax",
+        FareLineKind::Cancellation => "Cancellation charges",
+        FareLineKind::NoShow => "No-show charges",
         FareLineKind::Minimum => "Minimum fare",
         FareLineKind::Rounding => "Rounding",
     }

@@ -9,7 +9,7 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
-use tracing::info;
+use tracing::{info, warn};
 
 use self::doors::Doors;
 use self::shared::Shared;
@@ -45,6 +45,13 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), BppError> {
     let lock = Lock::take(&config)?;
     let store = migrate_store(&config, &lock).await?;
     let doors = Doors::open(&config).await?;
+    if !config.admin.listen.ip().is_loopback() {
+        warn!(
+            listen = %config.admin.listen,
+            "[admin] listen is no loopback address: tokens would pass the network in clear; \
+             let a reverse proxy with TLS stand before it"
+        );
+    }
     let addresses = doors.addresses()?;
 
     let (shared, entries) = Shared::make(&config, store.clone(), ring).await?;

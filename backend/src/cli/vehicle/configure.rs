@@ -240,6 +240,10 @@ mod tests {
                 device: format!("d{n:04}").parse().expect("valid"),
                 registration: format!("KA {n:04}"),
                 category: "AUTO".into(),
+                make: None,
+                model: None,
+                color: None,
+                driver: None,
                 driver_name: "Raghav".into(),
                 driver_phone: "+91-98".into(),
             };

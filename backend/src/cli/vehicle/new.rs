@@ -58,6 +58,10 @@ impl NewVehicle {
             device: device_id(self.device.as_deref(), &self.registration)?,
             registration: self.registration,
             category,
+            make: None,
+            model: None,
+            color: None,
+            driver: None,
             driver_name: self.driver_name,
             driver_phone: self.driver_phone,
         })
