@@ -15,6 +15,7 @@ mod network;
 mod odometer;
 mod parse;
 mod platform;
+mod restart;
 mod running;
 mod trail;
 
@@ -32,6 +33,7 @@ const SECTIONS: &[Section] = &[
     ("network", network::rows),
     ("odometer", odometer::rows),
     ("parse", parse::rows),
+    ("restart", restart::rows),
     ("trail", trail::rows),
 ];
 
