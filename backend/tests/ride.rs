@@ -26,7 +26,7 @@ use quoted::terms;
 
 const NOW: Timestamp = Timestamp::from_unix_ms(1_800_000_000_000);
 const RULES: DispatchRules =
-    DispatchRules { radius_m: 5_000, offer_ms: 30_000, search_ms: 100_000 };
+    DispatchRules { offer_ms: 30_000, search_ms: 100_000, ..DispatchRules::DEFAULT };
 
 fn quoted() -> Order {
     quoted::order(1, NOW)

@@ -16,7 +16,7 @@ use tripline_protocol::tariff::Tariff;
 use crate::beckn::Identity;
 use crate::callback::worker::RetryRules;
 use crate::domain::catalog;
-use crate::domain::dispatch::DispatchRules;
+use crate::domain::dispatch::{DispatchRules, Weights};
 use crate::domain::estimate::RoadModel;
 use crate::error::BppError;
 use crate::http::Rules;
@@ -25,8 +25,8 @@ use crate::network::subscriber::{normalized_id, normalized_url};
 use crate::service::Settings;
 
 pub use tables::{
-    Admin, Beckn, Callback, Device, Dispatch, Enrol, Estimate, Item, Provider, Registry, Ride,
-    Store,
+    Admin, Beckn, Callback, Device, Dispatch, DispatchWeights, Enrol, Estimate, Item, Provider,
+    Registry, Ride, Store,
 };
 
 /// The configuration that `tripline-bpp init` writes.
@@ -173,18 +173,40 @@ impl Config {
                     tariff: self.tariff.clone(),
                 },
             },
-            dispatch: DispatchRules {
-                radius_m: self.dispatch.radius_m,
-                offer_ms: i64::from(self.dispatch.offer_s) * 1000,
-                search_ms: i64::from(self.dispatch.search_s) * 1000,
-            },
+            dispatch: self.dispatch_rules(),
             otp: self.ride.otp,
-            road: RoadModel {
-                road_factor_percent: self.estimate.road_factor_percent,
-                speed_kmph: self.estimate.speed_kmph,
-            },
+            road: self.road(),
             track_url: format!("{origin}/track"),
             first_settings: self.device.settings.0,
+        }
+    }
+
+    /// How orders are offered.
+    fn dispatch_rules(&self) -> DispatchRules {
+        let Dispatch { weights, .. } = &self.dispatch;
+        let ms = |s: u32| i64::from(s) * 1000;
+        DispatchRules {
+            radius_m: self.dispatch.radius_m,
+            weights: Weights {
+                pickup: weights.pickup,
+                idle: weights.idle,
+                acceptance: weights.acceptance,
+                rating: weights.rating,
+            },
+            batch: self.dispatch.batch,
+            offer_ms: ms(self.dispatch.offer_s),
+            search_ms: ms(self.dispatch.search_s),
+            lead_ms: ms(self.dispatch.lead_s),
+            auto_accept: self.dispatch.auto_accept,
+            reassign_max: self.dispatch.reassign_max,
+            road: self.road(),
+        }
+    }
+
+    const fn road(&self) -> RoadModel {
+        RoadModel {
+            road_factor_percent: self.estimate.road_factor_percent,
+            speed_kmph: self.estimate.speed_kmph,
         }
     }
 

@@ -10,6 +10,7 @@ use tripline_protocol::unit::Timestamp;
 use super::effects::Wake;
 use super::{Platform, ServiceError};
 use crate::device::printable_version;
+use crate::domain::dispatch::Cause;
 use crate::domain::effect::Effect;
 use crate::store::Tx;
 use crate::store::order::StoredOrder;
@@ -126,7 +127,7 @@ impl Platform {
             Ok(effects) => (None, effects),
             Err(refused) => (Some(refused.to_string()), Vec::new()),
         };
-        effects.extend(self.offer_next(tx, &mut stored.order, at).await?);
+        effects.extend(self.offer_next(tx, &mut stored.order, Cause::NotTaken, at).await?);
         let wake = self.carry_out(tx, &mut stored, effects, at).await?;
         Ok((refused, wake))
     }
@@ -145,7 +146,7 @@ impl Platform {
             return Ok(Wake::default());
         };
         let mut effects = stored.order.handle_undelivered(assignment.id, at);
-        effects.extend(self.offer_next(tx, &mut stored.order, at).await?);
+        effects.extend(self.offer_next(tx, &mut stored.order, Cause::NotTaken, at).await?);
         self.carry_out(tx, &mut stored, effects, at).await
     }
 

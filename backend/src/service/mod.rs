@@ -1,11 +1,13 @@
 //! The platform: loads what a decision needs, lets the domain decide, and stores the decision with
 //! everything it calls for (callbacks, commands, freed vehicles) in one transaction.
 
+mod choice;
 mod device;
 mod dispatch;
 mod effects;
 mod ingest;
 mod request;
+mod roster;
 
 pub mod intake;
 
@@ -34,6 +36,8 @@ use crate::network::standing::Standing;
 use crate::store::retry::Contended;
 use crate::store::{Store, StoreError};
 use crate::time;
+
+use self::roster::KnownFleet;
 
 pub use device::Refusal;
 pub use ingest::{Applied, EPOCHS_NEW_MAX, EPOCHS_NEW_MS, Lane, Submission};
@@ -109,6 +113,7 @@ pub struct Platform {
     pub command_key: SecretKey,
     audit: Audit,
     fleet: RwLock<LiveFleet>,
+    known_fleet: RwLock<KnownFleet>,
     outboxes_full: RwLock<HashSet<String>>,
 }
 
@@ -125,6 +130,7 @@ impl Platform {
             command_key,
             audit,
             fleet: RwLock::default(),
+            known_fleet: RwLock::default(),
             outboxes_full: RwLock::default(),
         }
     }

@@ -5,6 +5,7 @@ use tracing::info;
 use tripline_protocol::id::OrderId;
 use tripline_protocol::unit::Timestamp;
 
+use super::choice::Wanted;
 use super::effects::{Letter, Wake, answer_until, new_callback};
 use super::{Platform, ServiceError, Settings};
 use crate::beckn::{
@@ -12,6 +13,7 @@ use crate::beckn::{
 };
 use crate::chance;
 use crate::domain::catalog::Serviceable;
+use crate::domain::dispatch::Cause;
 use crate::domain::estimate::terms;
 use crate::domain::order::{Conversation, NewOrder, Order, Rider, Route};
 use crate::domain::ride::RideError;
@@ -96,6 +98,7 @@ impl Platform {
         &self,
         group: &[Asked],
     ) -> Result<Vec<Result<Taken, Fault>>, ServiceError> {
+        self.refresh_fleet(time::now()).await?;
         let mut tx = self.store.write().await?;
         let (mut outcomes, mut wake) = (Vec::with_capacity(group.len()), Wake::default());
         for asked in group {
@@ -196,7 +199,7 @@ impl Platform {
             route,
             estimate,
             nearest_m,
-            pickup_s: road.duration_s(nearest_m),
+            pickup_s: road.pickup_s(nearest_m),
         };
         let reply = Reply::Catalog(&serviceable);
         Ok(Outcome::Done(self.enqueue_answer(tx, asker, reply, at).await?))
@@ -209,11 +212,9 @@ impl Platform {
         route: &Route,
         at: Timestamp,
     ) -> Result<Option<u32>, ServiceError> {
-        let radius_m = self.settings.dispatch.radius_m;
-        let held = tx.held().await?;
-        let fleet = self.fleet();
-        let mut near = fleet.near(route.pickup.position, radius_m, at);
-        Ok(near.find(|near| !held.contains(near.device)).map(|near| near.distance_m))
+        let (place, wanted) = (route.pickup.position, Wanted::default());
+        let ranking = self.choose(tx, place, &wanted, 1, at).await?;
+        Ok(ranking.ranked.first().map(|best| best.distance_m))
     }
 
     async fn select(
@@ -302,7 +303,7 @@ impl Platform {
         if let Err(error) = stored.order.confirm(rider, otp, conversation, rules, at) {
             return Ok(refused(Action::Confirm, &error));
         }
-        let effects = self.offer_next(tx, &mut stored.order, at).await?;
+        let effects = self.offer_next(tx, &mut stored.order, Cause::Booked, at).await?;
         Ok(Outcome::Done(self.carry_out(tx, &mut stored, effects, at).await?))
     }
 
