@@ -5,6 +5,8 @@
 //! folder a version), [`listen`] lets in, [`http`] and [`device`] serve, [`identity`] is the device CA,
 //! [`enrol`] issues its certificates, [`operate`] is what operators do, [`callback`] delivers, [`network`]
 //! knows the subscribers, [`store`] keeps, [`audit`] and [`metrics`] tell.
+//! [`enrol`] issues its certificates, [`callback`] delivers, [`network`] knows the subscribers, [`store`]
+//! keeps, [`retention`] forgets, [`audit`] and [`metrics`] tell.
 
 pub mod domain;
 
@@ -32,6 +34,8 @@ pub mod operate;
 
 pub mod callback;
 pub mod http;
+
+pub mod retention;
 
 pub mod config;
 pub mod error;

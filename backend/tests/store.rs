@@ -587,12 +587,24 @@ async fn cursors_are_kept_per_journal_and_epochs_use_all_their_bits() {
             [(JournalEpoch(u64::MAX), Sequence(60)), (JournalEpoch(1), Sequence(0))]
         );
 
-        let row = TrailRow { through: Sequence(60), skip: 0, records: 60, payload: vec![7; 99] };
+        let row = TrailRow {
+            through: Sequence(60),
+            skip: 0,
+            records: 60,
+            times: Some((NOW, NOW)),
+            payload: vec![7; 99],
+        };
         tx.add_trail_batches(&[(trail.clone(), row.clone())], NOW).await.expect("added");
         let kept = tx.trail_batches(&device("a"), trail.epoch).await.expect("answers");
         assert_eq!(kept, [row]);
         let row = |sequence, refused| {
-            let row = EventRow { sequence: Sequence(sequence), at: NOW, refused, payload: vec![1] };
+            let row = EventRow {
+                sequence: Sequence(sequence),
+                at: NOW,
+                trip: None,
+                refused,
+                payload: vec![1],
+            };
             (events.clone(), row)
         };
         let rows = [row(1, None), row(2, Some("late".to_owned()))];

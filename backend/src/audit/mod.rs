@@ -75,10 +75,14 @@ pub enum AuditKind {
     CaseResolved,
     /// Callbacks that were given up are tried once more.
     CallbackReplayed,
+    /// A request to the admin API showed no token that counts.
+    AdminRefused,
     /// A token for the admin API was made.
     TokenAdded,
     /// A token for the admin API was revoked.
     TokenRevoked,
+    /// A rider or a driver was taken out of what is stored.
+    Erased,
 }
 
 /// A text that is the code of no [`AuditKind`].
@@ -117,8 +121,10 @@ impl AuditKind {
         Self::TripCommanded,
         Self::CaseResolved,
         Self::CallbackReplayed,
+        Self::AdminRefused,
         Self::TokenAdded,
         Self::TokenRevoked,
+        Self::Erased,
     ];
 
     /// Whether it says that somebody may be attacking the fleet: it is written down whatever else is.
@@ -137,6 +143,7 @@ impl AuditKind {
                 | Self::PublishRefused
                 | Self::SubscriptionRefused
                 | Self::SetAside
+                | Self::AdminRefused
         )
     }
 
@@ -171,8 +178,10 @@ impl AuditKind {
             Self::TripCommanded => "trip-commanded",
             Self::CaseResolved => "case-resolved",
             Self::CallbackReplayed => "callback-replayed",
+            Self::AdminRefused => "admin-refused",
             Self::TokenAdded => "token-added",
             Self::TokenRevoked => "token-revoked",
+            Self::Erased => "erased",
         }
     }
 }

@@ -8,14 +8,21 @@ use clap::Args;
 use serde_json::json;
 
 use super::lock::Lock;
-use super::{migrate_store, open_store};
+use super::{migrate_store, open_store, without_password};
 use crate::config::{Config, SAMPLE};
 use crate::error::BppError;
 use crate::file;
 use crate::identity::authority::Authorities;
 use crate::keys::file as key_file;
 use crate::keys::ring::{KeyRing, NetworkKey};
+use crate::operate::token::{self, NewToken};
+use crate::operate::{Actor, OperateError, Role};
+use crate::service::ServiceError;
+use crate::store::Store;
 use crate::time;
+
+/// Name of the token that is made with the folder.
+const FIRST_TOKEN: &str = "admin";
 
 #[derive(Debug, Args)]
 pub(super) struct InitArgs {
@@ -43,8 +50,9 @@ pub(super) async fn run(args: &InitArgs) -> Result<(), BppError> {
     let mut made = complete(&config, is_new, &args.unique_key_id)?;
     let store_file = config.store_url().strip_prefix("sqlite:").map(PathBuf::from);
     let store_file = store_file.filter(|path| !path.exists());
-    let is_migrated = complete_store(&config).await?;
+    let (is_migrated, token_made) = complete_store(&config).await?;
     made.extend(store_file.filter(|path| path.exists()));
+    made.extend(token_made);
     if is_new {
         made.insert(0, config_file.clone());
     }
@@ -65,12 +73,22 @@ pub(super) async fn run(args: &InitArgs) -> Result<(), BppError> {
             "signing_public_key": key.signing.public().to_string(),
             "encr_public_key": key.encryption.public_base64(),
             "subscribers_file": config.subscribers_file(),
+            "admin_token_file": config.admin_token_file(),
         });
         println!("{made}");
         return Ok(());
     }
     if is_new {
         tell_next(&config_file, &config, key);
+        println!(
+            "The admin API takes the token in {}: see it with",
+            config.admin_token_file().display()
+        );
+        println!(
+            "curl -H \"Authorization: Bearer $(cat {})\" \\",
+            config.admin_token_file().display()
+        );
+        println!("  http://{}/v1/health while `serve` runs.", config.admin.listen);
     } else {
         tell_made(&made, &config, key);
         if is_migrated {
@@ -85,17 +103,45 @@ pub(super) async fn run(args: &InitArgs) -> Result<(), BppError> {
     Ok(())
 }
 
-/// Makes the store, or brings its schema up to date; says whether either was needed. Beside a platform that
-/// serves, which may be of another version, the schema stays as it is.
-async fn complete_store(config: &Config) -> Result<bool, BppError> {
+/// Makes the store, or brings its schema up to date; says whether either was needed, and where the first token
+/// is if there was none. Beside a platform that serves, which may be of another version, the schema stays as it
+/// is.
+async fn complete_store(config: &Config) -> Result<(bool, Option<PathBuf>), BppError> {
     let lock = Lock::take_if_free(config)?;
     let (store, is_migrated) = match (open_store(config).await, lock) {
         (Ok(store), _) => (store, false),
         (Err(_), Some(lock)) => (migrate_store(config, &lock).await?, true),
         (Err(error), None) => return Err(error),
     };
+    let token_made = first_token(config, &store).await;
     store.close().await;
-    Ok(is_migrated)
+    Ok((is_migrated, token_made?))
+}
+
+/// Makes a token with which everything may be done, if there never was one, and says where its secret is.
+async fn first_token(config: &Config, store: &Store) -> Result<Option<PathBuf>, BppError> {
+    let failed = |error: OperateError| BppError::Store {
+        url: without_password(&config.store_url()),
+        source: match error {
+            OperateError::Service(ServiceError::Store(source)) => source,
+            error => return BppError::Internal(error.to_string()),
+        },
+    };
+    let made = async {
+        let mut tx = store.write().await?;
+        if tx.has_tokens().await? {
+            return Ok(None);
+        }
+        let new = NewToken { name: FIRST_TOKEN.to_owned(), role: Role::Admin, expires_days: None };
+        let made = token::add(&mut tx, &Actor::cli(), &new, time::now()).await?;
+        Ok::<_, OperateError>(Some((tx, made)))
+    };
+    let Some((tx, made)) = made.await.map_err(failed)? else { return Ok(None) };
+    // Before the commit: a token of which nobody has the secret would be the only one.
+    let path = config.admin_token_file();
+    file::write(&path, 0o600, &format!("{}\n", made.secret))?;
+    tx.commit().await.map_err(|error| failed(error.into()))?;
+    Ok(Some(path))
 }
 
 /// Makes what the data folder lacks, and says what that was.

@@ -6,11 +6,16 @@ mod opened;
 mod audit;
 mod ca;
 mod callback;
+mod dispatch;
+mod erase;
 mod init;
 mod key;
 mod lock;
+mod openapi;
 mod serve;
+mod store;
 mod subscriber;
+mod token;
 mod vehicle;
 
 use std::io::IsTerminal as _;
@@ -72,8 +77,28 @@ enum Command {
     /// What subscribers are told: what waits, what was given up; look at it, try it once more
     #[command(subcommand)]
     Callback(callback::CallbackCommand),
+    /// Tokens for the admin API: make, list, revoke
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// Print the OpenAPI document of the admin API
+    Openapi,
+    /// The store as a whole: how large and how sound it is; copy it from SQLite into PostgreSQL
+    #[command(subcommand)]
+    Store(store::StoreCommand),
+    /// Take a rider or a driver out of what is stored; amounts, dates and ids stay
+    #[command(subcommand)]
+    Erase(erase::EraseCommand),
+    /// Orders: whom they were offered to
+    #[command(subcommand)]
+    Order(OrderCommand),
     /// What was written down: enrolments, revocations, who was turned away and why; newest last
     Audit(audit::AuditArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum OrderCommand {
+    /// Show whom an order was offered to, by what score, and why nobody else
+    Dispatch(dispatch::DispatchArgs),
 }
 
 /// Where the configuration is.
@@ -101,6 +126,11 @@ impl Cli {
             Command::Ca(command) => runtime.block_on(ca::run(command)),
             Command::Key(command) => runtime.block_on(key::run(command)),
             Command::Callback(command) => runtime.block_on(callback::run(command)),
+            Command::Token(command) => runtime.block_on(token::run(command)),
+            Command::Openapi => openapi::run(),
+            Command::Store(command) => runtime.block_on(store::run(command)),
+            Command::Erase(command) => runtime.block_on(erase::run(command)),
+            Command::Order(OrderCommand::Dispatch(args)) => runtime.block_on(dispatch::run(&args)),
             Command::Audit(args) => runtime.block_on(audit::run(args)),
         }
     }

@@ -74,6 +74,7 @@ impl Config {
                 return Err(format!("{key} is {value}; it must be between {min} and {max}"));
             }
         }
+        self.check_retention()?;
         self.registry_key().map_err(|error| format!("registry.encryption_public_key: {error}"))?;
         self.check_tariff()
     }
@@ -192,6 +193,35 @@ impl Config {
         Err("callback.private_networks is for subscribers of a file, or of a registry whose url is an \
              address within these networks: anybody may have made the entries of another one"
             .into())
+    }
+
+    /// Money is kept longer than people, and nothing for a time that nobody can mean.
+    fn check_retention(&self) -> Result<(), String> {
+        const DAYS_MAX: u32 = 36_525;
+        let kept = &self.retention;
+        let days = [
+            ("retention.trail_days", kept.trail_days),
+            ("retention.events_days", kept.events_days),
+            ("retention.commands_days", kept.commands_days),
+            ("retention.set_aside_days", kept.set_aside_days),
+            ("retention.quotes_days", kept.quotes_days),
+            ("retention.personal_days", kept.personal_days),
+            ("retention.orders_days", kept.orders_days),
+            ("retention.audit_days", kept.audit_days),
+        ];
+        for (key, days) in days {
+            if days > DAYS_MAX {
+                return Err(format!("{key} is {days}; it must be between 0 and {DAYS_MAX}"));
+            }
+        }
+        if kept.orders_days != 0 && kept.orders_days < kept.personal_days {
+            return Err(
+                "retention.orders_days is less than retention.personal_days: what was paid \
+                        would go before who rode"
+                    .into(),
+            );
+        }
+        Ok(())
     }
 
     fn check_tariff(&self) -> Result<(), String> {

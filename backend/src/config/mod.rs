@@ -20,13 +20,14 @@ use crate::domain::dispatch::{DispatchRules, Weights};
 use crate::domain::estimate::RoadModel;
 use crate::error::BppError;
 use crate::http::Rules;
+use crate::http::admin::AdminRules;
 use crate::keys::encryption::{EncryptionKeyError, RegistryPublicKey};
 use crate::network::subscriber::{normalized_id, normalized_url};
 use crate::service::Settings;
 
 pub use tables::{
     Admin, Beckn, Callback, Device, Dispatch, DispatchWeights, Enrol, Estimate, Item, Provider,
-    Registry, Ride, Store,
+    Registry, Retention, Ride, Store,
 };
 
 /// The configuration that `tripline-bpp init` writes.
@@ -76,6 +77,9 @@ pub struct Config {
     /// Callbacks.
     #[serde(default)]
     pub callback: Callback,
+    /// How long things are kept.
+    #[serde(default)]
+    pub retention: Retention,
 }
 
 impl Config {
@@ -100,10 +104,12 @@ impl Config {
 
     /// The store's URL.
     pub fn store_url(&self) -> String {
-        self.store
-            .url
-            .clone()
-            .unwrap_or_else(|| format!("sqlite:{}", self.data_dir.join("tripline.db").display()))
+        self.store.url.clone().unwrap_or_else(|| self.sqlite_url())
+    }
+
+    /// The URL of the SQLite store in the data folder.
+    pub fn sqlite_url(&self) -> String {
+        format!("sqlite:{}", self.data_dir.join("tripline.db").display())
     }
 
     /// The file of the keys by which the network knows us.
@@ -119,6 +125,20 @@ impl Config {
     /// The file of the key that seals commands to devices.
     pub fn command_key_file(&self) -> PathBuf {
         self.data_dir.join("command.key")
+    }
+
+    /// The file of the first token for the admin API; it may have been removed since.
+    pub fn admin_token_file(&self) -> PathBuf {
+        self.data_dir.join("admin.token")
+    }
+
+    /// Where the admin API is met.
+    pub fn admin_rules(&self) -> AdminRules {
+        AdminRules {
+            proxies: self.beckn.proxies.clone(),
+            open_metrics: self.admin.listen.ip().is_loopback(),
+            enrol_url: self.enrol_url(),
+        }
     }
 
     /// The folder of the device CA.

@@ -291,3 +291,41 @@ impl Default for Callback {
         Self { retry_ms_max: 60_000, timeout_ms: 10_000, private_networks: Vec::new() }
     }
 }
+
+/// `[retention]`: how many days things are kept; 0 is for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retention {
+    /// Trail batches, from when they came.
+    pub trail_days: u32,
+    /// Events of devices, from when they came.
+    pub events_days: u32,
+    /// Commands that devices have reported on.
+    pub commands_days: u32,
+    /// What revoked devices still had on the way.
+    pub set_aside_days: u32,
+    /// Quotes that nobody booked.
+    pub quotes_days: u32,
+    /// Names, phones, addresses and places of rides, from their end.
+    pub personal_days: u32,
+    /// Orders with what was paid, from their end.
+    pub orders_days: u32,
+    /// The audit trail.
+    pub audit_days: u32,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            trail_days: 180,
+            events_days: 400,
+            commands_days: 90,
+            set_aside_days: 90,
+            quotes_days: 30,
+            personal_days: 400,
+            // Eight years: as long as books of account are to be kept in India.
+            orders_days: 2_922,
+            audit_days: 90,
+        }
+    }
+}

@@ -5,6 +5,7 @@
 
 pub mod fleet;
 pub mod live;
+pub mod passage;
 
 pub mod catalog;
 pub mod dispatch;

@@ -9,6 +9,14 @@ mod actor;
 mod error;
 mod page;
 
+pub mod audit;
+pub mod callback;
+pub mod dispatch;
+pub mod health;
+pub mod live;
+pub mod subscriber;
+pub mod token;
+
 pub use actor::{Actor, Role, UnknownRole};
 pub use error::{FieldProblem, OperateError};
 pub use page::{Cursor, LIMIT_DEFAULT, LIMIT_MAX, Listed, Page};

@@ -5,6 +5,7 @@ use tripline_protocol::link::down::Command;
 use tripline_protocol::link::envelope::encode;
 use tripline_protocol::unit::Timestamp;
 
+use super::offers::{note_accepted, note_released};
 use super::{Platform, ServiceError};
 use crate::beckn::{Action, Failure, FailureKind, Rendered, Reply, render};
 use crate::callback::BOOKING_TRIED_MS;
@@ -84,6 +85,9 @@ impl Platform {
         for effect in effects {
             match effect {
                 Effect::Tell(notice) => {
+                    if notice == Notice::Confirmed {
+                        note_accepted(tx, &stored.order, at).await?;
+                    }
                     self.tell(tx, &mut stored.order, notice, at).await?;
                     wake.callbacks = true;
                 }
@@ -95,7 +99,10 @@ impl Platform {
                     tx.signal_device(&device, time::now()).await?;
                     wake.devices.push(device);
                 }
-                Effect::Release(device) => tx.release(&device, stored.order.id).await?,
+                Effect::Release(device) => {
+                    note_released(tx, &stored.order, &device, at).await?;
+                    tx.release(&device, stored.order.id).await?;
+                }
             }
         }
         tx.save_order(stored).await?;

@@ -16,6 +16,7 @@ use super::effects::Wake;
 use super::{Platform, ServiceError};
 use crate::audit::{AuditKind, Entry};
 use crate::chance;
+use crate::domain::passage;
 use crate::identity::authority::Fingerprint;
 use crate::metrics::OnLane;
 use crate::store::Tx;
@@ -168,8 +169,13 @@ impl Platform {
                 warn!(%device, %sequence, reason, "event had no effect");
             }
             let alone = Batch { epoch: batch.epoch, after, records: vec![event.clone()] };
-            let row =
-                EventRow { sequence, at: event.fact_at(at), refused, payload: encode(&alone) };
+            let row = EventRow {
+                sequence,
+                at: event.fact_at(at),
+                trip: event.body.trip(),
+                refused,
+                payload: encode(&alone),
+            };
             group.events.push((lane.clone(), row));
         }
         Ok(Some(sequence))
@@ -240,6 +246,7 @@ impl Group {
                 through,
                 skip: cursor.since(batch.after),
                 records: through.since(batch.after),
+                times: passage::times(&batch.entries),
                 payload: payload.to_vec(),
             };
             self.trail.push((lane.clone(), row));

@@ -6,9 +6,11 @@ mod device;
 mod dispatch;
 mod effects;
 mod ingest;
+mod offers;
 mod request;
 mod roster;
 
+pub mod fold;
 pub mod intake;
 
 pub mod settings;

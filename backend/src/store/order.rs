@@ -3,6 +3,7 @@
 use tripline_protocol::id::{AssignmentId, OrderId, TripId};
 use tripline_protocol::unit::Timestamp;
 
+use super::erase::rider_key;
 use super::{StoreError, Tx, on_db};
 use crate::domain::order::Order;
 
@@ -57,12 +58,17 @@ fn body(order: &Order) -> Result<String, StoreError> {
     })
 }
 
+/// By what the orders of its rider are found.
+fn key_of_rider(order: &Order) -> Option<Vec<u8>> {
+    order.rider.as_ref().and_then(|rider| rider_key(&rider.phone))
+}
+
 impl Tx {
     /// Adds a new order.
     pub async fn add_order(&mut self, order: &Order) -> Result<(), StoreError> {
         const SQL: &str = "INSERT INTO ride_order (order_id, fulfillment_id, subscriber_id, \
-             track_token, trip_id, state, due_at, version, created_at, updated_at, body) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $10)";
+             track_token, trip_id, state, due_at, version, created_at, updated_at, body, rider_key) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $10, $11)";
         let body = body(order)?;
         on_db!(self, conn => sqlx::query(SQL)
             .bind(order.id.to_string())
@@ -75,6 +81,7 @@ impl Tx {
             .bind(order.created_at.unix_ms)
             .bind(order.updated_at.unix_ms)
             .bind(body)
+            .bind(key_of_rider(order))
             .execute(conn).await?.rows_affected());
         Ok(())
     }
@@ -82,7 +89,8 @@ impl Tx {
     /// Writes a changed order. It must not have been changed by anybody else since it was read.
     pub async fn save_order(&mut self, stored: &StoredOrder) -> Result<(), StoreError> {
         const SQL: &str = "UPDATE ride_order SET trip_id = $3, state = $4, due_at = $5, \
-             version = version + 1, updated_at = $6, body = $7 WHERE order_id = $1 AND version = $2";
+             version = version + 1, updated_at = $6, body = $7, rider_key = $8 \
+             WHERE order_id = $1 AND version = $2";
         let StoredOrder { order, version } = stored;
         let body = body(order)?;
         let rows = on_db!(self, conn => sqlx::query(SQL)
@@ -93,6 +101,7 @@ impl Tx {
             .bind(order.due_at().map(|at| at.unix_ms))
             .bind(order.updated_at.unix_ms)
             .bind(body)
+            .bind(key_of_rider(order))
             .execute(conn).await?.rows_affected());
         if rows == 1 {
             return Ok(());

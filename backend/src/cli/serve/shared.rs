@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::device::{ingest, listener};
 use crate::enrol::{self, office::Office};
 use crate::error::BppError;
+use crate::http::admin::{self, AdminApp};
 use crate::http::on_subscribe::{self, ChallengeDesk};
 use crate::http::{self, App};
 use crate::identity::live::{self, Identity};
@@ -26,7 +27,9 @@ use crate::keys::{self, file as key_file};
 use crate::network::directory::{Counts, Directory};
 use crate::network::guard::Guard;
 use crate::network::self_check::{Pauses, SelfCheck};
+use crate::retention;
 use crate::service::Platform;
+use crate::service::fold;
 use crate::service::intake::{self, Intake};
 use crate::store::Store;
 use crate::time;
@@ -114,6 +117,7 @@ impl Shared {
         let app = App::new(platform(), directory, self.guard.clone(), intake, rules);
         tasks.spawn(intake::run(platform(), waiting));
         tasks.spawn(intake::forget(platform()));
+        tasks.spawn(fold::run(platform()));
         let base = config.base_path();
         let challenges = on_subscribe::router(desk, app.gate(), &base);
         Ok(http::router(Arc::new(app), &base).merge(challenges))
@@ -126,6 +130,7 @@ impl Shared {
         let poster = poster.map_err(BppError::Internal)?;
         tasks.spawn(worker::run(Arc::clone(&self.platform), poster, config.retry_rules()));
         tasks.spawn(dispatch(Arc::clone(&self.platform)));
+        tasks.spawn(retention::run(self.platform.store.clone(), config.retention));
         Ok(())
     }
 
@@ -152,7 +157,10 @@ impl Shared {
         let (limits, enrol_tls) =
             (enrol::listener::limits(&config.device), self.identity.enrol_tls());
         tasks.spawn(enrol::listener::run(doors.enrol, limits, enrol_tls, office));
-        tasks.spawn(http::listener::run(doors.admin, http::admin::router(platform())));
+        let (directory, identity) = (Arc::clone(&self.directory), Arc::clone(&self.identity));
+        let admin = AdminApp::new(platform(), directory, identity, config.admin_rules());
+        tasks.spawn(http::listener::run(doors.admin, admin::router(admin)));
+        tasks.spawn(admin::forget(platform()));
         tasks.spawn(http::listener::run(doors.beckn, router));
     }
 }

@@ -135,17 +135,9 @@ mod tests {
     use super::*;
 
     fn tariff(code: &str, version: u32) -> Tariff {
-        let text = format!(
-            r#"{{"code":"{code}","version":{version},"base_paise":3000,"base_distance_m":2000,
-                "per_minute_paise":0,"waiting_per_minute_paise":0,"waiting_free_s":0,
-                "minimum_paise":3000,"rounding_paise":1{}}}"#,
-            crate::domain::fleet::catalog::tests::OLD
-        );
+        let text = format!(r#"{{"code":"{code}","version":{version},"base_paise":3000}}"#);
         serde_json::from_str(&text).expect("a tariff")
     }
-
-    /// What the tariff of today has beside.
-    const OLD: &str = r#","per_km_paise":1500"#;
 
     fn item(id: &str, kind: ItemKind) -> Item {
         Item {
@@ -192,7 +184,8 @@ mod tests {
     }
 
     fn at(lat: f64, lon: f64) -> Position {
-        format!("{lat:.6},{lon:.6}").parse().expect("on the globe")
+        let e7 = |deg: f64| format!("{:.0}", deg * 1e7).parse().expect("a number");
+        Position::new(e7(lat), e7(lon)).expect("on the globe")
     }
 
     fn served<'a>(

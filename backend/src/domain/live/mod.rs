@@ -128,6 +128,18 @@ impl LiveFleet {
         self.around(place, radius_m, now).filter(|near| !near.is_stale)
     }
 
+    /// The first `rows` devices behind one, by id.
+    pub fn page(&self, after: Option<&DeviceId>, rows: usize) -> Vec<(&DeviceId, &LivePosition)> {
+        let behind = |slot: &&Slot| after.is_none_or(|after| slot.device > *after);
+        let mut page: Vec<_> = self.slots.iter().filter(behind).collect();
+        if rows < page.len() {
+            page.select_nth_unstable_by(rows, |one, other| one.device.cmp(&other.device));
+            page.truncate(rows);
+        }
+        page.sort_unstable_by(|one, other| one.device.cmp(&other.device));
+        page.into_iter().map(|slot| (&slot.device, &slot.seen)).collect()
+    }
+
     /// How many devices are known.
     pub fn len(&self) -> usize {
         self.slots.len()

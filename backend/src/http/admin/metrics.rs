@@ -1,33 +1,24 @@
-//! What operators and their tools read: `GET /metrics` for Prometheus, `GET /health` for whoever restarts
-//! what does not work.
+//! `GET /metrics` and `GET /health`.
 
-use std::sync::Arc;
-
-use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use tracing::error;
 
+use super::App;
 use crate::service::Platform;
 use crate::store::StoreError;
 
 /// What [`crate::metrics::Metrics::text`] is.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The routes.
-pub fn router(platform: Arc<Platform>) -> Router {
-    Router::new().route("/metrics", get(metrics)).route("/health", get(health)).with_state(platform)
-}
-
-async fn metrics(State(platform): State<Arc<Platform>>) -> Response {
+pub(super) async fn metrics(State(app): State<App>) -> Response {
     // Other processes revoke and replay, so that the store knows how many. Without it the last count stands.
-    if let Err(error) = count(&platform).await {
+    if let Err(error) = count(&app.platform).await {
         error!(%error, "what the store holds cannot be counted");
     }
-    ([(CONTENT_TYPE, OPEN_METRICS)], platform.metrics.text()).into_response()
+    ([(CONTENT_TYPE, OPEN_METRICS)], app.platform.metrics.text()).into_response()
 }
 
 async fn count(platform: &Platform) -> Result<(), StoreError> {
@@ -41,8 +32,8 @@ async fn count(platform: &Platform) -> Result<(), StoreError> {
 }
 
 /// Well is who has a store to read.
-async fn health(State(platform): State<Arc<Platform>>) -> Response {
-    match platform.store.read().await {
+pub(super) async fn health(State(app): State<App>) -> Response {
+    match app.platform.store.read().await {
         Ok(_) => "ok\n".into_response(),
         Err(error) => {
             error!(%error, "not well: the store cannot be read");
