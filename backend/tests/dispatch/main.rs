@@ -2,6 +2,7 @@
 //! of backends, and that each decision can be read afterwards.
 
 #[path = "../both/mod.rs"]
+#[expect(dead_code, reason = "shared with tests that need more of it")]
 mod both;
 #[path = "../quoted/mod.rs"]
 mod quoted;
