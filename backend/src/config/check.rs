@@ -36,6 +36,13 @@ impl Config {
             ("dispatch.weights.idle", u64::from(weights.idle), 0, weight_max),
             ("dispatch.weights.acceptance", u64::from(weights.acceptance), 0, weight_max),
             ("dispatch.weights.rating", u64::from(weights.rating), 0, weight_max),
+            ("ride.silent_after_s", u64::from(self.ride.silent_after_s), 30, 86_400),
+            (
+                "ride.close_silent_after_s",
+                u64::from(self.ride.close_silent_after_s),
+                u64::from(self.ride.silent_after_s),
+                30 * 86_400,
+            ),
             ("estimate.speed_kmph", u64::from(self.estimate.speed_kmph), 1, 200),
             (
                 "estimate.road_factor_percent",

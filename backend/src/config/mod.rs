@@ -18,6 +18,7 @@ use crate::callback::worker::RetryRules;
 use crate::domain::catalog;
 use crate::domain::dispatch::{DispatchRules, Weights};
 use crate::domain::estimate::RoadModel;
+use crate::domain::ride::RideRules;
 use crate::error::BppError;
 use crate::http::Rules;
 use crate::http::admin::AdminRules;
@@ -195,6 +196,7 @@ impl Config {
             },
             dispatch: self.dispatch_rules(),
             otp: self.ride.otp,
+            ride: self.ride_rules(),
             road: self.road(),
             track_url: format!("{origin}/track"),
             first_settings: self.device.settings.0,
@@ -227,6 +229,17 @@ impl Config {
         RoadModel {
             road_factor_percent: self.estimate.road_factor_percent,
             speed_kmph: self.estimate.speed_kmph,
+        }
+    }
+
+    /// How rides go on.
+    pub fn ride_rules(&self) -> RideRules {
+        let ms = |s: u32| i64::from(s) * 1000;
+        RideRules {
+            search_ms: ms(self.dispatch.search_s),
+            reassign_max: self.dispatch.reassign_max,
+            silent_ms: ms(self.ride.silent_after_s),
+            close_silent_ms: ms(self.ride.close_silent_after_s),
         }
     }
 

@@ -10,7 +10,8 @@ use tripline_protocol::unit::Timestamp;
 
 use super::blank::{blank_driver, blank_events, blank_rider, blank_trail};
 use crate::audit::{AuditKind, Entry};
-use crate::domain::order::{Offer, Order, Trip, Vehicle};
+use crate::domain::order::{Offer, Order, Vehicle};
+use crate::domain::trip::Trip;
 use crate::service::ServiceError;
 use crate::store::audit::AuditRow;
 use crate::store::erase::{Journal, RawOrder, holds, phone_digits, rider_key};

@@ -60,9 +60,9 @@ impl Platform {
         if stored.order.due_at().is_none_or(|due| due > at) {
             return Ok(Wake::default());
         }
-        let was_asked = stored.order.open_offer().is_some();
-        let cause = if was_asked { Cause::NotTaken } else { Cause::LookedAgain };
+        let cause = cause_of(&stored.order);
         let mut effects = stored.order.handle_timeout(at);
+        effects.extend(self.handle_due_looks(tx, &mut stored.order, at).await?);
         effects.extend(self.offer_next(tx, &mut stored.order, cause, at).await?);
         self.carry_out(tx, &mut stored, effects, at).await
     }
@@ -75,7 +75,8 @@ impl Platform {
         cause: Cause,
         at: Timestamp,
     ) -> Result<Vec<Effect>, ServiceError> {
-        if order.state != OrderState::Confirmed || order.open_offer().is_some() {
+        let is_early = order.search_from.is_some_and(|from| from > at);
+        if order.state != OrderState::Confirmed || order.has_open_offer() || is_early {
             return Ok(Vec::new());
         }
         let rules = &self.settings.dispatch;
@@ -93,6 +94,9 @@ impl Platform {
         if vehicles.is_empty() {
             order.find_nobody(at);
         }
+        if order.needs_new_otp() && !vehicles.is_empty() {
+            order.renew_otp(chance::otp()?);
+        }
         let mut effects = Vec::new();
         for vehicle in vehicles {
             let candidate = Candidate {
@@ -101,11 +105,22 @@ impl Platform {
                 trip: TripId::from(chance::uuid()?),
                 otp_key: chance::bytes()?,
             };
-            tx.add_assignment(candidate.assignment, order.id).await?;
+            tx.add_assignment(candidate.assignment, candidate.trip, order.id).await?;
             info!(order = %order.id, device = %candidate.vehicle.device, "offered");
             effects.extend(order.offer(candidate, rules, at));
         }
         Ok(effects)
+    }
+}
+
+/// Why a driver is looked for once something is due.
+fn cause_of(order: &Order) -> Cause {
+    if order.has_open_offer() {
+        Cause::NotTaken
+    } else if order.is_scheduled() && order.offers.is_empty() {
+        Cause::Scheduled
+    } else {
+        Cause::LookedAgain
     }
 }
 

@@ -2,6 +2,7 @@
 //! everything it calls for (callbacks, commands, freed vehicles) in one transaction.
 
 mod choice;
+mod command;
 mod device;
 mod dispatch;
 mod effects;
@@ -9,6 +10,7 @@ mod ingest;
 mod offers;
 mod request;
 mod roster;
+mod silence;
 
 pub mod fold;
 pub mod intake;
@@ -23,6 +25,7 @@ use tokio::sync::{Notify, watch};
 use tripline_protocol::id::DeviceId;
 use tripline_protocol::link::settings::DeviceSettings;
 use tripline_protocol::link::up::Live;
+use tripline_protocol::unit::Timestamp;
 
 use tripline_protocol::signing::SecretKey;
 
@@ -33,6 +36,7 @@ use crate::device::sessions::Sessions;
 use crate::domain::dispatch::DispatchRules;
 use crate::domain::estimate::RoadModel;
 use crate::domain::live::LiveFleet;
+use crate::domain::ride::RideRules;
 use crate::metrics::Metrics;
 use crate::network::standing::Standing;
 use crate::store::retry::Contended;
@@ -88,6 +92,8 @@ pub struct Settings {
     pub dispatch: DispatchRules,
     /// Whether a ride starts only with the rider's OTP.
     pub otp: bool,
+    /// How rides go on.
+    pub ride: RideRules,
     /// How straight lines become roads.
     pub road: RoadModel,
     /// Address under which tracking links are served, without a slash at the end.
@@ -113,6 +119,8 @@ pub struct Platform {
     pub metrics: Metrics,
     /// Seals commands to devices.
     pub command_key: SecretKey,
+    /// Since when it listens to devices.
+    pub since: Timestamp,
     audit: Audit,
     fleet: RwLock<LiveFleet>,
     known_fleet: RwLock<KnownFleet>,
@@ -130,6 +138,7 @@ impl Platform {
             standing: watch::Sender::new(Standing::Good),
             metrics: Metrics::default(),
             command_key,
+            since: time::now(),
             audit,
             fleet: RwLock::default(),
             known_fleet: RwLock::default(),

@@ -26,7 +26,7 @@ pub(super) async fn note_released(
     device: &DeviceId,
     at: Timestamp,
 ) -> Result<(), ServiceError> {
-    if order.trip.iter().any(|trip| trip.vehicle.device == *device) {
+    if order.trips().any(|trip| trip.vehicle.device == *device) {
         return Ok(tx.set_idle(device, at).await?);
     }
     let of_device = order.offers.iter().rfind(|offer| offer.vehicle.device == *device);

@@ -183,14 +183,17 @@ impl Platform {
         route: Route,
         at: Timestamp,
     ) -> Result<Outcome, RequestError> {
-        let Some(nearest_m) = self.nearest_free_m(tx, &route, at).await? else {
+        // Who is there now says nothing of a ride later on: at worst one comes from the end of the radius.
+        let later = self.is_later(&route, at).then_some(self.settings.dispatch.radius_m);
+        let Some(nearest_m) = self.nearest_free_m(tx, &route, at).await?.or(later) else {
             let message = "no free vehicle is near this pickup";
             return Err(Fault::new(FaultKind::NotServed, message).into());
         };
         let identity = &self.settings.identity;
         let road = &self.settings.road;
         let estimate = route.drop.as_ref().map(|drop| {
-            let estimate = road.estimate(route.pickup.position, drop.position, at);
+            let start_at = route.pickup_at.unwrap_or(at).max(at);
+            let estimate = road.estimate(route.pickup.position, drop.position, start_at);
             terms(identity.item.tariff.clone(), estimate, Vec::new()).estimated()
         });
         let serviceable = Serviceable {
@@ -203,6 +206,12 @@ impl Platform {
         };
         let reply = Reply::Catalog(&serviceable);
         Ok(Outcome::Done(self.enqueue_answer(tx, asker, reply, at).await?))
+    }
+
+    /// Whether the ride is so far ahead that nobody is looked for yet.
+    fn is_later(&self, route: &Route, at: Timestamp) -> bool {
+        let lead_ms = self.settings.dispatch.lead_ms;
+        route.pickup_at.is_some_and(|pickup_at| pickup_at.plus_ms(-lead_ms) > at)
     }
 
     /// How far the nearest free vehicle is, if one is near enough.
@@ -226,7 +235,8 @@ impl Platform {
         at: Timestamp,
     ) -> Result<Outcome, RequestError> {
         let mut order = self.new_order(asker, item_id, route, at)?;
-        if self.nearest_free_m(tx, &order.route, at).await?.is_none() {
+        let is_later = self.is_later(&order.route, at);
+        if !is_later && self.nearest_free_m(tx, &order.route, at).await?.is_none() {
             let message = "no free vehicle is near this pickup".into();
             return Ok(failed(Action::Select, FailureKind::NoDriver, message));
         }
@@ -251,7 +261,8 @@ impl Platform {
             let message = "no such item; search again";
             return Err(Fault::new(FaultKind::UnknownItem, message).into());
         };
-        let estimate = road.estimate(route.pickup.position, drop.position, at);
+        let start_at = route.pickup_at.unwrap_or(at).max(at);
+        let estimate = road.estimate(route.pickup.position, drop.position, start_at);
         let new = NewOrder {
             id: OrderId::from(chance::uuid().map_err(ServiceError::from)?),
             fulfillment_id: chance::uuid().map_err(ServiceError::from)?.to_string(),
@@ -303,7 +314,8 @@ impl Platform {
         if let Err(error) = stored.order.confirm(rider, otp, conversation, rules, at) {
             return Ok(refused(Action::Confirm, &error));
         }
-        let effects = self.offer_next(tx, &mut stored.order, Cause::Booked, at).await?;
+        let mut effects = stored.order.booked();
+        effects.extend(self.offer_next(tx, &mut stored.order, Cause::Booked, at).await?);
         Ok(Outcome::Done(self.carry_out(tx, &mut stored, effects, at).await?))
     }
 
@@ -396,7 +408,11 @@ fn failed(action: Action, kind: FailureKind, message: String) -> Outcome {
 fn refused(action: Action, error: &RideError) -> Outcome {
     let kind = match error {
         RideError::QuoteExpired => FailureKind::QuoteGone,
-        RideError::Refused(_) | RideError::Missing { .. } => FailureKind::Impossible,
+        RideError::Refused(_)
+        | RideError::Missing { .. }
+        | RideError::UnderWay
+        | RideError::NoTrip { .. }
+        | RideError::Over { .. } => FailureKind::Impossible,
     };
     failed(action, kind, error.to_string())
 }

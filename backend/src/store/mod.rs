@@ -9,6 +9,7 @@ mod fault;
 mod migrate;
 mod rows;
 mod safety;
+mod upgrade;
 
 pub mod answer;
 pub mod area;
@@ -26,6 +27,7 @@ pub mod driver;
 pub mod duty;
 pub mod erase;
 pub mod fleet;
+pub mod heard;
 pub mod hold;
 pub mod inbox;
 pub mod item;

@@ -61,7 +61,7 @@ pub(crate) fn order(n: u8, at: Timestamp) -> Order {
         track_token: format!("t{n}"),
         subscriber_id: "bap.example".into(),
         item_id: "auto".into(),
-        route: Route { pickup: place.clone(), drop: Some(place) },
+        route: Route { pickup: place.clone(), drop: Some(place), pickup_at: None },
         terms: terms(at),
         conversation: Conversation("{}".into()),
     };

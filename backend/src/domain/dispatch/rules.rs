@@ -11,7 +11,7 @@ pub const BATCH_MAX: u8 = 8;
 pub const WEIGHT_MAX: u8 = 100;
 
 /// Most times that an order goes to another vehicle after its driver cancelled.
-pub const REASSIGN_MAX: u32 = 20;
+pub const REASSIGN_MAX: u32 = 8;
 
 /// How much each part of a score counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
