@@ -23,10 +23,14 @@ mod quoted;
 use quoted::terms;
 
 const NOW: Timestamp = Timestamp::from_unix_ms(1_800_000_000_000);
-const RIDE: RideRules =
-    RideRules { search_ms: 100_000, silent_ms: 120_000, close_silent_ms: 21_600_000 };
+const RIDE: RideRules = RideRules {
+    search_ms: 100_000,
+    reassign_max: 8,
+    silent_ms: 120_000,
+    close_silent_ms: 21_600_000,
+};
 const RULES: DispatchRules =
-    DispatchRules { radius_m: 5_000, offer_ms: 30_000, search_ms: 100_000 };
+    DispatchRules { offer_ms: 30_000, search_ms: 100_000, ..DispatchRules::DEFAULT };
 
 fn quoted() -> Order {
     quoted::order(1, NOW)

@@ -6,6 +6,7 @@ use tripline_protocol::link::envelope::encode;
 use tripline_protocol::unit::{Paise, Timestamp};
 use uuid::Uuid;
 
+use super::offers::{note_accepted, note_released};
 use super::{Platform, ServiceError};
 use crate::beckn::{Action, Failure, FailureKind, Rendered, Reply, render};
 use crate::callback::BOOKING_TRIED_MS;
@@ -91,6 +92,9 @@ impl Platform {
         for effect in effects {
             match effect {
                 Effect::Tell(notice) => {
+                    if notice.is_assigned() {
+                        note_accepted(tx, &stored.order, at).await?;
+                    }
                     self.tell(tx, &mut stored.order, notice, at).await?;
                     wake.callbacks = true;
                 }
@@ -105,7 +109,10 @@ impl Platform {
                     send_command(tx, &device, *body, expires_at, at).await?;
                     wake.devices.push(device);
                 }
-                Effect::Release(device) => tx.release(&device, stored.order.id).await?,
+                Effect::Release(device) => {
+                    note_released(tx, &stored.order, &device, at).await?;
+                    tx.release(&device, stored.order.id).await?;
+                }
                 Effect::Cash { driver, device, amount, at: taken_at } => {
                     let order = stored.order.id;
                     note_cash(tx, (&driver, &device), (order, amount), taken_at).await?;

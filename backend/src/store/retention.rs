@@ -62,8 +62,9 @@ impl Aged {
 }
 
 /// Rows that go with their order: of every table that refers to one, and the order itself last.
-const WITH_AN_ORDER: [&str; 4] = [
+const WITH_AN_ORDER: [&str; 5] = [
     "DELETE FROM assignment WHERE order_id = $1",
+    "DELETE FROM dispatch_decision WHERE order_id = $1",
     "DELETE FROM trip WHERE order_id = $1",
     "DELETE FROM device_hold WHERE order_id = $1",
     "DELETE FROM ride_order WHERE order_id = $1",

@@ -19,6 +19,7 @@ mod tag;
 mod area;
 mod audit;
 mod callback;
+mod dispatch;
 mod driver;
 mod duty;
 mod explain;
@@ -116,6 +117,7 @@ fn api() -> OpenApiRouter<App> {
         .merge(callback::routes())
         .merge(driver::routes())
         .merge(duty::routes())
+        .merge(dispatch::routes())
         .merge(health::routes())
         .merge(import::routes())
         .merge(item::routes())
