@@ -116,6 +116,7 @@ fn record(sequence: u64, s: i64, mm: u64, bridged_mm: u64, step: TripStep) -> Re
         refused: None,
         event,
         step: Some(step),
+        commanded: None,
     }
 }
 
@@ -140,7 +141,7 @@ pub(crate) fn ride(bridged_mm: u64) -> (Order, Vec<Recorded>) {
     let usage = {
         let mut until = records.clone();
         until.push(Recorded { step: Some(TripStep::Stop { fare: terms.estimated() }), ..stop });
-        metered(&until)
+        metered(until.iter())
     };
     let fare = terms.metered(usage);
     records.push(record(17, 533, 8_333_412, bridged_mm, TripStep::Stop { fare: fare.clone() }));
@@ -271,7 +272,7 @@ fn a_trail_that_tells_of_another_way_is_a_difference() {
     let Some(last) = records.last_mut() else { panic!("events") };
     last.event.reading.odometer.mm += 400_000;
     let mut order = order;
-    let fare = order.terms.metered(metered(&records));
+    let fare = order.terms.metered(metered(records.iter()));
     order.settlement = Some(Settlement::of(fare.clone(), fare));
     let explanation = explained(&order, &records);
     assert!(explanation.equal && !explanation.holds());
@@ -280,16 +281,39 @@ fn a_trail_that_tells_of_another_way_is_a_difference() {
 }
 
 #[test]
-fn journals_are_put_in_the_order_they_were_taken_in() {
-    let mut records: Vec<_> = [(2, 1, 50), (1, 7, 10), (2, 2, 50), (1, 8, 50)]
-        .map(|(epoch, sequence, s)| {
-            let record = record(sequence, s, 0, 0, TripStep::Depart);
+fn events_are_put_in_the_order_of_the_steady_clock_and_judged_by_the_machine() {
+    let step = [
+        TripStep::Pause,
+        TripStep::Depart,
+        TripStep::Resume,
+        TripStep::Start { otp: None },
+        TripStep::Arrive,
+    ];
+    let mut records: Vec<_> = [(2, 1, 50), (1, 7, 10), (2, 2, 60), (1, 8, 40), (3, 1, 20)]
+        .into_iter()
+        .zip(step)
+        .map(|((epoch, sequence, s), step)| {
+            let record = record(sequence, s, 0, 0, step);
             Recorded { epoch: JournalEpoch(epoch), ..record }
         })
-        .into();
+        .collect();
+    records.push(record(9, 45, 0, 0, TripStep::Depart));
     put_in_order(&mut records);
     let order: Vec<_> = records.iter().map(|it| (it.epoch.0, it.sequence.0)).collect();
-    assert_eq!(order, [(1, 7), (1, 8), (2, 1), (2, 2)]);
+    assert_eq!(order, [(1, 7), (3, 1), (1, 8), (EPOCH.0, 9), (2, 1), (2, 2)]);
+    let refused: Vec<_> = records.iter().map(|it| it.refused.is_some()).collect();
+    assert_eq!(refused, [false, false, false, true, false, false]);
+}
+
+#[test]
+fn a_step_that_a_dispatcher_asked_for_is_one_of_the_meter_s() {
+    let (order, mut records) = ride(0);
+    for (record, event) in records[3..5].iter_mut().zip([TripEvent::Pause, TripEvent::Resume]) {
+        (record.step, record.commanded) = (None, Some(event));
+    }
+    let explanation = explained(&order, &records);
+    assert!(explanation.holds(), "{explanation}");
+    assert_eq!(explanation.events[3].what, "pause, asked for by a dispatcher");
 }
 
 #[test]
