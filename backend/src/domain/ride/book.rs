@@ -7,6 +7,7 @@ use tripline_protocol::unit::Timestamp;
 use super::RideError;
 use crate::domain::dispatch::DispatchRules;
 use crate::domain::order::{Conversation, Order, Rider};
+use crate::domain::payment::PaymentTerms;
 
 impl Order {
     /// `init`: the rider's details. May be repeated until `confirm`.
@@ -46,6 +47,11 @@ impl Order {
         self.conversation = conversation;
         self.touch(at);
         Ok(())
+    }
+
+    /// How the ride is paid, as the rider's platform says; as before if it says nothing.
+    pub fn pay_by(&mut self, terms: Option<PaymentTerms>) {
+        self.payment.terms = terms.unwrap_or(self.payment.terms);
     }
 
     fn check_quote(&self, at: Timestamp) -> Result<(), RideError> {
