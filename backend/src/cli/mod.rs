@@ -7,6 +7,7 @@ mod audit;
 mod ca;
 mod callback;
 mod erase;
+mod fleet;
 mod init;
 mod key;
 mod lock;
@@ -67,7 +68,34 @@ enum Command {
     /// The fleet's vehicles and their devices: add, enrol, look at, revoke
     #[command(subcommand)]
     Vehicle(vehicle::VehicleCommand),
-    /// Trips: look at them, and start, pause, resume, stop, cancel or close them on a driver's behalf
+    /// Take in a whole fleet from TOML and CSV files, all or none
+    Import(fleet::import::ImportArgs),
+    /// Who offers rides: the operator itself, or its agencies
+    #[command(subcommand)]
+    Provider(fleet::provider::ProviderCommand),
+    /// Who drives: add, change, PIN, ratings
+    #[command(subcommand)]
+    Driver(fleet::driver::DriverCommand),
+    /// Papers of drivers and vehicles, and when they expire
+    #[command(subcommand)]
+    Document(fleet::document::DocumentCommand),
+    /// Who is signed in on which vehicle
+    #[command(subcommand)]
+    Duty(fleet::duty::DutyCommand),
+    /// Drivers' time, and the cash that they have in hand
+    #[command(subcommand)]
+    Shift(fleet::shift::ShiftCommand),
+    /// What rides cost: versions that never change
+    #[command(subcommand)]
+    Tariff(fleet::tariff::TariffCommand),
+    /// What riders can book
+    #[command(subcommand)]
+    Item(fleet::item::ItemCommand),
+    /// Where rides are served, and where another tariff applies
+    #[command(subcommand)]
+    Area(fleet::area::AreaCommand),
+    /// Trips: look at them, explain their fares, print receipts, and start, pause, resume, stop, cancel or close
+    /// them on a driver's behalf
     #[command(subcommand)]
     Trip(trip::TripCommand),
     /// What was booked: list, show, cancel
@@ -124,6 +152,15 @@ impl Cli {
             Command::Init(args) => runtime.block_on(init::run(&args)),
             Command::Serve(args) => runtime.block_on(serve::run(&args)),
             Command::Vehicle(command) => runtime.block_on(vehicle::run(command)),
+            Command::Import(args) => runtime.block_on(fleet::import::run(args)),
+            Command::Provider(command) => runtime.block_on(fleet::provider::run(command)),
+            Command::Driver(command) => runtime.block_on(fleet::driver::run(command)),
+            Command::Document(command) => runtime.block_on(fleet::document::run(command)),
+            Command::Duty(command) => runtime.block_on(fleet::duty::run(command)),
+            Command::Shift(command) => runtime.block_on(fleet::shift::run(command)),
+            Command::Tariff(command) => runtime.block_on(fleet::tariff::run(command)),
+            Command::Item(command) => runtime.block_on(fleet::item::run(command)),
+            Command::Area(command) => runtime.block_on(fleet::area::run(command)),
             Command::Trip(command) => runtime.block_on(trip::run(command)),
             Command::Order(command) => runtime.block_on(order::run(command)),
             Command::Case(command) => runtime.block_on(order::run_case(command)),

@@ -240,11 +240,13 @@ async fn erase_trail(tx: &mut Tx, trip: &Trip) -> Result<u64, StoreError> {
     let (device, times) = (&trip.vehicle.device, driven(trip));
     let mut count = 0;
     let came = (times.0, times.1.plus_ms(LATE_MS_MAX));
-    for mut row in tx.reported(Journal::Trail, device, came).await? {
-        if let Some((payload, fixes)) = blank_trail(&row.payload, times) {
-            row.payload = payload;
-            tx.put_reported(Journal::Trail, device, row).await?;
-            count += fixes;
+    for (journal, between) in [(Journal::Trail, came), (Journal::Runs, times)] {
+        for mut row in tx.reported(journal, device, between).await? {
+            if let Some((payload, fixes)) = blank_trail(&row.payload, times) {
+                row.payload = payload;
+                tx.put_reported(journal, device, row).await?;
+                count += fixes;
+            }
         }
     }
     Ok(count)

@@ -78,7 +78,8 @@ impl Platform {
         let held = tx.held().await?;
         let asked = order.offers.iter().map(|offer| offer.vehicle.device.clone()).collect();
         let place = order.route.pickup.position;
-        let free = candidates(self.fleet().near(place, rules.radius_m, at), &held, &asked);
+        let free =
+            self.ready_near(place, &order.listing, at, |near| candidates(near, &held, &asked));
         for device in free {
             let Some(vehicle) = tx.vehicle(&device).await? else { continue };
             if !tx.hold(&device, order.id).await? {

@@ -221,7 +221,8 @@ mod tests {
     }
 
     fn place(lat_deg: f64, lon_deg: f64) -> Position {
-        format!("{lat_deg:.7},{lon_deg:.7}").parse().expect("on the globe")
+        let e7 = |deg: f64| format!("{:.0}", deg * 1e7).parse().expect("a number");
+        Position::new(e7(lat_deg), e7(lon_deg)).expect("on the globe")
     }
 
     const CITY: &str = "[[[77.5,12.9],[77.7,12.9],[77.7,13.1],[77.5,13.1],[77.5,12.9]],\
@@ -263,7 +264,7 @@ mod tests {
                 "longitude, from -180 to 180, and then latitude",
             ),
             ("[[[179,0],[-179,0],[-179,1],[179,1],[179,0]]]", "over the date line"),
-            ("[[[0],[1,0],[1,1],[0]]]", "least two elements"),
+            ("[[[0],[1,0],[1,1],[0]]]", "without longitude and latitude"),
             ("[[[0,0],[1,0],[1,1],[0,0]],[[5,5],[6,5],[6,6],[5,5]]]", "not contained"),
         ] {
             let error = polygon(rings).expect_err(rings).to_string();

@@ -184,7 +184,8 @@ mod tests {
     }
 
     fn at(lat: f64, lon: f64) -> Position {
-        format!("{lat:.6},{lon:.6}").parse().expect("on the globe")
+        let e7 = |deg: f64| format!("{:.0}", deg * 1e7).parse().expect("a number");
+        Position::new(e7(lat), e7(lon)).expect("on the globe")
     }
 
     fn served<'a>(
