@@ -49,6 +49,10 @@ impl Holds {
                 device: device(n),
                 registration: format!("KA {n}"),
                 category: "TAXI".into(),
+                make: None,
+                model: None,
+                color: None,
+                driver: None,
                 driver_name: "Raghav".into(),
                 driver_phone: "+91-98".into(),
             };

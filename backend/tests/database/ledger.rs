@@ -57,6 +57,10 @@ pub(crate) async fn prepare(store: &Store) {
             device: device(n),
             registration: format!("KA {n}"),
             category: "TAXI".into(),
+            make: None,
+            model: None,
+            color: None,
+            driver: None,
             driver_name: "Raghav".into(),
             driver_phone: "1".into(),
         };
