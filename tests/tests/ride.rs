@@ -4,6 +4,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
+use tripline_backend::domain::order::CancelledBy;
 use tripline_protocol::trip::TripEvent;
 use tripline_tests::bap::Behavior;
 use tripline_tests::truth::Truth;
@@ -287,10 +288,11 @@ async fn a_driver_who_declines_or_stays_silent_leaves_the_rider_with_one_clear_a
 
 #[tokio::test]
 async fn a_trip_called_off_by_the_driver_is_told_and_the_vehicle_is_free() -> Result<()> {
-    let mut world = World::start(Plan::default()).await?;
-    for (verb, reason) in [
-        (&["cancel", "--reason", "flat tyre"][..], "flat tyre"),
-        (&["no-show"], "the rider did not come"),
+    // There is no other vehicle to take the ride over.
+    let mut world = World::start(Plan { search_s: 4, ..Plan::default() }).await?;
+    for (verb, by, reason) in [
+        (&["cancel", "--reason", "flat tyre"][..], CancelledBy::Rule, "no other driver was found"),
+        (&["no-show"], CancelledBy::Driver, "the rider did not come"),
     ] {
         let booking = world.book().await?;
         world.drive_to_pickup().await?;
@@ -308,7 +310,8 @@ async fn a_trip_called_off_by_the_driver_is_told_and_the_vehicle_is_free() -> Re
         let states = world.bap.fulfillment_states(&booking.order_id);
         ensure!(states.last().map(String::as_str) == Some("RIDE_CANCELLED"), "{states:?}");
         let order = world.evidence().order(&booking.order_id).await?;
-        ensure!(order.cancel_reason.as_deref() == Some(reason), "{:?}", order.cancel_reason);
+        let cancelled = order.cancelled.as_ref().map(|it| (it.by, it.reason.as_str()));
+        ensure!(cancelled == Some((by, reason)), "{cancelled:?}");
     }
     world.check_no_errors()?;
     world.stop().await

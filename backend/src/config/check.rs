@@ -22,6 +22,13 @@ impl Config {
             ("dispatch.radius_m", u64::from(self.dispatch.radius_m), 1, 100_000),
             ("dispatch.offer_s", u64::from(self.dispatch.offer_s), 1, 3_600),
             ("dispatch.search_s", u64::from(self.dispatch.search_s), 1, 86_400),
+            ("ride.silent_after_s", u64::from(self.ride.silent_after_s), 30, 86_400),
+            (
+                "ride.close_silent_after_s",
+                u64::from(self.ride.close_silent_after_s),
+                u64::from(self.ride.silent_after_s),
+                30 * 86_400,
+            ),
             ("estimate.speed_kmph", u64::from(self.estimate.speed_kmph), 1, 200),
             (
                 "estimate.road_factor_percent",

@@ -17,6 +17,7 @@ use crate::callback::worker::RetryRules;
 use crate::domain::dispatch::DispatchRules;
 use crate::domain::estimate::RoadModel;
 use crate::domain::fleet::RosterRules;
+use crate::domain::ride::RideRules;
 use crate::error::BppError;
 use crate::http::Rules;
 use crate::http::admin::AdminRules;
@@ -208,6 +209,7 @@ impl Config {
                 search_ms: i64::from(self.dispatch.search_s) * 1000,
             },
             otp: self.ride.otp,
+            ride: self.ride_rules(),
             road: RoadModel {
                 road_factor_percent: self.estimate.road_factor_percent,
                 speed_kmph: self.estimate.speed_kmph,
@@ -222,6 +224,16 @@ impl Config {
     pub fn roster_rules(&self) -> RosterRules {
         let Fleet { sign_in_required, driver_documents, vehicle_documents } = self.fleet.clone();
         RosterRules { sign_in_required, driver_documents, vehicle_documents }
+    }
+
+    /// How rides go on.
+    pub fn ride_rules(&self) -> RideRules {
+        let ms = |s: u32| i64::from(s) * 1000;
+        RideRules {
+            search_ms: ms(self.dispatch.search_s),
+            silent_ms: ms(self.ride.silent_after_s),
+            close_silent_ms: ms(self.ride.close_silent_after_s),
+        }
     }
 
     /// Who may send how many requests.

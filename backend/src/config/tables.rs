@@ -217,11 +217,15 @@ impl Default for Dispatch {
 pub struct Ride {
     /// Whether a ride starts only with the rider's OTP.
     pub otp: bool,
+    /// After so long a trip whose device is not heard is shown as silent, in s.
+    pub silent_after_s: u32,
+    /// After so long it is closed without its device, in s.
+    pub close_silent_after_s: u32,
 }
 
 impl Default for Ride {
     fn default() -> Self {
-        Self { otp: true }
+        Self { otp: true, silent_after_s: 120, close_silent_after_s: 6 * 3_600 }
     }
 }
 

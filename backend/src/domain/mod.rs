@@ -12,6 +12,10 @@ pub mod dispatch;
 pub mod estimate;
 pub mod night;
 
+pub mod case;
 pub mod effect;
+pub mod payment;
+pub mod trip;
+
 pub mod order;
 pub mod ride;

@@ -10,7 +10,8 @@ use tripline_protocol::unit::Timestamp;
 
 use super::blank::{blank_driver, blank_events, blank_rider, blank_trail};
 use crate::audit::{AuditKind, Entry};
-use crate::domain::order::{Offer, Order, Trip, Vehicle};
+use crate::domain::order::{Offer, Order, Vehicle};
+use crate::domain::trip::Trip;
 use crate::service::ServiceError;
 use crate::store::audit::AuditRow;
 use crate::store::erase::{Journal, RawOrder, holds, phone_digits, rider_key};
@@ -196,9 +197,9 @@ async fn erase_ride(tx: &mut Tx, order: &Order) -> Result<Erased, StoreError> {
     for (device, ids) in commanded(order) {
         erased.commands += tx.empty_commands(&device, order.created_at, &ids).await?;
     }
-    if let Some(trip) = &order.trip {
-        erased.events = erase_events(tx, trip).await?;
-        erased.fixes = erase_trail(tx, trip).await?;
+    for trip in order.trips() {
+        erased.events += erase_events(tx, trip).await?;
+        erased.fixes += erase_trail(tx, trip).await?;
     }
     Ok(erased)
 }

@@ -59,6 +59,7 @@ impl Platform {
             return Ok(Wake::default());
         }
         let mut effects = stored.order.handle_timeout(at);
+        effects.extend(self.handle_due_looks(tx, &mut stored.order, at).await?);
         effects.extend(self.offer_next(tx, &mut stored.order, at).await?);
         self.carry_out(tx, &mut stored, effects, at).await
     }
@@ -70,7 +71,7 @@ impl Platform {
         order: &mut Order,
         at: Timestamp,
     ) -> Result<Vec<Effect>, ServiceError> {
-        if order.state != OrderState::Confirmed || order.open_offer().is_some() {
+        if order.state != OrderState::Confirmed || order.has_open_offer() {
             return Ok(Vec::new());
         }
         let rules = &self.settings.dispatch;
@@ -84,13 +85,16 @@ impl Platform {
             if !tx.hold(&device, order.id).await? {
                 continue;
             }
+            if order.needs_new_otp() {
+                order.renew_otp(chance::otp()?);
+            }
             let candidate = Candidate {
                 vehicle,
                 assignment: AssignmentId::from(chance::uuid()?),
                 trip: TripId::from(chance::uuid()?),
                 otp_key: chance::bytes()?,
             };
-            tx.add_assignment(candidate.assignment, order.id).await?;
+            tx.add_assignment(candidate.assignment, candidate.trip, order.id).await?;
             info!(order = %order.id, %device, "offered");
             return Ok(order.offer(candidate, rules, at));
         }

@@ -449,7 +449,11 @@ fn failed(action: Action, kind: FailureKind, message: String) -> Outcome {
 fn refused(action: Action, error: &RideError) -> Outcome {
     let kind = match error {
         RideError::QuoteExpired => FailureKind::QuoteGone,
-        RideError::Refused(_) | RideError::Missing { .. } => FailureKind::Impossible,
+        RideError::Refused(_)
+        | RideError::Missing { .. }
+        | RideError::UnderWay
+        | RideError::NoTrip { .. }
+        | RideError::Over { .. } => FailureKind::Impossible,
     };
     failed(action, kind, error.to_string())
 }

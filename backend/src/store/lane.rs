@@ -87,9 +87,10 @@ static LOCK: LazyLock<ManyRows> = LazyLock::new(|| {
 
 static MOVE: LazyLock<ManyRows> = LazyLock::new(|| {
     ManyRows::new(
-        "INSERT INTO lane_cursor (device_id, epoch, stream, sequence, created_at) VALUES",
-        5,
-        "ON CONFLICT (device_id, epoch, stream) DO UPDATE SET sequence = excluded.sequence",
+        "INSERT INTO lane_cursor (device_id, epoch, stream, sequence, created_at, moved_at) VALUES",
+        6,
+        "ON CONFLICT (device_id, epoch, stream) DO UPDATE SET sequence = excluded.sequence, \
+         moved_at = excluded.moved_at",
     )
 });
 
@@ -159,6 +160,7 @@ impl Tx {
                         .bind(to_db(lane.epoch.0))
                         .bind(lane.stream.code())
                         .bind(to_db(through.0))
+                        .bind(at.unix_ms)
                         .bind(at.unix_ms);
                 }
                 query.execute(conn).await?.rows_affected()

@@ -54,8 +54,9 @@ impl Aged {
 }
 
 /// Rows that go with their order: of every table that refers to one, and the order itself last.
-const WITH_AN_ORDER: [&str; 3] = [
+const WITH_AN_ORDER: [&str; 4] = [
     "DELETE FROM assignment WHERE order_id = $1",
+    "DELETE FROM trip WHERE order_id = $1",
     "DELETE FROM device_hold WHERE order_id = $1",
     "DELETE FROM ride_order WHERE order_id = $1",
 ];

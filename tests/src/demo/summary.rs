@@ -59,7 +59,7 @@ pub(super) async fn make(world: &World, order_id: &str, truth: Option<&Path>) ->
         fare_lines: settlement.charged.lines.clone(),
         vehicle_fare_paise: journal.fare_paise().context("the vehicle computed no fare")?,
         fares_agree: settlement.difference == Paise::ZERO,
-        collected_paise: order.collected.map(|paise| paise.0),
+        collected_paise: order.payment.amount().map(|paise| paise.0),
     })
 }
 

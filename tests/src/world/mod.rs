@@ -199,6 +199,7 @@ impl World {
             admin: free_address()?,
             device_port: proxy.address().port(),
         };
+        files::write_fleet(dir.path())?;
         let made = binaries.bpp(&["init", "--dir", path(&dir.path().join("bpp"))?, "--json"])?;
         let network = Network::start(&plan.subscribers, addresses.beckn, &made).await?;
         let bap = network.start_bap(BAP_ID).await?;
