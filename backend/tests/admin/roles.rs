@@ -61,6 +61,20 @@ const TABLE: &[(&str, &str, Role)] = &[
     ("PUT", "/v1/vehicles/{name}/driver", Role::Dispatcher),
     ("POST", "/v1/vehicles/{name}/rekey", Role::Admin),
     ("POST", "/v1/vehicles/{name}/revoke", Role::Admin),
+    ("GET", "/v1/cases", Role::Viewer),
+    ("POST", "/v1/cases/{id}/resolve", Role::Dispatcher),
+    ("GET", "/v1/orders", Role::Viewer),
+    ("GET", "/v1/orders/{id}", Role::Viewer),
+    ("POST", "/v1/orders/{id}/cancel", Role::Dispatcher),
+    ("GET", "/v1/trips", Role::Viewer),
+    ("GET", "/v1/trips/{id}", Role::Viewer),
+    ("POST", "/v1/trips/{id}/cancel", Role::Dispatcher),
+    ("POST", "/v1/trips/{id}/close", Role::Dispatcher),
+    ("POST", "/v1/trips/{id}/pause", Role::Dispatcher),
+    ("POST", "/v1/trips/{id}/resume", Role::Dispatcher),
+    ("POST", "/v1/trips/{id}/start", Role::Dispatcher),
+    ("POST", "/v1/trips/{id}/stop", Role::Dispatcher),
+    ("POST", "/v1/trips/{id}/unlock-otp", Role::Dispatcher),
 ];
 
 #[tokio::test]
