@@ -155,7 +155,8 @@ impl Orders {
         if !self.has(order) || self.assignments.contains_key(&assignment) {
             return Ok(());
         }
-        tx.add_assignment(assignment_id(assignment), id(order)).await.expect("added");
+        let trip = TripId::from_bytes([assignment; 16]);
+        tx.add_assignment(assignment_id(assignment), trip, id(order)).await.expect("added");
         self.assignments.insert(assignment, order);
         Ok(())
     }
