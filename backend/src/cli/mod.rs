@@ -6,16 +6,19 @@ mod opened;
 mod audit;
 mod ca;
 mod callback;
+mod dispatch;
 mod erase;
 mod fleet;
 mod init;
 mod key;
 mod lock;
 mod openapi;
+mod order;
 mod serve;
 mod store;
 mod subscriber;
 mod token;
+mod trip;
 mod vehicle;
 
 use std::io::IsTerminal as _;
@@ -43,6 +46,7 @@ Exit codes:
   2  wrong use of the command line       7  an address to listen on is taken
   3  the configuration is not usable     8  the registry has another address for us
   4  a file of ours cannot be used       9  refused, with the reason
+ 10  asked for, and the device has not reported in time
 
 A first run:
   tripline-bpp init --dir fleet
@@ -91,6 +95,16 @@ enum Command {
     /// Where rides are served, and where another tariff applies
     #[command(subcommand)]
     Area(fleet::area::AreaCommand),
+    /// Trips: look at them, explain their fares, print receipts, and start, pause, resume, stop, cancel or close
+    /// them on a driver's behalf
+    #[command(subcommand)]
+    Trip(trip::TripCommand),
+    /// What was booked: list, show, cancel, and whom it was offered to
+    #[command(subcommand)]
+    Order(order::OrderCommand),
+    /// Contradictions that somebody has to look at: list, resolve
+    #[command(subcommand)]
+    Case(order::CaseCommand),
     /// Who is on the network, as the registry or the file of subscribers has it
     #[command(subcommand)]
     Subscriber(subscriber::SubscriberCommand),
@@ -148,6 +162,9 @@ impl Cli {
             Command::Tariff(command) => runtime.block_on(fleet::tariff::run(command)),
             Command::Item(command) => runtime.block_on(fleet::item::run(command)),
             Command::Area(command) => runtime.block_on(fleet::area::run(command)),
+            Command::Trip(command) => runtime.block_on(trip::run(command)),
+            Command::Order(command) => runtime.block_on(order::run(command)),
+            Command::Case(command) => runtime.block_on(order::run_case(command)),
             Command::Subscriber(command) => runtime.block_on(subscriber::run(command)),
             Command::Ca(command) => runtime.block_on(ca::run(command)),
             Command::Key(command) => runtime.block_on(key::run(command)),

@@ -1,15 +1,18 @@
 //! Carries out what a decision calls for, in the decision's transaction.
 
-use tripline_protocol::id::DeviceId;
-use tripline_protocol::link::down::Command;
+use tripline_protocol::id::{CommandNumber, DeviceId, DriverId, OrderId};
+use tripline_protocol::link::down::{Command, CommandBody};
 use tripline_protocol::link::envelope::encode;
-use tripline_protocol::unit::Timestamp;
+use tripline_protocol::unit::{Paise, Timestamp};
+use uuid::Uuid;
 
+use super::offers::{note_accepted, note_released};
 use super::{Platform, ServiceError};
 use crate::beckn::{Action, Failure, FailureKind, Rendered, Reply, render};
 use crate::callback::BOOKING_TRIED_MS;
 use crate::chance;
 use crate::domain::effect::{Effect, Notice};
+use crate::domain::fleet::{Cash, CashKind, Shift};
 use crate::domain::order::{Conversation, Order};
 use crate::store::Tx;
 use crate::store::callback::NewCallback;
@@ -44,7 +47,7 @@ pub(super) struct Letter<'a> {
 
 /// What is to be woken once a transaction is committed.
 #[derive(Debug, Default)]
-pub(super) struct Wake {
+pub(crate) struct Wake {
     callbacks: bool,
     devices: Vec<DeviceId>,
 }
@@ -68,7 +71,7 @@ impl Wake {
 
 impl Platform {
     /// Wakes whoever has something to do after a commit.
-    pub(super) fn wake(&self, wake: Wake) {
+    pub(crate) fn wake(&self, wake: Wake) {
         if wake.callbacks {
             self.outbox.notify_one();
         }
@@ -78,7 +81,7 @@ impl Platform {
     }
 
     /// Writes what `effects` call for and then the order itself.
-    pub(super) async fn carry_out(
+    pub(crate) async fn carry_out(
         &self,
         tx: &mut Tx,
         stored: &mut StoredOrder,
@@ -89,18 +92,31 @@ impl Platform {
         for effect in effects {
             match effect {
                 Effect::Tell(notice) => {
+                    if notice.is_assigned() {
+                        note_accepted(tx, &stored.order, at).await?;
+                    }
                     self.tell(tx, &mut stored.order, notice, at).await?;
                     wake.callbacks = true;
                 }
+                Effect::TellOf(then, notice) => {
+                    let mut then = *then;
+                    then.callbacks = stored.order.callbacks;
+                    self.tell(tx, &mut then, notice, at).await?;
+                    stored.order.callbacks = then.callbacks;
+                    wake.callbacks = true;
+                }
                 Effect::Command { device, body, expires_at } => {
-                    let number = tx.next_command_number(&device).await?;
-                    let payload = encode(&Command { number, expires_at, body: *body });
-                    tx.add_down_message(&device, number, payload, at).await?;
-                    // Another backend may have its session.
-                    tx.signal_device(&device, time::now()).await?;
+                    send_command(tx, &device, *body, expires_at, at).await?;
                     wake.devices.push(device);
                 }
-                Effect::Release(device) => tx.release(&device, stored.order.id).await?,
+                Effect::Release(device) => {
+                    note_released(tx, &stored.order, &device, at).await?;
+                    tx.release(&device, stored.order.id).await?;
+                }
+                Effect::Cash { driver, device, amount, at: taken_at } => {
+                    let order = stored.order.id;
+                    note_cash(tx, (&driver, &device), (order, amount), taken_at).await?;
+                }
             }
         }
         tx.save_order(stored).await?;
@@ -121,7 +137,9 @@ impl Platform {
             Notice::Confirmed => (Reply::Confirmed(&view), true),
             Notice::Unserved => (Reply::Failed(Action::Confirm, &unserved), true),
             Notice::Phase(phase) => (Reply::Status(&view, Some(phase)), false),
-            Notice::FinalFare | Notice::Paid => (Reply::Updated(&view), false),
+            Notice::FinalFare | Notice::Paid | Notice::Reassigned | Notice::Unassigned => {
+                (Reply::Updated(&view), false)
+            }
             Notice::Cancelled => (Reply::Cancelled(&view), false),
         };
         let message_id = if answers { None } else { Some(chance::uuid()?.to_string()) };
@@ -150,6 +168,65 @@ impl Platform {
         let new = new_callback(place, &order.subscriber_id, rendered, answer_until, at);
         Ok(tx.add_callback(new, at).await?)
     }
+}
+
+/// Writes a command for a device, and tells whoever serves it; gives the command's number.
+pub(crate) async fn send_command(
+    tx: &mut Tx,
+    device: &DeviceId,
+    body: CommandBody,
+    expires_at: Option<Timestamp>,
+    at: Timestamp,
+) -> Result<CommandNumber, ServiceError> {
+    let number = tx.next_command_number(device).await?;
+    let payload = encode(&Command { number, expires_at, body });
+    tx.add_down_message(device, number, payload, at).await?;
+    // Another backend may have its session.
+    tx.signal_device(device, time::now()).await?;
+    Ok(number)
+}
+
+/// Enters money that a driver took in the account of the driver's shift.
+async fn note_cash(
+    tx: &mut Tx,
+    (driver, device): (&DriverId, &DeviceId),
+    (order, amount): (OrderId, Paise),
+    at: Timestamp,
+) -> Result<(), ServiceError> {
+    let shift = match tx.open_shift(driver).await? {
+        Some(shift) => shift.id,
+        None => begin_shift(tx, driver, device, at).await?,
+    };
+    let cash = Cash {
+        id: chance::uuid()?,
+        shift,
+        kind: CashKind::Collected,
+        order: Some(order),
+        amount,
+        at,
+        note: String::new(),
+    };
+    // The fare of an order is taken in once.
+    tx.add_cash(&cash).await?;
+    Ok(())
+}
+
+async fn begin_shift(
+    tx: &mut Tx,
+    driver: &DriverId,
+    device: &DeviceId,
+    at: Timestamp,
+) -> Result<Uuid, ServiceError> {
+    let shift = Shift {
+        id: chance::uuid()?,
+        driver: driver.clone(),
+        device: device.clone(),
+        started_at: at,
+        ended_at: None,
+        balance: Paise::ZERO,
+    };
+    tx.add_shift(&shift).await?;
+    Ok(shift.id)
 }
 
 /// A callback to be stored: under which key, at which place there.

@@ -1,6 +1,8 @@
 //! The platform: loads what a decision needs, lets the domain decide, and stores the decision with
 //! everything it calls for (callbacks, commands, freed vehicles) in one transaction.
 
+mod choice;
+mod command;
 mod device;
 mod dispatch;
 mod effects;
@@ -9,11 +11,14 @@ pub mod duty;
 pub mod fleet;
 
 mod ingest;
+mod offers;
 mod request;
+mod silence;
 
 pub mod fold;
 pub mod intake;
 
+mod receipt;
 pub mod settings;
 mod track;
 
@@ -24,6 +29,7 @@ use tokio::sync::{Mutex, Notify, watch};
 use tripline_protocol::id::DeviceId;
 use tripline_protocol::link::settings::DeviceSettings;
 use tripline_protocol::link::up::Live;
+use tripline_protocol::unit::Timestamp;
 
 use tripline_protocol::signing::SecretKey;
 
@@ -35,6 +41,7 @@ use crate::domain::dispatch::DispatchRules;
 use crate::domain::estimate::RoadModel;
 use crate::domain::fleet::RosterRules;
 use crate::domain::live::LiveFleet;
+use crate::domain::ride::RideRules;
 use crate::keys::pin::PinKey;
 use crate::metrics::Metrics;
 use crate::network::standing::Standing;
@@ -43,6 +50,7 @@ use crate::store::{Store, StoreError};
 use crate::time;
 
 pub use device::Refusal;
+pub(crate) use effects::send_command;
 pub use ingest::{Applied, EPOCHS_NEW_MAX, EPOCHS_NEW_MS, Lane, Submission};
 pub use request::{Asked, RequestError, Taken};
 pub use track::Tracked;
@@ -89,6 +97,8 @@ pub struct Settings {
     pub dispatch: DispatchRules,
     /// Whether a ride starts only with the rider's OTP.
     pub otp: bool,
+    /// How rides go on.
+    pub ride: RideRules,
     /// How straight lines become roads.
     pub road: RoadModel,
     /// Address under which tracking links are served, without a slash at the end.
@@ -118,6 +128,8 @@ pub struct Platform {
     pub command_key: SecretKey,
     /// The key of drivers' PINs; without it nobody signs in.
     pin_key: Option<PinKey>,
+    /// Since when it listens to devices.
+    pub since: Timestamp,
     audit: Audit,
     fleet: RwLock<LiveFleet>,
     known: RwLock<fleet::Known>,
@@ -137,6 +149,7 @@ impl Platform {
             metrics: Metrics::default(),
             command_key,
             pin_key: None,
+            since: time::now(),
             audit,
             fleet: RwLock::default(),
             known: RwLock::default(),
@@ -149,6 +162,11 @@ impl Platform {
     #[must_use]
     pub fn with_pin_key(self, key: PinKey) -> Self {
         Self { pin_key: Some(key), ..self }
+    }
+
+    /// The key of drivers' PINs, if there is one.
+    pub const fn pin_key(&self) -> Option<&PinKey> {
+        self.pin_key.as_ref()
     }
 
     /// Has something written down that a peer caused; nothing waits for it.

@@ -14,6 +14,7 @@ const STEPS: &[(i64, &str, &str)] = &[
     (3, "network", include_str!("../../migrations/0003_network.sql")),
     (4, "fleet", include_str!("../../migrations/0004_fleet.sql")),
     (5, "admin", include_str!("../../migrations/0005_admin.sql")),
+    (6, "trips", include_str!("../../migrations/0006_trips.sql")),
     (7, "dispatch", include_str!("../../migrations/0007_dispatch.sql")),
     (8, "receipts", include_str!("../../migrations/0008_receipts.sql")),
     (9, "retention", include_str!("../../migrations/0009_retention.sql")),

@@ -39,6 +39,9 @@ use crate::time;
 /// How often orders that wait for a driver are looked at, in ms.
 const DISPATCH_TICK_MS: u64 = 250;
 
+/// How often trips whose devices are not heard are counted, in ms.
+const SILENT_TICK_MS: u64 = 15_000;
+
 /// What more than one task needs.
 pub(super) struct Shared {
     platform: Arc<Platform>,
@@ -61,7 +64,10 @@ impl Shared {
         let pin_key = PinKey::load_or_make(&config.pin_key_file())?;
         let platform =
             Platform::new(store, config.settings(), command_key, audit).with_pin_key(pin_key);
-        platform.refresh_fleet().await.map_err(|error| BppError::Internal(error.to_string()))?;
+        platform
+            .refresh_fleet(time::now())
+            .await
+            .map_err(|error| BppError::Internal(error.to_string()))?;
         let counts = Counts::of(&platform.metrics);
         let directory = open_directory(config, &platform.store, counts).await?;
         let keys = LiveKeys::new(platform.settings.identity.subscriber_id.clone(), ring);
@@ -136,6 +142,7 @@ impl Shared {
         tasks.spawn(worker::run(Arc::clone(&self.platform), poster, config.retry_rules()));
         tasks.spawn(dispatch(Arc::clone(&self.platform)));
         tasks.spawn(fleet::run(Arc::clone(&self.platform)));
+        tasks.spawn(count_silent(Arc::clone(&self.platform)));
         tasks.spawn(retention::run(self.platform.store.clone(), config.retention));
         Ok(())
     }
@@ -179,6 +186,18 @@ async fn dispatch(platform: Arc<Platform>) {
         tick.tick().await;
         if let Err(error) = platform.handle_due(time::now()).await {
             error!(%error, "orders that wait for a driver could not be looked after");
+        }
+    }
+}
+
+/// Counts trips whose devices are not heard.
+async fn count_silent(platform: Arc<Platform>) {
+    let mut tick = tokio::time::interval(Duration::from_millis(SILENT_TICK_MS));
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        if let Err(error) = platform.count_silent(time::now()).await {
+            error!(%error, "trips whose devices are not heard could not be counted");
         }
     }
 }

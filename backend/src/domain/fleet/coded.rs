@@ -57,3 +57,5 @@ macro_rules! coded {
         }
     };
 }
+
+pub(crate) use coded;

@@ -22,6 +22,7 @@ pub mod vehicle;
 pub use area::{Area, AreaKind, Shape, ShapeError};
 pub use catalog::{Catalog, NotServed};
 pub use coded::UnknownWord;
+pub(crate) use coded::coded;
 pub use document::{Document, Owner};
 pub use driver::{Driver, Provider, Rating};
 pub use duty::{Duty, DutyState};

@@ -73,7 +73,7 @@ pub async fn import(
     tx: &mut Tx,
     actor: &Actor,
     sources: &[Source],
-    read: &dyn Fn(&str) -> Result<String, String>,
+    read: &(dyn Fn(&str) -> Result<String, String> + Sync),
     now: Timestamp,
 ) -> Result<Imported, OperateError> {
     let (mut rows, mut problems) = (Vec::new(), Vec::new());
@@ -161,7 +161,7 @@ async fn put(
     tx: &mut Tx,
     actor: &Actor,
     row: &Row,
-    read: &dyn Fn(&str) -> Result<String, String>,
+    read: &(dyn Fn(&str) -> Result<String, String> + Sync),
     now: Timestamp,
 ) -> Result<Put, OperateError> {
     const MODE: Mode = Mode::Put;

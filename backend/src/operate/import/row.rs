@@ -176,7 +176,7 @@ impl Row {
     /// The same with the shape that `geojson_file` names, read.
     pub(super) fn with_shape(
         &self,
-        read: &dyn Fn(&str) -> Result<String, String>,
+        read: &(dyn Fn(&str) -> Result<String, String> + Sync),
     ) -> Result<Self, OperateError> {
         const FIELD: &str = "geojson_file";
         let mut row = self.clone();
