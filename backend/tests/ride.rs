@@ -8,16 +8,14 @@ use tripline_backend::domain::order::{
 };
 use tripline_backend::domain::ride::{Candidate, Handled, Report, RideError, RideRules};
 use tripline_backend::domain::trip::By;
-use tripline_protocol::assignment::AssignmentState;
 use tripline_protocol::fare::Usage;
 use tripline_protocol::id::{AssignmentId, DeviceId, TripId};
 use tripline_protocol::link::down::CommandBody;
 use tripline_protocol::link::up::{Answer, Event, EventBody};
-use tripline_protocol::machine::Machine as _;
 use tripline_protocol::meter::Reading;
 use tripline_protocol::order::OrderState;
 use tripline_protocol::otp::TypedOtp;
-use tripline_protocol::trip::{TripState, TripStep};
+use tripline_protocol::trip::TripStep;
 use tripline_protocol::unit::{Odometer, Paise, Steady, Timestamp};
 
 mod quoted;

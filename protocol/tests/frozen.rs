@@ -2,9 +2,13 @@
 //! vehicle on the road speaks these bytes. Grow an enum at its end, or raise the version.
 
 use tripline_protocol::assignment::{Assignment, Place, RiderContact};
+use tripline_protocol::duty::{Duty, OnDuty, TypedPin};
+use tripline_protocol::fare::{Extra, ExtraKind, Usage};
 use tripline_protocol::fix::{FixStamp, FixType, Refusal};
-use tripline_protocol::id::{AssignmentId, CommandNumber, JournalEpoch, OrderId, Sequence, TripId};
-use tripline_protocol::link::down::{Command, CommandBody, CommitAck};
+use tripline_protocol::id::{
+    AssignmentId, CommandNumber, DriverId, JournalEpoch, OrderId, Sequence, TripId,
+};
+use tripline_protocol::link::down::{Command, CommandBody, CommitAck, DriveVerb};
 use tripline_protocol::link::envelope::{DecodeError, Message, decode, encode};
 use tripline_protocol::link::settings::{DeviceSettings, Keep, NO_LIMIT};
 use tripline_protocol::link::trail::{GapReason, TrailBatch, TrailEntry, TrailFix};
@@ -14,7 +18,10 @@ use tripline_protocol::link::up::{
 };
 use tripline_protocol::meter::Reading;
 use tripline_protocol::otp::{OtpVerifier, TypedOtp};
-use tripline_protocol::tariff::{FareReason, Tariff, Usage};
+use tripline_protocol::tariff::{
+    Band, Cancellation, Night, Outstation, Package, Surcharge, Tariff, Tax,
+};
+use tripline_protocol::terms::{Discount, Estimate, Span, Terms};
 use tripline_protocol::trip::TripStep;
 use tripline_protocol::unit::{Odometer, Paise, Position, Steady, Timestamp};
 
@@ -32,21 +39,99 @@ fn tariff() -> Tariff {
         version: 3,
         base_paise: Paise(3000),
         base_distance_m: 2000,
-        per_km_paise: Paise(1500),
-        per_minute_paise: Paise(0),
+        bands: vec![
+            Band { from_m: 2000, per_km_paise: Paise(1500) },
+            Band { from_m: 10_000, per_km_paise: Paise(1800) },
+        ],
+        per_minute_paise: Paise(50),
+        pickup_paise: Paise(1000),
+        minimum_paise: Paise(3000),
         waiting_per_minute_paise: Paise(100),
         waiting_free_s: 180,
-        minimum_paise: Paise(3000),
+        night: Some(Night {
+            from_minute: 22 * 60,
+            until_minute: 5 * 60,
+            time_zone: "Asia/Kolkata".into(),
+            surcharge: Surcharge::FactorPercent(150),
+        }),
+        package: None,
+        outstation: None,
+        taxes: vec![Tax { name: "GST".into(), rate_bp: 500, on_extras: true }],
+        cancellation: Cancellation {
+            free_s: 300,
+            charge_paise: Paise(2000),
+            no_show_paise: Paise(4000),
+        },
+        range_percent: 20,
         rounding_paise: Paise(100),
     }
+}
+
+/// A rental with what the other tariff has not, though no real one has all of it.
+fn rental() -> Tariff {
+    Tariff {
+        code: "rental".into(),
+        night: Some(Night {
+            surcharge: Surcharge::FlatPaise(Paise(5000)),
+            ..tariff().night.expect("a night")
+        }),
+        package: Some(Package {
+            included_s: 14_400,
+            included_m: 40_000,
+            per_km_over_paise: Paise(1600),
+            per_minute_over_paise: Paise(200),
+        }),
+        outstation: Some(Outstation {
+            minimum_m_per_day: 250_000,
+            allowance_per_day_paise: Paise(30_000),
+        }),
+        ..tariff()
+    }
+}
+
+fn terms(tariff: Tariff) -> Terms {
+    let nights = vec![Span { from: at().plus_ms(-3_600_000), until: at().plus_ms(21_600_000) }];
+    let discount = |code: &str, max_paise| Discount {
+        code: code.into(),
+        percent_bp: 1000,
+        flat_paise: Paise(500),
+        max_paise,
+    };
+    Terms {
+        tariff,
+        nights,
+        discounts: vec![discount("FIRST", Some(Paise(2000))), discount("CITY", None)],
+        estimate: Estimate {
+            distance_m: 1_500,
+            duration_s: 420,
+            start_at: at(),
+            pickup: position(),
+            drop: position(),
+        },
+    }
+}
+
+fn extra() -> Extra {
+    Extra { kind: ExtraKind::Toll, amount: Paise(4500), note: "sea link".into() }
 }
 
 /// Every kind of event, in batches as large as they may be.
 fn event_batches() -> Vec<EventBatch> {
     let trip = TripId::from_bytes([2; 16]);
     let assignment = AssignmentId::from_bytes([3; 16]);
-    let usage = Usage { distance_m: 1234, riding_s: 300, waiting_s: 60 };
-    let stop = TripStep::Stop { fare: tariff().fare(usage, FareReason::Metered) };
+    let usage = Usage {
+        distance_m: 12_340,
+        bridged_m: 120,
+        riding_s: 300,
+        waiting_s: 200,
+        paused_s: 60,
+        fixes: 300,
+        refused: 3,
+        started_at: Some(at()),
+        stopped_at: Some(position()),
+        extras: vec![extra()],
+    };
+    let stop = TripStep::Stop { fare: terms(tariff()).metered(usage) };
     let steps = [
         TripStep::Depart,
         TripStep::Arrive,
@@ -58,6 +143,7 @@ fn event_batches() -> Vec<EventBatch> {
         TripStep::NoShow,
         TripStep::Collected { amount: Paise(4500) },
         TripStep::ArriveOutside { distance_m: 350 },
+        TripStep::Extra(extra()),
     ];
     let mut bodies = vec![
         EventBody::Booted { absent_since: Some(at()), agent_version: "0.1.0".into() },
@@ -74,6 +160,9 @@ fn event_batches() -> Vec<EventBatch> {
         EventBody::Sos { trip: Some(trip) },
         EventBody::Trouble { trouble: Trouble::JournalInMemory, present: true },
         EventBody::Running { settings: settings() },
+        EventBody::OtpTried { trip },
+        EventBody::SignedIn { driver: driver(), pin: TypedPin("4711".into()) },
+        EventBody::Duty { duty: Duty::Break },
     ]);
     let event = |body| Event {
         at: at(),
@@ -82,6 +171,8 @@ fn event_batches() -> Vec<EventBatch> {
             steady: Steady { ms: 90_000 },
             odometer: Odometer { mm: 1_234_567 },
             bridged: Odometer { mm: 5_000 },
+            fixes: 4_200,
+            refused: 17,
         },
         fix: Some(FixStamp { at: at(), position: position() }),
         body,
@@ -95,6 +186,10 @@ fn event_batches() -> Vec<EventBatch> {
             records: events.to_vec(),
         })
         .collect()
+}
+
+fn driver() -> DriverId {
+    "asha-1".parse().expect("valid")
 }
 
 /// One of each kind of value, and what is not set.
@@ -164,12 +259,20 @@ fn commands() -> Vec<Command> {
         trip,
         pickup: place("Castro Street"),
         drop: place("Shoreline"),
-        estimated_distance_m: 1_500,
-        estimated_fare: Paise(4_500),
-        tariff: tariff(),
+        terms: terms(tariff()),
+        pickup_at: None,
         expires_at: at().plus_ms(30_000),
         otp: Some(OtpVerifier::new(order, "4711", [9; 16])),
         collect_cash: true,
+        auto_accept: false,
+    };
+    let rental = Assignment {
+        terms: terms(rental()),
+        pickup_at: Some(at().plus_ms(3_600_000)),
+        otp: None,
+        collect_cash: false,
+        auto_accept: true,
+        ..offer.clone()
     };
     let contact = RiderContact { trip, name: "Asha".into(), phone: "+91-9800000000".into() };
     let bodies = [
@@ -178,6 +281,23 @@ fn commands() -> Vec<Command> {
         CommandBody::Rider(contact),
         CommandBody::CancelTrip { trip, reason: "rider cancelled".into() },
         CommandBody::Configure(settings()),
+        CommandBody::Offer(rental),
+        CommandBody::Drive {
+            trip,
+            verb: DriveVerb::Stop,
+            reason: "the driver's phone is broken".into(),
+        },
+        CommandBody::UnlockOtp { trip },
+        CommandBody::OnDuty(OnDuty {
+            driver: Some((driver(), "Asha".into())),
+            duty: Duty::On,
+            refused: None,
+        }),
+        CommandBody::OnDuty(OnDuty {
+            driver: None,
+            duty: Duty::Off,
+            refused: Some("the PIN is wrong".into()),
+        }),
     ];
     bodies
         .into_iter()

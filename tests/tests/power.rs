@@ -119,7 +119,10 @@ const fn verb(body: &EventBody) -> Option<&'static str> {
         | EventBody::Overspeed { .. }
         | EventBody::Near { .. }
         | EventBody::Trouble { .. }
-        | EventBody::Running { .. } => return None,
+        | EventBody::Running { .. }
+        | EventBody::OtpTried { .. }
+        | EventBody::SignedIn { .. }
+        | EventBody::Duty { .. } => return None,
     })
 }
 

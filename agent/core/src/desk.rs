@@ -6,13 +6,14 @@ use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
 use tripline_protocol::assignment::{Assignment, AssignmentEvent, AssignmentState, RiderContact};
+use tripline_protocol::fare::Fare;
 use tripline_protocol::id::{AssignmentId, CommandNumber, TripId};
 use tripline_protocol::link::down::{Command, CommandBody};
 use tripline_protocol::link::up::{Answer, CommandOutcome, Event, EventBody};
 use tripline_protocol::machine::{Machine, Refused};
-use tripline_protocol::meter::{Meter, Reading};
+use tripline_protocol::meter::{Meter, Moment, Reading};
 use tripline_protocol::otp::TypedOtp;
-use tripline_protocol::tariff::{Fare, FareReason};
+use tripline_protocol::tariff::AMOUNT_MAX;
 use tripline_protocol::trip::{TripEvent, TripState, TripStep};
 use tripline_protocol::unit::{Paise, Timestamp};
 
@@ -132,9 +133,15 @@ pub struct Trip {
 impl Trip {
     /// The fare up to `reading`: running, or final once stopped.
     pub fn fare_at(&self, reading: Reading) -> Fare {
-        self.fare.clone().unwrap_or_else(|| {
-            self.assignment.tariff.fare(self.meter.usage(reading), FareReason::Metered)
-        })
+        self.fare
+            .clone()
+            .unwrap_or_else(|| self.assignment.terms.metered(self.meter.usage(reading)))
+    }
+
+    /// The fare of a stop at `moment`.
+    fn fare_of_stop(&self, moment: &Moment) -> Fare {
+        let stopped = self.meter.clone().after(TripEvent::Stop, moment);
+        self.assignment.terms.metered(stopped.usage(moment.reading))
     }
 }
 
@@ -172,7 +179,7 @@ impl Desk {
         self.trip.as_ref().filter(|_| self.is_busy()).map(|trip| trip.assignment.trip)
     }
 
-    /// What event an action makes at `reading`, or why it is not possible. Changes nothing.
+    /// What event an action makes at `moment`, or why it is not possible. Changes nothing.
     ///
     /// `outside_pickup_m` is how far the pickup is where the receiver says that the vehicle is not
     /// there; `None` where it is there or nobody knows.
@@ -180,7 +187,7 @@ impl Desk {
         &self,
         action: DriverAction,
         at: Timestamp,
-        reading: Reading,
+        moment: &Moment,
         outside_pickup_m: Option<u32>,
     ) -> Result<EventBody, DriverError> {
         let step = match action {
@@ -197,7 +204,7 @@ impl Desk {
             DriverAction::Resume => TripStep::Resume,
             DriverAction::Stop => {
                 let trip = self.trip.as_ref().ok_or(DriverError::NoTrip)?;
-                TripStep::Stop { fare: trip.fare_at(reading) }
+                TripStep::Stop { fare: trip.fare_of_stop(moment) }
             }
             DriverAction::Cancel { reason } => TripStep::Cancel { reason: bounded(reason)? },
             DriverAction::NoShow => TripStep::NoShow,
@@ -235,7 +242,6 @@ impl Desk {
     }
 
     fn collect(&self, amount: Option<Paise>) -> Result<EventBody, DriverError> {
-        const AMOUNT_MAX: Paise = Paise(100_000_000);
         let trip = self.trip.as_ref().ok_or(DriverError::NoTrip)?;
         let fare = trip.fare.as_ref().ok_or(DriverError::NothingOwed)?;
         if trip.collected.is_some() {
@@ -269,6 +275,9 @@ impl Desk {
                 self.trip_of(*trip).is_some_and(|trip| trip.state.next(TripEvent::Cancel).is_ok())
             }
             CommandBody::Configure(settings) => settings.check().is_ok(),
+            CommandBody::Drive { .. } | CommandBody::UnlockOtp { .. } | CommandBody::OnDuty(_) => {
+                false
+            }
         };
         Some(if possible { CommandOutcome::Applied } else { CommandOutcome::Refused })
     }
@@ -295,13 +304,16 @@ impl Desk {
             | EventBody::Near { .. }
             | EventBody::Sos { .. }
             | EventBody::Trouble { .. }
-            | EventBody::Running { .. } => {}
+            | EventBody::Running { .. }
+            | EventBody::OtpTried { .. }
+            | EventBody::SignedIn { .. }
+            | EventBody::Duty { .. } => {}
             EventBody::Answered { assignment, answer } => self.apply_answer(*assignment, answer),
-            EventBody::Trip { trip, step } => self.apply_step(*trip, step, event.reading),
+            EventBody::Trip { trip, step } => self.apply_step(*trip, step, &moment_of(event)),
             EventBody::CommandDone { number, outcome } => {
                 self.high_water = self.high_water.max(*number);
                 if let (CommandOutcome::Applied, Some(command)) = (outcome, command) {
-                    self.apply_command(&command.body, event.reading);
+                    self.apply_command(&command.body, &moment_of(event));
                 }
             }
         }
@@ -327,19 +339,20 @@ impl Desk {
         }
     }
 
-    fn apply_step(&mut self, id: TripId, step: &TripStep, reading: Reading) {
+    fn apply_step(&mut self, id: TripId, step: &TripStep, moment: &Moment) {
         let Some(trip) = self.trip.as_mut().filter(|trip| trip.assignment.trip == id) else {
             return;
         };
         if let Some(event) = step.event() {
             let Ok(state) = trip.state.next(event) else { return };
             trip.state = state;
-            trip.meter = trip.meter.after(event, reading);
+            trip.meter = core::mem::take(&mut trip.meter).after(event, moment);
         }
         match step {
             TripStep::Stop { fare } => trip.fare = Some(fare.clone()),
             TripStep::Collected { amount } => trip.collected = Some(*amount),
             TripStep::Cancel { reason } => trip.cancel_reason = Some(reason.clone()),
+            TripStep::Extra(extra) => drop(trip.meter.add_extra(extra.clone())),
             TripStep::Depart
             | TripStep::Arrive
             | TripStep::ArriveOutside { .. }
@@ -350,7 +363,7 @@ impl Desk {
         }
     }
 
-    fn apply_command(&mut self, body: &CommandBody, reading: Reading) {
+    fn apply_command(&mut self, body: &CommandBody, moment: &Moment) {
         match body {
             CommandBody::Offer(assignment) => {
                 self.offer =
@@ -363,7 +376,7 @@ impl Desk {
                 }
                 let trip = self.trip.as_ref().filter(|trip| trip.assignment.id == *assignment);
                 if let Some(trip) = trip.map(|trip| trip.assignment.trip) {
-                    self.apply_step(trip, &TripStep::Cancel { reason: reason.clone() }, reading);
+                    self.apply_step(trip, &TripStep::Cancel { reason: reason.clone() }, moment);
                 }
             }
             CommandBody::Rider(contact) => {
@@ -372,12 +385,18 @@ impl Desk {
                 }
             }
             CommandBody::CancelTrip { trip, reason } => {
-                self.apply_step(*trip, &TripStep::Cancel { reason: reason.clone() }, reading);
+                self.apply_step(*trip, &TripStep::Cancel { reason: reason.clone() }, moment);
             }
             // Settings are the memory's.
             CommandBody::Configure(_) => {}
+            CommandBody::Drive { .. } | CommandBody::UnlockOtp { .. } | CommandBody::OnDuty(_) => {}
         }
     }
+}
+
+/// What a meter is to know of an event.
+fn moment_of(event: &Event) -> Moment {
+    event.moment(event.at)
 }
 
 const fn answer_event(answer: &Answer) -> AssignmentEvent {

@@ -15,7 +15,7 @@ use tripline_protocol::link::down::Command;
 use tripline_protocol::link::settings::DeviceSettings;
 use tripline_protocol::link::up::{Event, EventBody, Live, MotionState, Stream, Trouble, Waypoint};
 use tripline_protocol::machine::Machine as _;
-use tripline_protocol::meter::Reading;
+use tripline_protocol::meter::{Moment, Reading};
 use tripline_protocol::trip::TripState;
 use tripline_protocol::unit::{Timestamp, Uptime};
 
@@ -101,8 +101,8 @@ impl Engine {
         let above = memory.configured().map_or(*first, |configured| configured.settings);
         let settings = base.under(&above);
         let mut senses = Senses::new(settings.gate, settings.motion, now);
-        let (total, bridged, last) = memory.distance();
-        senses.resume(total, bridged, last);
+        let (counters, last) = memory.counters();
+        senses.resume(counters, last);
         let sampler = Sampler::new(settings.trail, Duty::Moving);
         Self { memory, clock, base, settings, senses, sampler, fences: None, live_sent: None }
     }
@@ -214,8 +214,10 @@ impl Engine {
         now: Uptime,
     ) -> Result<Vec<Draft>, DriverError> {
         let outside_m = self.outside_pickup_m(now);
-        let (at, reading) = (self.clock.at(now), self.reading(now));
-        let body = self.memory.desk().decide(action, at, reading, outside_m)?;
+        let at = self.clock.at(now);
+        let position = self.last_fix().map(|fix| fix.position);
+        let moment = Moment { reading: self.reading(now), at: Some(at), position };
+        let body = self.memory.desk().decide(action, at, &moment, outside_m)?;
         // The trail is to show where a trip's events were.
         let held = self.sampler.flush().map(Draft::from);
         Ok(held.into_iter().chain([self.event(body, now)]).collect())
@@ -241,10 +243,9 @@ impl Engine {
         self.sampler.flush().map(Draft::from)
     }
 
-    /// Steady clock and odometer.
+    /// What the counters show.
     pub fn reading(&self, now: Uptime) -> Reading {
-        let (odometer, bridged) = self.senses.odometer();
-        Reading { steady: self.clock.steady(now), odometer, bridged }
+        self.senses.reading(self.clock.steady(now))
     }
 
     /// The last fix that counted.

@@ -12,7 +12,7 @@ use tripline_protocol::link::down::{Command, CommandBody};
 use tripline_protocol::link::settings::DeviceSettings;
 use tripline_protocol::link::up::{CommandOutcome, Event, EventBody, Stream};
 use tripline_protocol::meter::Reading;
-use tripline_protocol::unit::{Odometer, Steady, Timestamp};
+use tripline_protocol::unit::{Steady, Timestamp};
 
 use crate::clock::LastKnown;
 use crate::desk::Desk;
@@ -53,8 +53,8 @@ pub struct Memory {
     event: Sequence,
     trail: Sequence,
     anchor: Option<Anchor>,
-    odometer: Odometer,
-    bridged: Odometer,
+    /// The highest that each counter showed.
+    counters: Reading,
     last_counted: Option<FixStamp>,
     desk: Desk,
     /// What the last command that set anything set.
@@ -63,7 +63,6 @@ pub struct Memory {
     running: Option<DeviceSettings>,
     last_event: Option<(Timestamp, Steady)>,
     last_gnss: Option<(Timestamp, Steady)>,
-    last_steady: Steady,
 }
 
 impl Memory {
@@ -123,14 +122,22 @@ impl Memory {
             | EventBody::Overspeed { .. }
             | EventBody::Near { .. }
             | EventBody::Sos { .. }
-            | EventBody::Trouble { .. } => {}
+            | EventBody::Trouble { .. }
+            | EventBody::OtpTried { .. }
+            | EventBody::SignedIn { .. }
+            | EventBody::Duty { .. } => {}
         }
     }
 
     fn count(&mut self, reading: Reading) {
-        self.last_steady = self.last_steady.max(reading.steady);
-        self.odometer = self.odometer.max(reading.odometer);
-        self.bridged = self.bridged.max(reading.bridged);
+        let Reading { steady, odometer, bridged, fixes, refused } = self.counters;
+        self.counters = Reading {
+            steady: steady.max(reading.steady),
+            odometer: odometer.max(reading.odometer),
+            bridged: bridged.max(reading.bridged),
+            fixes: fixes.max(reading.fixes),
+            refused: refused.max(reading.refused),
+        };
     }
 
     /// Takes over a record read from the trail, and first the events that came before it. What the
@@ -185,9 +192,9 @@ impl Memory {
         self.running.as_ref()
     }
 
-    /// The odometer, what of it was counted across gaps, and the last fix that counted.
-    pub(crate) const fn distance(&self) -> (Odometer, Odometer, Option<FixStamp>) {
-        (self.odometer, self.bridged, self.last_counted)
+    /// What the counters showed, and the last fix that counted.
+    pub(crate) const fn counters(&self) -> (&Reading, Option<FixStamp>) {
+        (&self.counters, self.last_counted)
     }
 
     pub(crate) const fn desk(&self) -> &Desk {
@@ -214,8 +221,9 @@ impl Memory {
             None => (self.last_event?, false),
         };
         let (at, steady) = known;
-        let since_ms = i64::try_from(self.last_steady.since_ms(steady)).unwrap_or(0);
-        Some(LastKnown { at: at.plus_ms(since_ms), steady: self.last_steady, from_gnss })
+        let last = self.counters.steady;
+        let since_ms = i64::try_from(last.since_ms(steady)).unwrap_or(0);
+        Some(LastKnown { at: at.plus_ms(since_ms), steady: last, from_gnss })
     }
 }
 

@@ -293,7 +293,7 @@ mod tests {
                 reading: Reading {
                     steady: Steady { ms: n * 1000 },
                     odometer: Odometer { mm: n * 13_890 },
-                    bridged: Odometer::default(),
+                    ..Reading::default()
                 },
             })
             .collect()

@@ -7,7 +7,8 @@ use alloc::vec::Vec;
 
 use tripline_protocol::fix::{Fix, FixStamp};
 use tripline_protocol::link::up::MotionState;
-use tripline_protocol::unit::{Odometer, Timestamp, Uptime};
+use tripline_protocol::meter::Reading;
+use tripline_protocol::unit::{Odometer, Steady, Timestamp, Uptime};
 
 use crate::calendar::nearest;
 use crate::gate::{Gate, GateLimits};
@@ -22,6 +23,9 @@ pub struct Senses {
     gate: Gate,
     motion: Motion,
     ignition: Ignition,
+    /// Fixes heard, and of those the refused ones.
+    fixes: u64,
+    refused: u64,
     trust_next: bool,
 }
 
@@ -42,13 +46,16 @@ impl Senses {
             gate: Gate::new(gate),
             motion: Motion::new(motion, now),
             ignition: Ignition::Unknown,
+            fixes: 0,
+            refused: 0,
             trust_next: false,
         }
     }
 
     /// Goes on where another process stopped.
-    pub fn resume(&mut self, total: Odometer, bridged: Odometer, last: Option<FixStamp>) {
-        self.gate.resume(total.mm, bridged.mm, last);
+    pub fn resume(&mut self, counters: &Reading, last: Option<FixStamp>) {
+        self.gate.resume(counters.odometer.mm, counters.bridged.mm, last);
+        (self.fixes, self.refused) = (counters.fixes, counters.refused);
     }
 
     /// Sets other limits. Odometer, state and what was heard so far stay as they are.
@@ -71,6 +78,8 @@ impl Senses {
         }
         let verdict = self.time_base.judge(at, now);
         let fix = self.gate.step(observation.fix(at), verdict);
+        self.fixes = self.fixes.saturating_add(1);
+        self.refused = self.refused.saturating_add(u64::from(fix.refused.is_some()));
         let first = self.motion.step(now, &fix, self.ignition);
         Sensed { fix, changes: self.all_changes(first, now) }
     }
@@ -99,10 +108,16 @@ impl Senses {
         changes
     }
 
-    /// Everything counted, and what of it was counted across gaps.
-    pub const fn odometer(&self) -> (Odometer, Odometer) {
+    /// What the counters show, with the steady clock's word.
+    pub const fn reading(&self, steady: Steady) -> Reading {
         let (total_mm, bridged_mm) = self.gate.odometer();
-        (Odometer { mm: total_mm }, Odometer { mm: bridged_mm })
+        Reading {
+            steady,
+            odometer: Odometer { mm: total_mm },
+            bridged: Odometer { mm: bridged_mm },
+            fixes: self.fixes,
+            refused: self.refused,
+        }
     }
 
     /// The last fix that counted.

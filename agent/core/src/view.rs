@@ -4,10 +4,10 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
+use tripline_protocol::fare::FareLine;
 use tripline_protocol::fix::FixStamp;
 use tripline_protocol::link::up::MotionState;
 use tripline_protocol::meter::Reading;
-use tripline_protocol::tariff::FareLine;
 use tripline_protocol::trip::TripState;
 use tripline_protocol::unit::{Paise, Timestamp};
 
@@ -139,8 +139,8 @@ impl OfferView {
             assignment_id: assignment.id.to_string(),
             pickup: place(&assignment.pickup),
             drop: place(&assignment.drop),
-            estimated_distance_m: assignment.estimated_distance_m,
-            estimated_fare_paise: assignment.estimated_fare.0,
+            estimated_distance_m: assignment.terms.estimate.distance_m,
+            estimated_fare_paise: assignment.terms.estimated().total().0,
             seconds_left: assignment.expires_at.since_ms(at).max(0) / 1000,
         }
     }
@@ -161,7 +161,7 @@ impl TripView {
             rider_phone: trip.rider.as_ref().map(|rider| rider.phone.clone()),
             needs_otp: assignment.otp.is_some(),
             distance_m: usage.distance_m,
-            bridged_m: trip.meter.bridged_m(reading),
+            bridged_m: usage.bridged_m,
             riding_s: usage.riding_s,
             waiting_s: usage.waiting_s,
             waits: trip.meter.is_waiting(),

@@ -12,7 +12,7 @@ use tripline_protocol::id::{JournalEpoch, Sequence};
 use tripline_protocol::link::envelope::encode;
 use tripline_protocol::link::trail::{TrailBatch, TrailEntry};
 use tripline_protocol::link::up::MotionState;
-use tripline_protocol::unit::{Timestamp, Uptime};
+use tripline_protocol::unit::{Steady, Timestamp, Uptime};
 
 use super::Options;
 use super::stats::{Stats, faults};
@@ -114,7 +114,8 @@ impl Recording {
 
     pub(super) fn stats(&self, decoder: &Decoder, options: &Options) -> Stats {
         let fixes = self.fixes.as_deref().unwrap_or_default();
-        let (odometer, bridged) = self.senses.as_ref().map(Senses::odometer).unwrap_or_default();
+        let counters = |senses: &Senses| senses.reading(Steady::default());
+        let reading = self.senses.as_ref().map(counters).unwrap_or_default();
         let counted: Vec<Fix> = fixes.iter().copied().filter(|fix| fix.refused.is_none()).collect();
         Stats {
             fixes: fixes.len() as u64,
@@ -122,8 +123,8 @@ impl Recording {
             frames: decoder.counts().frames,
             faults: faults(decoder),
             refused: Stats::refusals(fixes),
-            odometer_m: odometer.mm,
-            bridged_m: bridged.mm,
+            odometer_m: reading.odometer.mm,
+            bridged_m: reading.bridged.mm,
             moving_s: self.moving_ms / 1000,
             standing_s: self.standing_ms / 1000,
             trail_bytes: trail_bytes(fixes),

@@ -294,6 +294,8 @@ const LOST: Event = Event {
         steady: Steady { ms: 0 },
         odometer: Odometer { mm: 0 },
         bridged: Odometer { mm: 0 },
+        fixes: 0,
+        refused: 0,
     },
     fix: None,
     body: EventBody::Lost,

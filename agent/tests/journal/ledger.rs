@@ -253,6 +253,8 @@ impl Vehicle {
             steady: Steady { ms: self.ledger.count * 1000 },
             odometer: Odometer { mm: self.ledger.count * 9_000 },
             bridged: Odometer { mm: self.ledger.count * 10 },
+            fixes: self.ledger.count,
+            refused: self.ledger.count / 7,
         }
     }
 }

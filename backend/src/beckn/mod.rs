@@ -10,7 +10,7 @@ pub mod v0_9;
 use tripline_protocol::id::OrderId;
 use tripline_protocol::unit::Timestamp;
 
-use crate::domain::catalog::{Item, Provider, Serviceable};
+use crate::domain::catalog::Serviceable;
 use crate::domain::effect::Phase;
 use crate::domain::live::LivePosition;
 use crate::domain::order::{Conversation, Order, Rider, Route};
@@ -318,12 +318,10 @@ pub struct Identity {
     pub subscriber_id: String,
     /// Our registered address.
     pub uri: String,
+    /// Address under which receipts are served, without a slash at the end.
+    pub receipts: String,
     /// The network domains we serve; any if there are none.
     pub domains: Vec<String>,
-    /// The provider in catalogs and orders.
-    pub provider: Provider,
-    /// The item.
-    pub item: Item,
 }
 
 /// A callback ready to be stored: its bytes never change any more.

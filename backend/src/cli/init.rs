@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
+use super::fleet::import;
 use super::lock::Lock;
+use super::opened::Opened;
 use super::{migrate_store, open_store, without_password};
-use crate::config::{Config, SAMPLE};
+use crate::config::{Config, SAMPLE, SAMPLE_FLEET};
 use crate::error::BppError;
 use crate::file;
 use crate::identity::authority::Authorities;
@@ -46,6 +48,11 @@ pub(super) async fn run(args: &InitArgs) -> Result<(), BppError> {
         // It may come to hold a database's password.
         file::write(&config_file, 0o600, SAMPLE)?;
     }
+    let fleet_file = args.dir.join("fleet.toml");
+    let fleet_made = is_new && !fleet_file.exists();
+    if fleet_made {
+        file::write(&fleet_file, 0o644, SAMPLE_FLEET)?;
+    }
     let config = Config::load(&config_file)?;
     let mut made = complete(&config, is_new, &args.unique_key_id)?;
     let store_file = config.store_url().strip_prefix("sqlite:").map(PathBuf::from);
@@ -53,10 +60,14 @@ pub(super) async fn run(args: &InitArgs) -> Result<(), BppError> {
     let (is_migrated, token_made) = complete_store(&config).await?;
     made.extend(store_file.filter(|path| path.exists()));
     made.extend(token_made);
+    let fleet = if fleet_file.exists() { first_fleet(&config, &fleet_file).await? } else { false };
+    if fleet_made {
+        made.insert(0, fleet_file.clone());
+    }
     if is_new {
         made.insert(0, config_file.clone());
     }
-    if made.is_empty() && !is_migrated {
+    if made.is_empty() && !is_migrated && !fleet {
         let message =
             format!("{}: nothing was missing, and nothing was changed", args.dir.display());
         return Err(BppError::Refused { message });
@@ -94,6 +105,9 @@ pub(super) async fn run(args: &InitArgs) -> Result<(), BppError> {
         if is_migrated {
             println!("The store has this version's schema.");
         }
+        if fleet {
+            println!("The store has what {} says, and had nothing before.", fleet_file.display());
+        }
     }
     println!("Keep copies of {} and {}", config.ca_dir().display(), config.keys_file().display());
     println!(
@@ -116,6 +130,18 @@ async fn complete_store(config: &Config) -> Result<(bool, Option<PathBuf>), BppE
     let token_made = first_token(config, &store).await;
     store.close().await;
     Ok((is_migrated, token_made?))
+}
+
+/// Takes in a file with what is offered, if nothing ever was; says whether that is so.
+async fn first_fleet(config: &Config, file: &Path) -> Result<bool, BppError> {
+    let opened = Opened { store: open_store(config).await?, config: config.clone() };
+    let known = opened.look(async |tx| Ok(!tx.providers("", 1).await?.is_empty())).await?;
+    if !known {
+        let folder = file.parent().unwrap_or(Path::new(""));
+        import::carry_out(&opened, &[import::source(file, None)?], &[folder], false).await?;
+    }
+    opened.store.close().await;
+    Ok(!known)
 }
 
 /// Makes a token with which everything may be done, if there never was one, and says where its secret is.
@@ -163,6 +189,11 @@ fn complete(config: &Config, is_new: bool, unique_key_id: &str) -> Result<Vec<Pa
         key_file::create(&command_key)?;
         made.push(command_key);
     }
+    let pin_key = config.pin_key_file();
+    if !pin_key.exists() {
+        key_file::create(&pin_key)?;
+        made.push(pin_key);
+    }
     if !Authorities::exist(&config.ca_dir())? {
         Authorities::create(&config.ca_dir(), time::now())?;
         made.push(config.ca_dir());
@@ -193,7 +224,14 @@ fn tell_key(key: &NetworkKey) {
 fn tell_next(config_file: &Path, config: &Config, key: &NetworkKey) {
     let file = config_file.display();
     println!("Made {file}. Next:");
-    println!("  1. Set [beckn] uri and subscriber_id, [provider], [item] and [tariff] in it.");
+    println!(
+        "  1. Set [beckn] uri and subscriber_id in it. What is offered, and by whom, stands in"
+    );
+    println!(
+        "     {} and is taken in: change it, and take it in again with",
+        config_file.with_file_name("fleet.toml").display()
+    );
+    println!("     tripline-bpp import --config {file} FILE");
     println!("  2. Say who else is on the network:");
     println!("     - With a registry: set [registry] url, domain, country, city and");
     println!("       encryption_public_key, and take out [beckn] subscribers_file.");

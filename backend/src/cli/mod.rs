@@ -8,14 +8,17 @@ mod ca;
 mod callback;
 mod dispatch;
 mod erase;
+mod fleet;
 mod init;
 mod key;
 mod lock;
 mod openapi;
+mod order;
 mod serve;
 mod store;
 mod subscriber;
 mod token;
+mod trip;
 mod vehicle;
 
 use std::io::IsTerminal as _;
@@ -43,6 +46,7 @@ Exit codes:
   2  wrong use of the command line       7  an address to listen on is taken
   3  the configuration is not usable     8  the registry has another address for us
   4  a file of ours cannot be used       9  refused, with the reason
+ 10  asked for, and the device has not reported in time
 
 A first run:
   tripline-bpp init --dir fleet
@@ -65,6 +69,42 @@ enum Command {
     /// The fleet's vehicles and their devices: add, enrol, look at, revoke
     #[command(subcommand)]
     Vehicle(vehicle::VehicleCommand),
+    /// Take in a whole fleet from TOML and CSV files, all or none
+    Import(fleet::import::ImportArgs),
+    /// Who offers rides: the operator itself, or its agencies
+    #[command(subcommand)]
+    Provider(fleet::provider::ProviderCommand),
+    /// Who drives: add, change, PIN, ratings
+    #[command(subcommand)]
+    Driver(fleet::driver::DriverCommand),
+    /// Papers of drivers and vehicles, and when they expire
+    #[command(subcommand)]
+    Document(fleet::document::DocumentCommand),
+    /// Who is signed in on which vehicle
+    #[command(subcommand)]
+    Duty(fleet::duty::DutyCommand),
+    /// Drivers' time, and the cash that they have in hand
+    #[command(subcommand)]
+    Shift(fleet::shift::ShiftCommand),
+    /// What rides cost: versions that never change
+    #[command(subcommand)]
+    Tariff(fleet::tariff::TariffCommand),
+    /// What riders can book
+    #[command(subcommand)]
+    Item(fleet::item::ItemCommand),
+    /// Where rides are served, and where another tariff applies
+    #[command(subcommand)]
+    Area(fleet::area::AreaCommand),
+    /// Trips: look at them, explain their fares, print receipts, and start, pause, resume, stop, cancel or close
+    /// them on a driver's behalf
+    #[command(subcommand)]
+    Trip(trip::TripCommand),
+    /// What was booked: list, show, cancel, and whom it was offered to
+    #[command(subcommand)]
+    Order(order::OrderCommand),
+    /// Contradictions that somebody has to look at: list, resolve
+    #[command(subcommand)]
+    Case(order::CaseCommand),
     /// Who is on the network, as the registry or the file of subscribers has it
     #[command(subcommand)]
     Subscriber(subscriber::SubscriberCommand),
@@ -88,17 +128,8 @@ enum Command {
     /// Take a rider or a driver out of what is stored; amounts, dates and ids stay
     #[command(subcommand)]
     Erase(erase::EraseCommand),
-    /// Orders: whom they were offered to
-    #[command(subcommand)]
-    Order(OrderCommand),
     /// What was written down: enrolments, revocations, who was turned away and why; newest last
     Audit(audit::AuditArgs),
-}
-
-#[derive(Debug, Subcommand)]
-enum OrderCommand {
-    /// Show whom an order was offered to, by what score, and why nobody else
-    Dispatch(dispatch::DispatchArgs),
 }
 
 /// Where the configuration is.
@@ -122,6 +153,18 @@ impl Cli {
             Command::Init(args) => runtime.block_on(init::run(&args)),
             Command::Serve(args) => runtime.block_on(serve::run(&args)),
             Command::Vehicle(command) => runtime.block_on(vehicle::run(command)),
+            Command::Import(args) => runtime.block_on(fleet::import::run(args)),
+            Command::Provider(command) => runtime.block_on(fleet::provider::run(command)),
+            Command::Driver(command) => runtime.block_on(fleet::driver::run(command)),
+            Command::Document(command) => runtime.block_on(fleet::document::run(command)),
+            Command::Duty(command) => runtime.block_on(fleet::duty::run(command)),
+            Command::Shift(command) => runtime.block_on(fleet::shift::run(command)),
+            Command::Tariff(command) => runtime.block_on(fleet::tariff::run(command)),
+            Command::Item(command) => runtime.block_on(fleet::item::run(command)),
+            Command::Area(command) => runtime.block_on(fleet::area::run(command)),
+            Command::Trip(command) => runtime.block_on(trip::run(command)),
+            Command::Order(command) => runtime.block_on(order::run(command)),
+            Command::Case(command) => runtime.block_on(order::run_case(command)),
             Command::Subscriber(command) => runtime.block_on(subscriber::run(command)),
             Command::Ca(command) => runtime.block_on(ca::run(command)),
             Command::Key(command) => runtime.block_on(key::run(command)),
@@ -130,7 +173,6 @@ impl Cli {
             Command::Openapi => openapi::run(),
             Command::Store(command) => runtime.block_on(store::run(command)),
             Command::Erase(command) => runtime.block_on(erase::run(command)),
-            Command::Order(OrderCommand::Dispatch(args)) => runtime.block_on(dispatch::run(&args)),
             Command::Audit(args) => runtime.block_on(audit::run(args)),
         }
     }

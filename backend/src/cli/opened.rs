@@ -6,12 +6,14 @@ use serde_json::Value;
 use tripline_protocol::unit::Timestamp;
 
 use super::{ConfigPath, open_store, without_password};
+use crate::audit::Audit;
 use crate::config::Config;
 use crate::domain::order::Vehicle;
 use crate::error::BppError;
 use crate::identity::authority::Authorities;
+use crate::keys::file as key_file;
 use crate::operate::{Actor, OperateError};
-use crate::service::ServiceError;
+use crate::service::{Platform, ServiceError};
 use crate::store::retry::retry;
 use crate::store::{Store, StoreError, Tx};
 use crate::time;
@@ -82,6 +84,13 @@ impl Opened {
             verb(&mut tx).await
         };
         looked.await.map_err(|error| self.not_operated(error))
+    }
+
+    /// A platform over the store that serves nobody: for verbs that tell riders' platforms and devices.
+    pub(super) fn platform(&self) -> Result<Platform, BppError> {
+        let command_key = key_file::load(&self.config.command_key_file())?;
+        let (audit, _) = Audit::new();
+        Ok(Platform::new(self.store.clone(), self.config.settings(), command_key, audit))
     }
 
     pub(super) fn authorities(&self) -> Result<Authorities, BppError> {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::Config;
 use crate::domain::dispatch::{BATCH_MAX, REASSIGN_MAX, WEIGHT_MAX};
-use crate::domain::night::zone;
+use crate::domain::fleet::id::{CodeError, check_code};
 use crate::network::subscriber::normalized_id;
 
 /// Longest subscriber id of ours, in bytes: a domain name has 253, and it has to go into a header of bounded
@@ -83,7 +83,7 @@ impl Config {
         }
         self.check_retention()?;
         self.registry_key().map_err(|error| format!("registry.encryption_public_key: {error}"))?;
-        self.check_tariff()
+        self.check_fleet()
     }
 
     /// It is our entry's, and its path is where requests are routed to.
@@ -231,15 +231,20 @@ impl Config {
         Ok(())
     }
 
-    fn check_tariff(&self) -> Result<(), String> {
-        self.tariff.check().map_err(|error| format!("tariff.{error}"))?;
-        match &self.tariff.night {
-            None => Ok(()),
-            Some(night) => {
-                let known = zone(&night.time_zone);
-                known.map(|_| ()).map_err(|error| format!("tariff.night.time_zone: {error}"))
+    /// They are words that documents are imported with.
+    fn check_fleet(&self) -> Result<(), String> {
+        let lists = [
+            ("fleet.driver_documents", &self.fleet.driver_documents),
+            ("fleet.vehicle_documents", &self.fleet.vehicle_documents),
+        ];
+        for (key, kinds) in lists {
+            if let Some(bad) = kinds.iter().find(|kind| check_code(kind).is_err()) {
+                return Err(format!(
+                    "{key} has {bad:?}, which is no kind of document: it {CodeError}"
+                ));
             }
         }
+        Ok(())
     }
 }
 

@@ -165,26 +165,16 @@ pub struct Store {
     pub url: Option<String>,
 }
 
-/// `[provider]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Provider {
-    /// Stable id.
-    pub id: String,
-    /// Name.
-    pub name: String,
-}
-
-/// `[item]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Item {
-    /// Stable id.
-    pub id: String,
-    /// Name.
-    pub name: String,
-    /// Category of the vehicle that comes.
-    pub vehicle_category: String,
+/// `[fleet]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Fleet {
+    /// Whether a vehicle is offered rides only while a driver is signed in on its device.
+    pub sign_in_required: bool,
+    /// Documents that a driver must have, by their kind.
+    pub driver_documents: Vec<String>,
+    /// Documents that a vehicle must have, by their kind.
+    pub vehicle_documents: Vec<String>,
 }
 
 /// `[estimate]`

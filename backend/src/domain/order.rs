@@ -10,6 +10,7 @@ use tripline_protocol::terms::Terms;
 use tripline_protocol::unit::Timestamp;
 
 use super::case::{CaseKind, Cases};
+use super::catalog::Listing;
 use super::fleet::coded;
 use super::payment::Payment;
 use super::trip::Trip;
@@ -134,6 +135,8 @@ pub struct Order {
     pub state: OrderState,
     /// The item.
     pub item_id: String,
+    /// The item and its provider, as they were offered.
+    pub listing: Listing,
     /// From where to where; the drop is always set.
     pub route: Route,
     /// Tariff, estimate and all that the fare depends on beside the ride, fixed with the quote.
@@ -177,6 +180,9 @@ pub struct Order {
     pub conversation: Conversation,
     /// The capability under which the rider's link shows the vehicle.
     pub track_token: String,
+    /// The capability under which its receipt is shown.
+    #[serde(default)]
+    pub receipt_token: Option<String>,
     /// How many callbacks were written for this order.
     pub callbacks: u64,
     /// When it was made.
@@ -194,10 +200,14 @@ pub struct NewOrder {
     pub fulfillment_id: String,
     /// Fresh and unguessable.
     pub track_token: String,
+    /// Fresh, unguessable, and not the other one.
+    pub receipt_token: String,
     /// The BAP.
     pub subscriber_id: String,
     /// The item.
     pub item_id: String,
+    /// The item and its provider.
+    pub listing: Listing,
     /// The route, with its drop.
     pub route: Route,
     /// The terms.
@@ -216,6 +226,7 @@ impl Order {
             subscriber_id: new.subscriber_id,
             state: OrderState::INITIAL,
             item_id: new.item_id,
+            listing: new.listing,
             route: new.route,
             quote: new.terms.estimated(),
             terms: new.terms,
@@ -235,6 +246,7 @@ impl Order {
             cases: Cases::default(),
             conversation: new.conversation,
             track_token: new.track_token,
+            receipt_token: Some(new.receipt_token),
             callbacks: 0,
             created_at: at,
             updated_at: at,

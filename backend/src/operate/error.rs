@@ -54,17 +54,13 @@ pub enum OperateError {
         /// Why not, and what to do.
         problem: String,
     },
-    /// The version that was meant is not the one that is there.
-    #[error("{what} {id:?} has version {found}, not {expected}; look at it, and change that")]
+    /// It is not as it was when whoever asks looked at it.
+    #[error("{what} {id:?} was changed since you looked at it; look again, and change that")]
     Stale {
         /// A kind of resource, for people.
         what: &'static str,
         /// Its id.
         id: String,
-        /// The version that it has.
-        found: u64,
-        /// The one that was meant.
-        expected: u64,
     },
     /// A rule is against it.
     #[error("{reason}")]

@@ -9,13 +9,30 @@ mod actor;
 mod error;
 mod page;
 
+pub mod check;
+
+pub mod area;
 pub mod audit;
 pub mod callback;
+pub mod case;
+pub mod device;
 pub mod dispatch;
+pub mod document;
+pub mod driver;
+pub mod duty;
+pub mod explain;
 pub mod health;
+pub mod import;
+pub mod item;
 pub mod live;
+pub mod order;
+pub mod provider;
+pub mod shift;
 pub mod subscriber;
+pub mod tariff;
 pub mod token;
+pub mod trip;
+pub mod vehicle;
 
 pub use actor::{Actor, Role, UnknownRole};
 pub use error::{FieldProblem, OperateError};

@@ -197,9 +197,9 @@ async fn erase_ride(tx: &mut Tx, order: &Order) -> Result<Erased, StoreError> {
     for (device, ids) in commanded(order) {
         erased.commands += tx.empty_commands(&device, order.created_at, &ids).await?;
     }
-    if let Some(trip) = &order.trip {
-        erased.events = erase_events(tx, trip).await?;
-        erased.fixes = erase_trail(tx, trip).await?;
+    for trip in order.trips() {
+        erased.events += erase_events(tx, trip).await?;
+        erased.fixes += erase_trail(tx, trip).await?;
     }
     Ok(erased)
 }
@@ -240,11 +240,13 @@ async fn erase_trail(tx: &mut Tx, trip: &Trip) -> Result<u64, StoreError> {
     let (device, times) = (&trip.vehicle.device, driven(trip));
     let mut count = 0;
     let came = (times.0, times.1.plus_ms(LATE_MS_MAX));
-    for mut row in tx.reported(Journal::Trail, device, came).await? {
-        if let Some((payload, fixes)) = blank_trail(&row.payload, times) {
-            row.payload = payload;
-            tx.put_reported(Journal::Trail, device, row).await?;
-            count += fixes;
+    for (journal, between) in [(Journal::Trail, came), (Journal::Runs, times)] {
+        for mut row in tx.reported(journal, device, between).await? {
+            if let Some((payload, fixes)) = blank_trail(&row.payload, times) {
+                row.payload = payload;
+                tx.put_reported(journal, device, row).await?;
+                count += fixes;
+            }
         }
     }
     Ok(count)
@@ -262,8 +264,8 @@ async fn finish(
         Erasing::ByAge => {}
         Erasing::OnRequest => {
             let detail = what.to_owned();
-            let entry =
-                Entry { kind: AuditKind::Erased, device: None, peer: None, actor: None, detail };
+            let (device, peer, actor) = (None, None, Some("cli".into()));
+            let entry = Entry { kind: AuditKind::Erased, device, peer, actor, detail };
             tx.put_audit(AuditRow::new(entry, now)?).await?;
         }
     }

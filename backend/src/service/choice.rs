@@ -7,6 +7,7 @@ use tripline_protocol::id::DeviceId;
 use tripline_protocol::unit::{Position, Timestamp};
 
 use super::{Platform, ServiceError};
+use crate::domain::catalog::Listing;
 use crate::domain::dispatch::{Candidate, Demand, Exclusion, Ranking, Standing, rank};
 use crate::store::Tx;
 
@@ -30,6 +31,15 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
+    /// A vehicle that may come for what is listed.
+    pub(super) fn of(listing: &Listing) -> Self {
+        Self {
+            category: Some(listing.vehicle_category.clone()),
+            provider: Some(listing.provider_id.to_string()),
+            asked: BTreeSet::new(),
+        }
+    }
+
     fn demand<'a>(&'a self, held: &'a BTreeSet<DeviceId>) -> Demand<'a> {
         let (category, provider) = (self.category.as_deref(), self.provider.as_deref());
         Demand { category, provider, asked: &self.asked, held }
@@ -62,13 +72,13 @@ impl Platform {
     /// Who can be asked as far as memory knows. No lock is held longer than this takes.
     pub fn survey(&self, place: Position, demand: &Demand<'_>, at: Timestamp) -> Ranking {
         let rules = &self.settings.dispatch;
-        let known = self.known_fleet();
+        let (roster, histories) = (self.roster(), self.histories());
         let fleet = self.fleet();
         let candidates = fleet.around(place, rules.radius_m, at).map(|near| Candidate {
             device: near.device,
             distance_m: near.distance_m,
             is_stale: near.is_stale,
-            standing: Standing::of(near.device, &known.roster, &known.histories, at),
+            standing: Standing::of(near.device, &roster, &histories, at),
         });
         rank(candidates, demand, rules, at)
     }

@@ -60,14 +60,10 @@ impl Platform {
                 self.handle_sos(tx, device, *trip, event.fact_at(at), at).await
             }
             EventBody::OtpTried { trip } => self.handle_otp_try(tx, device, *trip, event, at).await,
-            EventBody::SignedIn { driver, .. } => {
-                info!(%device, %driver, "driver signs in");
-                Ok((None, Wake::default()))
+            EventBody::SignedIn { driver, pin } => {
+                self.handle_sign_in(tx, device, (driver, pin), at).await
             }
-            EventBody::Duty { duty } => {
-                info!(%device, %duty, "driver's duty");
-                Ok((None, Wake::default()))
-            }
+            EventBody::Duty { duty } => Self::handle_duty(tx, device, (*duty).into(), at).await,
             EventBody::Lost => Ok((Some("its record was damaged".into()), Wake::default())),
             EventBody::CommandDone { number, outcome } => {
                 self.handle_command_done(tx, device, (*number, *outcome), event, at).await

@@ -82,7 +82,7 @@ impl Platform {
         let rules = &self.settings.dispatch;
         let wanted = Wanted {
             asked: order.offers.iter().map(|offer| offer.vehicle.device.clone()).collect(),
-            ..Wanted::default()
+            ..Wanted::of(&order.listing)
         };
         let place = order.route.pickup.position;
         let count = rules.at_a_time();

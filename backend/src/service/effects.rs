@@ -58,6 +58,11 @@ impl Wake {
         Self { callbacks: true, devices: Vec::new() }
     }
 
+    /// Devices for which something was written.
+    pub(super) fn devices(devices: Vec<DeviceId>) -> Self {
+        Self { callbacks: false, devices }
+    }
+
     pub(super) fn merge(&mut self, other: Self) {
         self.callbacks |= other.callbacks;
         self.devices.extend(other.devices);

@@ -9,7 +9,7 @@ use tripline_protocol::id::{DeviceId, JournalEpoch, Sequence};
 use tripline_protocol::link::down::CommitAck;
 use tripline_protocol::link::envelope::encode;
 use tripline_protocol::link::trail::TrailBatch;
-use tripline_protocol::link::up::{Batch, EventBatch, Stream};
+use tripline_protocol::link::up::{Batch, Event, EventBatch, EventBody, Stream};
 use tripline_protocol::unit::Timestamp;
 
 use super::effects::Wake;
@@ -168,7 +168,7 @@ impl Platform {
             if let Some(reason) = &refused {
                 warn!(%device, %sequence, reason, "event had no effect");
             }
-            let alone = Batch { epoch: batch.epoch, after, records: vec![event.clone()] };
+            let alone = Batch { epoch: batch.epoch, after, records: vec![without_pin(event)] };
             let row = EventRow {
                 sequence,
                 at: event.fact_at(at),
@@ -303,6 +303,15 @@ impl Group {
         let moved: Vec<_> = std::mem::take(&mut self.moved).into_iter().collect();
         Ok(tx.move_cursors(&moved, self.at).await?)
     }
+}
+
+/// An event as it may be kept: a PIN is for the moment of sign-in.
+fn without_pin(event: &Event) -> Event {
+    let mut kept = event.clone();
+    if let EventBody::SignedIn { pin, .. } = &mut kept.body {
+        pin.0.clear();
+    }
+    kept
 }
 
 /// Why a batch is set aside whose certificate ended for this reason.

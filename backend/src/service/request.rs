@@ -3,24 +3,29 @@
 
 use tracing::info;
 use tripline_protocol::id::OrderId;
+use tripline_protocol::tariff::Tariff;
 use tripline_protocol::unit::Timestamp;
 
 use super::choice::Wanted;
 use super::effects::{Letter, Wake, answer_until, new_callback};
-use super::{Platform, ServiceError, Settings};
+use super::{Platform, ServiceError};
 use crate::beckn::{
     Action, Failure, FailureKind, Fault, FaultKind, Received, Reply, Request, Selection, render,
 };
 use crate::chance;
-use crate::domain::catalog::Serviceable;
+use crate::domain::catalog::{Listing, Offered, Serviceable};
 use crate::domain::dispatch::Cause;
 use crate::domain::estimate::terms;
+use crate::domain::fleet::{Item, NotServed};
 use crate::domain::order::{Conversation, NewOrder, Order, Rider, Route};
 use crate::domain::ride::RideError;
 use crate::store::Tx;
 use crate::store::inbox::{RequestKey, Seen};
 use crate::store::order::StoredOrder;
 use crate::time;
+
+/// Said where a ride would be served, and nobody is there for it.
+const NO_VEHICLE: &str = "no free vehicle is near this pickup";
 
 /// Why a request was not acknowledged. Nothing of it is stored.
 #[derive(Debug, thiserror::Error)]
@@ -183,28 +188,8 @@ impl Platform {
         route: Route,
         at: Timestamp,
     ) -> Result<Outcome, RequestError> {
-        // Who is there now says nothing of a ride later on: at worst one comes from the end of the radius.
-        let later = self.is_later(&route, at).then_some(self.settings.dispatch.radius_m);
-        let Some(nearest_m) = self.nearest_free_m(tx, &route, at).await?.or(later) else {
-            let message = "no free vehicle is near this pickup";
-            return Err(Fault::new(FaultKind::NotServed, message).into());
-        };
-        let identity = &self.settings.identity;
-        let road = &self.settings.road;
-        let estimate = route.drop.as_ref().map(|drop| {
-            let start_at = route.pickup_at.unwrap_or(at).max(at);
-            let estimate = road.estimate(route.pickup.position, drop.position, start_at);
-            terms(identity.item.tariff.clone(), estimate, Vec::new()).estimated()
-        });
-        let serviceable = Serviceable {
-            provider: identity.provider.clone(),
-            item: identity.item.clone(),
-            route,
-            estimate,
-            nearest_m,
-            pickup_s: road.pickup_s(nearest_m),
-        };
-        let reply = Reply::Catalog(&serviceable);
+        let offered = self.offered(tx, &route, at).await?;
+        let reply = Reply::Catalog(&Serviceable { route, offered });
         Ok(Outcome::Done(self.enqueue_answer(tx, asker, reply, at).await?))
     }
 
@@ -214,16 +199,77 @@ impl Platform {
         route.pickup_at.is_some_and(|pickup_at| pickup_at.plus_ms(-lead_ms) > at)
     }
 
-    /// How far the nearest free vehicle is, if one is near enough.
-    async fn nearest_free_m(
+    /// What is offered on a route: items that serve it and have a free vehicle near; at least one.
+    async fn offered(
         &self,
         tx: &mut Tx,
         route: &Route,
         at: Timestamp,
+    ) -> Result<Vec<Offered>, RequestError> {
+        let catalog = self.catalog();
+        let drop = route.drop.as_ref().map(|drop| drop.position);
+        // Who is there now says nothing of a ride later on: at worst one comes from the end of the radius.
+        let later = self.is_later(route, at).then_some(self.settings.dispatch.radius_m);
+        let mut why = "nothing is offered here".to_owned();
+        let mut offered = Vec::new();
+        for item in catalog.items() {
+            let tariff = match catalog.served(route.pickup.position, drop, item) {
+                Ok(tariff) => tariff,
+                Err(error) => {
+                    why = error.to_string();
+                    continue;
+                }
+            };
+            let Some(provider) = catalog.provider(&item.provider) else { continue };
+            let listing = Listing::of(provider, item);
+            let Some(nearest_m) = self.nearest_free_m(tx, route, &listing, at).await?.or(later)
+            else {
+                NO_VEHICLE.clone_into(&mut why);
+                continue;
+            };
+            offered.push(self.offer_of(item, listing, (tariff, nearest_m), route, at));
+        }
+        if offered.is_empty() {
+            return Err(Fault::new(FaultKind::NotServed, why).into());
+        }
+        Ok(offered)
+    }
+
+    fn offer_of(
+        &self,
+        item: &Item,
+        listing: Listing,
+        (tariff, nearest_m): (&Tariff, u32),
+        route: &Route,
+        at: Timestamp,
+    ) -> Offered {
+        let road = &self.settings.road;
+        let estimate = route.drop.as_ref().map(|drop| {
+            let (pickup, drop) = (route.pickup.position, drop.position);
+            let estimate = road.estimate(pickup, drop, start_of(route, at));
+            terms(tariff.clone(), estimate, Vec::new()).estimated()
+        });
+        Offered {
+            item_id: item.id.to_string(),
+            listing,
+            tariff: tariff.clone(),
+            estimate,
+            nearest_m,
+            pickup_s: road.pickup_s(nearest_m),
+        }
+    }
+
+    /// How far the nearest free vehicle is that may come, if one is near enough.
+    async fn nearest_free_m(
+        &self,
+        tx: &mut Tx,
+        route: &Route,
+        listing: &Listing,
+        at: Timestamp,
     ) -> Result<Option<u32>, ServiceError> {
-        let (place, wanted) = (route.pickup.position, Wanted::default());
+        let (place, wanted) = (route.pickup.position, Wanted::of(listing));
         let ranking = self.choose(tx, place, &wanted, 1, at).await?;
-        Ok(ranking.ranked.first().map(|best| best.distance_m))
+        Ok(ranking.ranked.iter().map(|ranked| ranked.distance_m).min())
     }
 
     async fn select(
@@ -235,10 +281,9 @@ impl Platform {
         at: Timestamp,
     ) -> Result<Outcome, RequestError> {
         let mut order = self.new_order(asker, item_id, route, at)?;
-        let is_later = self.is_later(&order.route, at);
-        if !is_later && self.nearest_free_m(tx, &order.route, at).await?.is_none() {
-            let message = "no free vehicle is near this pickup".into();
-            return Ok(failed(Action::Select, FailureKind::NoDriver, message));
+        let nearest_m = self.nearest_free_m(tx, &order.route, &order.listing, at).await?;
+        if nearest_m.is_none() && !self.is_later(&order.route, at) {
+            return Ok(failed(Action::Select, FailureKind::NoDriver, NO_VEHICLE.into()));
         }
         let view = order.clone();
         let reply = Reply::Quoted(&view);
@@ -255,21 +300,27 @@ impl Platform {
         route: Route,
         at: Timestamp,
     ) -> Result<Order, RequestError> {
-        let Settings { identity, road, .. } = &self.settings;
-        let drop = route.drop.as_ref().filter(|_| item_id == identity.item.id);
-        let Some(drop) = drop else {
-            let message = "no such item; search again";
+        let catalog = self.catalog();
+        let item = catalog.item(&item_id);
+        let found = item.and_then(|item| Some((item, catalog.provider(&item.provider)?)));
+        let (Some((item, provider)), Some(drop)) = (found, route.drop.as_ref()) else {
+            let message = NotServed::UnknownItem.to_string();
             return Err(Fault::new(FaultKind::UnknownItem, message).into());
         };
-        let start_at = route.pickup_at.unwrap_or(at).max(at);
-        let estimate = road.estimate(route.pickup.position, drop.position, start_at);
+        let (pickup, drop) = (route.pickup.position, drop.position);
+        let tariff = catalog
+            .served(pickup, Some(drop), item)
+            .map_err(|error| Fault::new(FaultKind::NotServed, error.to_string()))?;
+        let estimate = self.settings.road.estimate(pickup, drop, start_of(&route, at));
         let new = NewOrder {
             id: OrderId::from(chance::uuid().map_err(ServiceError::from)?),
             fulfillment_id: chance::uuid().map_err(ServiceError::from)?.to_string(),
             track_token: chance::token().map_err(ServiceError::from)?,
+            receipt_token: chance::token().map_err(ServiceError::from)?,
             subscriber_id: asker.subscriber_id.into(),
             item_id,
-            terms: terms(identity.item.tariff.clone(), estimate, Vec::new()),
+            listing: Listing::of(provider, item),
+            terms: terms(tariff.clone(), estimate, Vec::new()),
             route,
             conversation: asker.conversation.clone(),
         };
@@ -395,6 +446,11 @@ impl Platform {
 /// An order, if it is the asker's: to anybody else it does not exist.
 fn own(stored: Option<StoredOrder>, asker: &Asker<'_>) -> Option<StoredOrder> {
     stored.filter(|stored| stored.order.subscriber_id == asker.subscriber_id)
+}
+
+/// When a ride on this route is expected to start.
+fn start_of(route: &Route, at: Timestamp) -> Timestamp {
+    route.pickup_at.unwrap_or(at).max(at)
 }
 
 fn unknown_order() -> RequestError {

@@ -34,9 +34,24 @@ impl Platform {
         Ok(effects)
     }
 
+    /// Counts the trips that are under way, and those of them whose devices are not heard.
+    pub async fn count_silent(&self, now: Timestamp) -> Result<(), ServiceError> {
+        let mut tx = self.store.read().await?;
+        let under_way = tx.devices_under_way().await?;
+        let (count, mut silent) = (under_way.len(), 0);
+        for (device, accepted_at) in under_way {
+            let heard = self.heard(&mut tx, &device, now).await?.max(Some(accepted_at));
+            let ago_ms = heard.map_or(0, |heard| now.since_ms(heard));
+            silent += i64::from(ago_ms > self.settings.ride.silent_ms);
+        }
+        self.metrics.trips_under_way.set(i64::try_from(count).unwrap_or(i64::MAX));
+        self.metrics.trips_silent.set(silent);
+        Ok(())
+    }
+
     /// When a device was heard last, on whichever lane. What is stored of it survives a restart; positions are
     /// in memory, and come again.
-    pub(super) async fn heard(
+    pub async fn heard(
         &self,
         tx: &mut Tx,
         device: &DeviceId,

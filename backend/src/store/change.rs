@@ -51,6 +51,13 @@ impl Tx {
         Ok(())
     }
 
+    /// Has whoever changes the fleet wait until this transaction ends, and waits for those who did before.
+    pub async fn lock_fleet(&mut self) -> Result<(), StoreError> {
+        const SQL: &str = "UPDATE fleet_change SET version = version";
+        on_db!(self, conn => sqlx::query(SQL).execute(conn).await?.rows_affected());
+        Ok(())
+    }
+
     async fn next_version(&mut self, what: &'static str) -> Result<i64, StoreError> {
         const SQL: &str =
             "UPDATE fleet_change SET version = version + 1 WHERE what = $1 RETURNING version";

@@ -57,6 +57,18 @@ impl Tx {
         Ok(())
     }
 
+    /// What became of a command; `None` while nobody knows.
+    pub async fn down_outcome(
+        &mut self,
+        device: &DeviceId,
+        number: CommandNumber,
+    ) -> Result<Option<String>, StoreError> {
+        const SQL: &str = "SELECT outcome FROM down_message WHERE device_id = $1 AND number = $2";
+        let found: Option<Option<String>> = on_db!(self, conn => sqlx::query_scalar(SQL)
+            .bind(device.as_str().to_owned()).bind(to_db(number.0)).fetch_optional(conn).await?);
+        Ok(found.flatten())
+    }
+
     /// Notes what became of a command and gives its payload; `None` if that was known or there is no
     /// such command.
     pub async fn finish_down_message(

@@ -47,13 +47,15 @@ pub struct Reported {
     pub payload: Vec<u8>,
 }
 
-/// The two tables of such rows.
+/// The tables of such rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Journal {
     /// `device_event`, by when it happened.
     Events,
     /// `trail_batch`, by when it came.
     Trail,
+    /// `trail_run`, by when it was driven.
+    Runs,
 }
 
 type ReportedRow = (i64, i64, Vec<u8>);
@@ -64,6 +66,10 @@ impl Journal {
             Self::Events => {
                 "SELECT epoch, sequence, payload FROM device_event WHERE device_id = $1 \
                  AND at >= $2 AND at <= $3 ORDER BY epoch, sequence"
+            }
+            Self::Runs => {
+                "SELECT epoch, through_sequence, payload FROM trail_run WHERE device_id = $1 \
+                 AND last_at >= $2 AND first_at <= $3 ORDER BY epoch, through_sequence"
             }
             Self::Trail => {
                 "SELECT epoch, through_sequence, payload FROM trail_batch WHERE device_id = $1 \
@@ -77,6 +83,10 @@ impl Journal {
             Self::Events => {
                 "UPDATE device_event SET payload = $4 \
                  WHERE device_id = $1 AND epoch = $2 AND sequence = $3"
+            }
+            Self::Runs => {
+                "UPDATE trail_run SET payload = $4 \
+                 WHERE device_id = $1 AND epoch = $2 AND through_sequence = $3"
             }
             Self::Trail => {
                 "UPDATE trail_batch SET payload = $4 \
@@ -225,13 +235,21 @@ impl Tx {
         Ok(())
     }
 
-    /// Takes the driver out of a vehicle's row.
+    /// Takes whoever drives a vehicle out of their row: name, phone, PIN, papers, and words on them. They do
+    /// not drive any more; their id stays.
     pub async fn clear_driver(&mut self, device: &DeviceId) -> Result<(), StoreError> {
-        const SQL: &str =
-            "UPDATE vehicle SET driver_name = '', driver_phone = '' WHERE device_id = $1";
-        on_db!(self, conn => sqlx::query(SQL)
-            .bind(device.as_str().to_owned()).execute(conn).await?.rows_affected());
-        Ok(())
+        const SQL: &str = "UPDATE driver SET name = '', phone = '', active = FALSE, pin_mac = NULL \
+             WHERE driver_id = $1";
+        const PAPERS: &str = "DELETE FROM document WHERE owner_kind = 'driver' AND owner_id = $1";
+        const WORDS: &str = "UPDATE rating SET note = '' WHERE driver_id = $1";
+        let Some(driver) = self.vehicle(device).await?.and_then(|vehicle| vehicle.driver) else {
+            return Ok(());
+        };
+        for sql in [SQL, PAPERS, WORDS] {
+            on_db!(&mut *self, conn => sqlx::query(sql)
+                .bind(driver.as_str().to_owned()).execute(conn).await?.rows_affected());
+        }
+        self.note_driver_changed(&driver).await
     }
 }
 

@@ -32,6 +32,7 @@ pub mod hold;
 pub mod inbox;
 pub mod item;
 pub mod lane;
+pub mod listing;
 pub mod offers;
 pub mod order;
 pub mod presence;

@@ -81,6 +81,23 @@ impl Tx {
         row.map(shift).transpose()
     }
 
+    /// The shift in which a driver was at a time, the newest if there are several.
+    pub async fn shift_at(
+        &mut self,
+        driver: &DriverId,
+        at: Timestamp,
+    ) -> Result<Option<Shift>, StoreError> {
+        const SQL: &str = select!(
+            "WHERE s.driver_id = $1 AND s.started_at <= $2 \
+             AND (s.ended_at IS NULL OR s.ended_at >= $2) \
+             ORDER BY s.started_at DESC, s.shift_id DESC LIMIT 1"
+        );
+        let row: Option<Row> = on_db!(self, conn => sqlx::query_as(SQL)
+            .bind(driver.as_str().to_owned()).bind(at.unix_ms)
+            .fetch_optional(conn).await?);
+        row.map(shift).transpose()
+    }
+
     /// A shift.
     pub async fn shift(&mut self, id: Uuid) -> Result<Option<Shift>, StoreError> {
         const SQL: &str = select!("WHERE s.shift_id = $1");

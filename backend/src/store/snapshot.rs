@@ -13,19 +13,20 @@ use crate::domain::fleet::{Catalog, DutyState, Rating, Rostered};
 const VEHICLES: &str = "SELECT v.device_id, v.category, v.provider_id, v.capacity, v.active, \
      d.driver_id, d.active, d.rating_sum, d.rating_count, u.state, u.since FROM vehicle v \
      LEFT JOIN duty u ON u.device_id = v.device_id \
-     LEFT JOIN driver d ON d.driver_id = COALESCE(u.driver_id, v.driver_id) WHERE v.changed > $1";
+     LEFT JOIN driver d ON d.driver_id = COALESCE(u.driver_id, v.driver_id) WHERE v.changed > $1 AND ($2 = '' OR v.device_id = $2)";
 
 /// Until when each kind of paper counts, of vehicles and of drivers that such vehicles have.
 const VEHICLE_PAPERS: &str = "SELECT p.owner_id, p.kind, \
      MAX(COALESCE(p.expires_at, 9223372036854775807)) FROM document p \
      JOIN vehicle v ON v.device_id = p.owner_id \
-     WHERE p.owner_kind = 'vehicle' AND v.changed > $1 GROUP BY p.owner_id, p.kind";
+     WHERE p.owner_kind = 'vehicle' AND v.changed > $1 AND ($2 = '' OR v.device_id = $2) GROUP BY p.owner_id, p.kind";
 
 const DRIVER_PAPERS: &str = "SELECT p.owner_id, p.kind, \
      MAX(COALESCE(p.expires_at, 9223372036854775807)) FROM document p \
      WHERE p.owner_kind = 'driver' AND p.owner_id IN (\
      SELECT COALESCE(u.driver_id, v.driver_id) FROM vehicle v \
-     LEFT JOIN duty u ON u.device_id = v.device_id WHERE v.changed > $1) \
+     LEFT JOIN duty u ON u.device_id = v.device_id \
+     WHERE v.changed > $1 AND ($2 = '' OR v.device_id = $2)) \
      GROUP BY p.owner_id, p.kind";
 
 type Row = (
@@ -61,20 +62,41 @@ impl Tx {
         &mut self,
         after: Option<u64>,
     ) -> Result<Vec<(DeviceId, Rostered)>, StoreError> {
-        let after = after.map_or(-1, to_db);
+        self.rostered_where(after.map_or(-1, to_db), "").await
+    }
+
+    /// What is known of a vehicle.
+    pub async fn rostered_one(
+        &mut self,
+        device: &DeviceId,
+    ) -> Result<Option<Rostered>, StoreError> {
+        let mut rows = self.rostered_where(-1, device.as_str()).await?;
+        Ok(rows.pop().map(|(_, vehicle)| vehicle))
+    }
+
+    async fn rostered_where(
+        &mut self,
+        after: i64,
+        device: &str,
+    ) -> Result<Vec<(DeviceId, Rostered)>, StoreError> {
         let rows: Vec<Row> = on_db!(self, conn => sqlx::query_as(VEHICLES)
-            .bind(after).fetch_all(conn).await?);
+            .bind(after).bind(device.to_owned()).fetch_all(conn).await?);
         if rows.is_empty() {
             return Ok(Vec::new());
         }
-        let of_vehicles = self.papers(VEHICLE_PAPERS, after).await?;
-        let of_drivers = self.papers(DRIVER_PAPERS, after).await?;
+        let of_vehicles = self.papers(VEHICLE_PAPERS, after, device).await?;
+        let of_drivers = self.papers(DRIVER_PAPERS, after, device).await?;
         rows.into_iter().map(|row| rostered(row, &of_vehicles, &of_drivers)).collect()
     }
 
-    async fn papers(&mut self, sql: &'static str, after: i64) -> Result<AllPapers, StoreError> {
+    async fn papers(
+        &mut self,
+        sql: &'static str,
+        after: i64,
+        device: &str,
+    ) -> Result<AllPapers, StoreError> {
         let rows: Vec<(String, String, i64)> = on_db!(self, conn => sqlx::query_as(sql)
-            .bind(after).fetch_all(conn).await?);
+            .bind(after).bind(device.to_owned()).fetch_all(conn).await?);
         let mut papers = AllPapers::new();
         for (owner, kind, until) in rows {
             let until = (until != i64::MAX).then(|| Timestamp::from_unix_ms(until));

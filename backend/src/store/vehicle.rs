@@ -127,16 +127,27 @@ impl Tx {
         record: &VehicleRecord,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        const SQL: &str = "INSERT INTO vehicle (device_id, registration, category, command_number, \
-             created_at) VALUES ($1, $2, $3, $4, $4) ON CONFLICT DO NOTHING";
+        const SQL: &str = "INSERT INTO vehicle (device_id, registration, category, make, model, color, \
+             variant, energy, capacity, provider_id, driver_id, active, command_number, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13) \
+             ON CONFLICT DO NOTHING";
         let rows = on_db!(self, conn => sqlx::query(SQL)
             .bind(record.device.as_str().to_owned())
             .bind(record.registration.clone())
             .bind(record.category.clone())
+            .bind(record.make.clone())
+            .bind(record.model.clone())
+            .bind(record.color.clone())
+            .bind(record.variant.clone())
+            .bind(record.energy.map(Energy::code))
+            .bind(record.capacity.map(i64::from))
+            .bind(record.provider.as_ref().map(|id| id.as_str().to_owned()))
+            .bind(record.driver.as_ref().map(|id| id.as_str().to_owned()))
+            .bind(record.active)
             .bind(at.unix_ms)
             .execute(conn).await?.rows_affected());
         if rows == 1 {
-            self.save_vehicle_record(record).await?;
+            self.note_vehicle_changed(&record.device).await?;
         }
         Ok(rows == 1)
     }

@@ -1,5 +1,6 @@
 //! An order that was quoted, and its tariff.
 
+use tripline_backend::domain::catalog::Listing;
 use tripline_backend::domain::order::{Conversation, NewOrder, Order, Route};
 use tripline_protocol::assignment::Place;
 use tripline_protocol::id::OrderId;
@@ -59,8 +60,15 @@ pub(crate) fn order(n: u8, at: Timestamp) -> Order {
         id: OrderId::from_bytes([n; 16]),
         fulfillment_id: format!("f{n}"),
         track_token: format!("t{n}"),
+        receipt_token: format!("r{n}"),
         subscriber_id: "bap.example".into(),
         item_id: "auto".into(),
+        listing: Listing {
+            provider_id: "city-cabs".parse().expect("an id"),
+            provider_name: "City Cabs".into(),
+            item_name: "Auto ride".into(),
+            vehicle_category: "AUTO".into(),
+        },
         route: Route { pickup: place.clone(), drop: Some(place), pickup_at: None },
         terms: terms(at),
         conversation: Conversation("{}".into()),

@@ -13,7 +13,8 @@ use tripline_protocol::link::down::{Command, CommandBody};
 use tripline_protocol::link::settings::DeviceSettings;
 use tripline_protocol::link::up::{CommandOutcome, EventBody};
 use tripline_protocol::otp::OtpVerifier;
-use tripline_protocol::tariff::Tariff;
+use tripline_protocol::tariff::{Band, Cancellation, Tariff};
+use tripline_protocol::terms::{Estimate, Terms};
 use tripline_protocol::trip::TripState;
 use tripline_protocol::unit::{Paise, Position, Timestamp, Uptime};
 
@@ -192,22 +193,45 @@ pub(crate) fn assignment(n: u8) -> Assignment {
         trip: TripId::from_bytes([n; 16]),
         pickup: place.clone(),
         drop: place,
-        estimated_distance_m: 3_000,
-        estimated_fare: Paise(4_500),
+        terms: terms(),
+        pickup_at: None,
+        expires_at: START.plus_ms(1_000_000_000),
+        otp: Some(OtpVerifier::new(order, OTP, [3; 16])),
+        collect_cash: true,
+        auto_accept: false,
+    }
+}
+
+pub(crate) fn terms() -> Terms {
+    let place = Position::new(0, 0).expect("on the globe");
+    Terms {
         tariff: Tariff {
             code: "auto".into(),
             version: 1,
             base_paise: Paise(3_000),
             base_distance_m: 0,
-            per_km_paise: Paise(1_500),
+            bands: vec![Band { from_m: 0, per_km_paise: Paise(1_500) }],
             per_minute_paise: Paise(100),
+            pickup_paise: Paise::ZERO,
+            minimum_paise: Paise::ZERO,
             waiting_per_minute_paise: Paise(200),
             waiting_free_s: 0,
-            minimum_paise: Paise(0),
+            night: None,
+            package: None,
+            outstation: None,
+            taxes: Vec::new(),
+            cancellation: Cancellation::default(),
+            range_percent: 0,
             rounding_paise: Paise(1),
         },
-        expires_at: START.plus_ms(1_000_000_000),
-        otp: Some(OtpVerifier::new(order, OTP, [3; 16])),
-        collect_cash: true,
+        nights: Vec::new(),
+        discounts: Vec::new(),
+        estimate: Estimate {
+            distance_m: 3_000,
+            duration_s: 600,
+            start_at: START,
+            pickup: place,
+            drop: place,
+        },
     }
 }

@@ -64,6 +64,11 @@ pub const fn payment_id(method: PaymentMethod) -> &'static str {
     }
 }
 
+/// Labels of the documents of an order whose fare is final.
+pub const RECEIPT: &str = "Receipt (PDF)";
+/// The same as text.
+pub const RECEIPT_TEXT: &str = "Receipt (text)";
+
 /// Kind of authorization at the pickup.
 pub const AUTHORIZATION_TYPE: &str = "OTP";
 
@@ -178,7 +183,12 @@ pub const fn fault_path(kind: FaultKind, action: Action) -> Option<&'static str>
     match kind {
         FaultKind::MessageIdReused => Some("context.message_id"),
         FaultKind::Stale => Some("context.timestamp"),
-        FaultKind::NotServed => Some("message.intent.fulfillment.start.location.gps"),
+        FaultKind::NotServed => match action {
+            Action::Search => Some("message.intent.fulfillment.start.location.gps"),
+            Action::Select | Action::Init | Action::Confirm | Action::Status | Action::Track => {
+                Some("message.order.fulfillment.start.location.gps")
+            }
+        },
         FaultKind::UnknownItem => Some("message.order.items.0.id"),
         FaultKind::UnknownFulfillment => Some("message.order.fulfillment.id"),
         FaultKind::UnknownOrder => match action {

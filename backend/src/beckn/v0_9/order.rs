@@ -6,13 +6,14 @@ use tripline_protocol::trip::TripState;
 use tripline_protocol::unit::Timestamp;
 
 use super::codes::{
-    AGENTS_FOUND, AUTHORIZATION_TYPE, CURRENCY, ITEM_CODE, PAYMENT_COLLECTED, collected_by,
-    fare_line, order_state, payment_id, payment_type, phase,
+    AGENTS_FOUND, AUTHORIZATION_TYPE, CURRENCY, ITEM_CODE, PAYMENT_COLLECTED, RECEIPT,
+    RECEIPT_TEXT, collected_by, fare_line, order_state, payment_id, payment_type, phase,
 };
 use super::duration;
 use super::fields::{location, price, time};
 use crate::beckn::Identity;
 use crate::domain::effect::Phase;
+use crate::domain::explain::facts::has_receipt;
 use crate::domain::order::Order;
 
 /// What of an order is told, which grows with its state.
@@ -27,19 +28,20 @@ pub(super) enum Extent {
 }
 
 pub(super) fn order(identity: &Identity, order: &Order, extent: Extent, at: Timestamp) -> Value {
+    let listing = &order.listing;
     let mut value = json!({
         "provider": {
-            "id": identity.provider.id,
-            "descriptor": { "name": identity.provider.name },
+            "id": listing.provider_id.as_str(),
+            "descriptor": { "name": listing.provider_name },
         },
         "items": [{
             "id": order.item_id,
-            "descriptor": { "name": identity.item.name, "code": ITEM_CODE },
+            "descriptor": { "name": listing.item_name, "code": ITEM_CODE },
             "fulfillment_id": order.fulfillment_id,
             "payment_id": payment_id(order.payment.terms.method),
         }],
         "quote": quote(order, at),
-        "fulfillment": fulfillment(identity, order, extent),
+        "fulfillment": fulfillment(order, extent),
         "payment": payment(order),
     });
     if extent != Extent::Quote {
@@ -47,8 +49,18 @@ pub(super) fn order(identity: &Identity, order: &Order, extent: Extent, at: Time
         value["state"] = json!(order_state(order.state));
         value["created_at"] = json!(time(order.created_at));
         value["updated_at"] = json!(time(order.updated_at));
+        if let Some(documents) = documents(identity, order) {
+            value["documents"] = documents;
+        }
     }
     value
+}
+
+/// The receipt in both forms, once there is one.
+fn documents(identity: &Identity, order: &Order) -> Option<Value> {
+    let token = order.receipt_token.as_ref().filter(|_| has_receipt(order))?;
+    let document = |ending, label| json!({ "url": format!("{}/{token}.{ending}", identity.receipts), "label": label });
+    Some(json!([document("pdf", RECEIPT), document("txt", RECEIPT_TEXT)]))
 }
 
 fn quote(order: &Order, at: Timestamp) -> Value {
@@ -81,12 +93,12 @@ fn payment(order: &Order) -> Value {
     })
 }
 
-fn fulfillment(identity: &Identity, order: &Order, extent: Extent) -> Value {
+fn fulfillment(order: &Order, extent: Extent) -> Value {
     let mut fulfillment = json!({
         "id": order.fulfillment_id,
         "tracking": true,
         "start": { "location": location(&order.route.pickup) },
-        "vehicle": { "category": identity.item.vehicle_category },
+        "vehicle": { "category": order.listing.vehicle_category },
     });
     if let Some(drop) = &order.route.drop {
         fulfillment["end"] = json!({ "location": location(drop) });
@@ -134,6 +146,16 @@ fn fulfillment(identity: &Identity, order: &Order, extent: Extent) -> Value {
         "category": trip.vehicle.category,
         "registration": trip.vehicle.registration,
     });
+    let look = [
+        ("make", &trip.vehicle.make),
+        ("model", &trip.vehicle.model),
+        ("color", &trip.vehicle.color),
+    ];
+    for (field, text) in look {
+        if let Some(text) = text {
+            fulfillment["vehicle"][field] = json!(text);
+        }
+    }
     if let Some(otp) = &order.otp {
         let claimed =
             matches!(trip.state, TripState::Started | TripState::Paused | TripState::Ended);

@@ -8,7 +8,6 @@ use tripline_protocol::unit::Timestamp;
 use super::driver::Rating;
 use super::duty::DutyState;
 use super::id::ProviderId;
-use super::item::Item;
 
 /// What a vehicle needs before it is offered a ride.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -122,10 +121,9 @@ impl Rostered {
             .or_else(|| lacking(&self.papers, &rules.vehicle_documents, now))
     }
 
-    /// Whether it may come for an item: its category, and for its provider.
-    pub fn serves(&self, item: &Item) -> bool {
-        self.category == item.vehicle_category
-            && self.provider.as_ref().is_none_or(|provider| *provider == item.provider)
+    /// Whether it may come for what this provider sells with a vehicle of this category.
+    pub fn serves(&self, provider: &ProviderId, category: &str) -> bool {
+        self.category == category && self.provider.as_ref().is_none_or(|its| its == provider)
     }
 }
 
@@ -261,23 +259,16 @@ mod tests {
     }
 
     #[test]
-    fn a_vehicle_comes_for_items_of_its_category_and_its_provider() {
-        let item = Item {
-            id: "auto".parse().expect("an id"),
-            provider: "city".parse().expect("an id"),
-            name: "Auto".into(),
-            vehicle_category: "AUTO_RICKSHAW".into(),
-            tariff_code: "auto".into(),
-            kind: super::super::item::ItemKind::Spot,
-            active: true,
-        };
+    fn a_vehicle_comes_for_what_its_provider_sells_with_its_category() {
+        let city: ProviderId = "city".parse().expect("an id");
+        let serves = |vehicle: &Rostered| vehicle.serves(&city, "AUTO_RICKSHAW");
         let mut rostered = vehicle();
-        assert!(rostered.serves(&item), "of no provider in particular");
+        assert!(serves(&rostered), "of no provider in particular");
         rostered.provider = Some("other".parse().expect("an id"));
-        assert!(!rostered.serves(&item));
-        rostered.provider = Some(item.provider.clone());
-        assert!(rostered.serves(&item));
+        assert!(!serves(&rostered));
+        rostered.provider = Some(city.clone());
+        assert!(serves(&rostered));
         rostered.category = "SEDAN".into();
-        assert!(!rostered.serves(&item));
+        assert!(!serves(&rostered));
     }
 }

@@ -10,11 +10,13 @@ use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tracing::error;
 use tripline_protocol::unit::Timestamp;
 
 use super::admission::Admitted;
 use super::answers::{self, Key};
 use super::problem::Problem;
+use super::tag::OnlyIf;
 use super::{AdminApp, App};
 use crate::http::body;
 use crate::identity::authority::sha256;
@@ -33,6 +35,19 @@ const JSON: &str = "application/json";
 pub(super) struct Call {
     admitted: Admitted,
     key: Option<Key>,
+    only_if: OnlyIf,
+}
+
+impl Call {
+    /// Who asks.
+    pub(super) const fn actor(&self) -> &Actor {
+        &self.admitted.actor
+    }
+
+    /// What must be there for it to be carried out.
+    pub(super) fn only_if(&self) -> OnlyIf {
+        self.only_if.clone()
+    }
 }
 
 /// A change that is asked for in JSON. An empty body is the empty object.
@@ -71,7 +86,8 @@ pub(super) async fn take_in(
     let what = parts.uri.path_and_query().map_or("", |what| what.as_str());
     let asked = [parts.method.as_str().as_bytes(), b" ", what.as_bytes(), b"\n", &bytes].concat();
     let key = key.map(|key| Key { token: admitted.token, key, digest: sha256(&asked) });
-    Ok((Call { admitted, key }, bytes))
+    let only_if = OnlyIf::of(&parts.headers);
+    Ok((Call { admitted, key, only_if }, bytes))
 }
 
 /// A media type without its parameters, of which UTF-8 is the only one that ours would have.
@@ -164,8 +180,19 @@ impl AdminApp {
             Ok::<_, OperateError>(Ok(view))
         });
         match done.await? {
-            Ok(view) => Ok((status, Json(view)).into_response()),
+            Ok(view) => {
+                self.follow().await;
+                Ok((status, Json(view)).into_response())
+            }
             Err(before) => before,
+        }
+    }
+
+    /// Takes what was changed into memory, so that whoever asks next meets it. Other processes follow by
+    /// themselves, and so would this one.
+    async fn follow(&self) {
+        if let Err(error) = self.platform.refresh_fleet(time::now()).await {
+            error!(%error, "it could not be seen whether the fleet changed");
         }
     }
 }

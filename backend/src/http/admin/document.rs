@@ -2,7 +2,7 @@
 
 use utoipa::PartialSchema as _;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
-use utoipa::openapi::schema::{ComponentsBuilder, ObjectBuilder, Type};
+use utoipa::openapi::schema::{ComponentsBuilder, Object, ObjectBuilder, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
     ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Required, ResponseBuilder,
@@ -41,7 +41,12 @@ pub(super) fn complete(item: &mut PathItem, role: Role) {
     let reads = [&mut item.get, &mut item.head, &mut item.options];
     reads.into_iter().flatten().for_each(|operation| finish(operation, role));
     let changes = [&mut item.put, &mut item.patch, &mut item.delete];
-    changes.into_iter().flatten().for_each(|operation| finish(operation, role));
+    for operation in changes.into_iter().flatten() {
+        finish(operation, role);
+    }
+    if let Some(operation) = &mut item.patch {
+        operation.parameters.get_or_insert_default().push(RefOr::T(if_match()));
+    }
     if let Some(operation) = &mut item.post {
         finish(operation, role);
         operation.parameters.get_or_insert_default().push(RefOr::T(idempotency_key()));
@@ -73,11 +78,22 @@ fn idempotency_key() -> Parameter {
         .min_length(Some(1))
         .max_length(Some(IDEMPOTENCY_KEY_LEN_MAX))
         .build();
+    let what = "A text of your choice, the same when the same request is sent again";
+    header("Idempotency-Key", what, schema)
+}
+
+fn if_match() -> Parameter {
+    let what =
+        "The `ETag` of what is changed: refused with 412 if somebody else changed it meanwhile";
+    header("If-Match", what, ObjectBuilder::new().schema_type(Type::String).build())
+}
+
+fn header(name: &str, what: &str, schema: Object) -> Parameter {
     ParameterBuilder::new()
-        .name("Idempotency-Key")
+        .name(name)
         .parameter_in(ParameterIn::Header)
         .required(Required::False)
-        .description(Some("A text of your choice, the same when the same request is sent again"))
+        .description(Some(what))
         .schema(Some(schema))
         .build()
 }

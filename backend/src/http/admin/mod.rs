@@ -14,15 +14,27 @@ mod metrics;
 mod params;
 mod problem;
 mod route;
+mod tag;
 
+mod area;
 mod audit;
 mod callback;
 mod dispatch;
+mod driver;
+mod duty;
+mod explain;
 mod health;
+mod import;
+mod item;
 mod live;
 mod openapi;
+mod paper;
+mod provider;
+mod shift;
 mod subscriber;
+mod tariff;
 mod token;
+mod vehicle;
 
 use std::sync::Arc;
 
@@ -38,6 +50,7 @@ use self::admission::Admission;
 use crate::identity::live::Identity;
 use crate::network::directory::Directory;
 use crate::operate::Role;
+use crate::operate::device::EnrolSite;
 use crate::service::Platform;
 
 pub use answers::forget;
@@ -62,7 +75,6 @@ pub struct AdminRules {
 pub struct AdminApp {
     platform: Arc<Platform>,
     directory: Arc<Directory>,
-    #[expect(dead_code, reason = "used by the endpoints of vehicles")]
     identity: Arc<Identity>,
     rules: AdminRules,
     admission: Admission,
@@ -89,19 +101,36 @@ impl AdminApp {
             requests: Semaphore::new(REQUESTS_MAX),
         }
     }
+
+    /// Where devices enrol.
+    fn enrol_site(&self) -> EnrolSite {
+        let ca = self.identity.authorities().serving().fingerprint();
+        EnrolSite { ca, url: self.rules.enrol_url.clone() }
+    }
 }
 
 /// Every route of the API, with its description.
 fn api() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(document::begun())
+        .merge(area::routes())
         .merge(audit::routes())
         .merge(callback::routes())
+        .merge(driver::routes())
+        .merge(duty::routes())
         .merge(dispatch::routes())
         .merge(health::routes())
+        .merge(import::routes())
+        .merge(item::routes())
         .merge(live::routes())
+        .merge(explain::routes())
         .merge(openapi::routes())
+        .merge(paper::routes())
+        .merge(provider::routes())
+        .merge(shift::routes())
         .merge(subscriber::routes())
+        .merge(tariff::routes())
         .merge(token::routes())
+        .merge(vehicle::routes())
 }
 
 /// The API's OpenAPI document.
