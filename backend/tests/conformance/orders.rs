@@ -7,7 +7,7 @@ use tripline_backend::domain::order::{Order, Rider};
 use tripline_backend::store::erase::rider_key;
 use tripline_backend::store::order::StoredOrder;
 use tripline_backend::store::{StoreError, Tx};
-use tripline_protocol::id::{AssignmentId, OrderId};
+use tripline_protocol::id::{AssignmentId, OrderId, TripId};
 use tripline_protocol::machine::Machine as _;
 use tripline_protocol::order::OrderState;
 
