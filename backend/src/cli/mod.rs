@@ -6,6 +6,7 @@ mod opened;
 mod audit;
 mod ca;
 mod callback;
+mod dispatch;
 mod erase;
 mod fleet;
 mod init;
@@ -98,7 +99,7 @@ enum Command {
     /// them on a driver's behalf
     #[command(subcommand)]
     Trip(trip::TripCommand),
-    /// What was booked: list, show, cancel
+    /// What was booked: list, show, cancel, and whom it was offered to
     #[command(subcommand)]
     Order(order::OrderCommand),
     /// Contradictions that somebody has to look at: list, resolve

@@ -16,6 +16,7 @@ pub mod audit;
 pub mod callback;
 pub mod case;
 pub mod device;
+pub mod dispatch;
 pub mod document;
 pub mod driver;
 pub mod duty;

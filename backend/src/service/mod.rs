@@ -1,6 +1,7 @@
 //! The platform: loads what a decision needs, lets the domain decide, and stores the decision with
 //! everything it calls for (callbacks, commands, freed vehicles) in one transaction.
 
+mod choice;
 mod command;
 mod device;
 mod dispatch;
@@ -10,6 +11,7 @@ pub mod duty;
 pub mod fleet;
 
 mod ingest;
+mod offers;
 mod request;
 mod silence;
 

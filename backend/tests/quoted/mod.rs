@@ -69,7 +69,7 @@ pub(crate) fn order(n: u8, at: Timestamp) -> Order {
             item_name: "Auto ride".into(),
             vehicle_category: "AUTO".into(),
         },
-        route: Route { pickup: place.clone(), drop: Some(place) },
+        route: Route { pickup: place.clone(), drop: Some(place), pickup_at: None },
         terms: terms(at),
         conversation: Conversation("{}".into()),
     };

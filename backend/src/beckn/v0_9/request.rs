@@ -3,10 +3,11 @@
 use serde_json::Value;
 use tripline_protocol::id::OrderId;
 use tripline_protocol::signing;
+use tripline_protocol::unit::Timestamp;
 
 use super::codes::{collector, fault_path, payment_method};
 use super::context::{Context, Wait};
-use super::fields::{fault, place, required, text};
+use super::fields::{fault, parse_time, place, required, text};
 use crate::beckn::json::{self, JsonFault};
 use crate::beckn::{Action, Fault, FaultKind, Received, Request, Selection};
 use crate::domain::order::{Rider, Route};
@@ -86,7 +87,16 @@ fn route(body: &Value, pointer: &str) -> Result<Route, Fault> {
     let pickup = place(body, &start)?.ok_or_else(|| {
         fault(&super::fields::dotted(&format!("{start}/location/gps")), "is missing")
     })?;
-    Ok(Route { pickup, drop: place(body, &format!("{pointer}/end"))? })
+    let drop = place(body, &format!("{pointer}/end"))?;
+    Ok(Route { pickup, drop, pickup_at: pickup_at(body, &start)? })
+}
+
+/// When the rider wants to be picked up, where that is said.
+fn pickup_at(body: &Value, start: &str) -> Result<Option<Timestamp>, Fault> {
+    let pointer = format!("{start}/time/timestamp");
+    let Some(said) = text(body, &pointer)? else { return Ok(None) };
+    let must = "must be a time with its zone, 2026-01-31T08:30:00.000Z for instance";
+    parse_time(said).map(Some).ok_or_else(|| fault(&super::fields::dotted(&pointer), must))
 }
 
 /// A route to be priced: its drop must be there.

@@ -19,6 +19,8 @@ mod tag;
 mod area;
 mod audit;
 mod callback;
+mod case;
+mod dispatch;
 mod driver;
 mod duty;
 mod explain;
@@ -27,12 +29,14 @@ mod import;
 mod item;
 mod live;
 mod openapi;
+mod order;
 mod paper;
 mod provider;
 mod shift;
 mod subscriber;
 mod tariff;
 mod token;
+mod trip;
 mod vehicle;
 
 use std::sync::Arc;
@@ -114,20 +118,24 @@ fn api() -> OpenApiRouter<App> {
         .merge(area::routes())
         .merge(audit::routes())
         .merge(callback::routes())
+        .merge(case::routes())
         .merge(driver::routes())
         .merge(duty::routes())
+        .merge(dispatch::routes())
         .merge(health::routes())
         .merge(import::routes())
         .merge(item::routes())
         .merge(live::routes())
         .merge(explain::routes())
         .merge(openapi::routes())
+        .merge(order::routes())
         .merge(paper::routes())
         .merge(provider::routes())
         .merge(shift::routes())
         .merge(subscriber::routes())
         .merge(tariff::routes())
         .merge(token::routes())
+        .merge(trip::routes())
         .merge(vehicle::routes())
 }
 
