@@ -54,7 +54,7 @@ fn event(ms: i64, body: EventBody) -> EventRow {
     let event = Event { at, gnss_time: true, reading: Reading::default(), fix, body };
     let batch = EventBatch { epoch: EPOCH, after: Sequence(0), records: vec![event] };
     let sequence = Sequence(ms.cast_unsigned());
-    EventRow { sequence, at, refused: None, payload: encode(&batch) }
+    EventRow { sequence, at, refused: None, trip: None, payload: encode(&batch) }
 }
 
 fn trail() -> TrailRow {
@@ -71,7 +71,7 @@ fn trail() -> TrailRow {
     };
     let entries = vec![fix(-5_000), fix(0), fix(900), fix(10_000_000)];
     let payload = encode(&TrailBatch { epoch: EPOCH, after: Sequence(0), entries });
-    TrailRow { through: Sequence(4), skip: 0, records: 4, payload }
+    TrailRow { through: Sequence(4), skip: 0, records: 4, times: None, payload }
 }
 
 /// Fills a store with the rows of version 3, and with what a device reported of the ride.
@@ -206,7 +206,7 @@ async fn an_order_that_is_not_over_or_not_told_to_the_end_is_left_and_said() {
 }
 
 #[tokio::test]
-async fn a_driver_is_taken_out_of_vehicle_and_orders_and_it_is_written_down() {
+async fn a_driver_is_taken_out_of_fleet_and_orders_and_it_is_written_down() {
     on_filled(|store| async move {
         // What is under way names its driver: let it be over.
         run(
@@ -215,10 +215,23 @@ async fn a_driver_is_taken_out_of_vehicle_and_orders_and_it_is_written_down() {
              WHERE state IN ('active', 'confirmed')",
         )
         .await;
-        let vehicle = store.read().await.expect("begins").vehicle(&device()).await;
-        let vehicle = vehicle.expect("answers").expect("there");
-        let done = erase_driver(&store, &vehicle, Erasing::OnRequest, NOW).await.expect("done");
-        assert_eq!((done.orders, done.vehicles), (3, 1), "{done:?}");
+        // What the fleet knows of them, and a command that told a device who drives: id and name, each after
+        // its length.
+        run(
+            &store,
+            "INSERT INTO document (document_id, owner_kind, owner_id, kind, number, \
+             created_at, updated_at) VALUES ('1', 'driver', 'd1', 'licence', 'Raghav-77', 1, 1); \
+             INSERT INTO rating (rating_id, driver_id, stars, note, at) \
+             VALUES ('1', 'd1', 4, 'Raghav is kind', 1); \
+             INSERT INTO down_message (device_id, number, outcome, created_at, payload) \
+             VALUES ('d1', 1, 'applied', 1, BYTES('0909026431065261676861760909'))",
+        )
+        .await;
+        let driver =
+            store.read().await.expect("begins").driver(&"d1".parse().expect("an id")).await;
+        let driver = driver.expect("answers").expect("there");
+        let done = erase_driver(&store, &driver, Erasing::OnRequest, NOW).await.expect("done");
+        assert_eq!((done.orders, done.drivers, done.commands), (3, 1, 1), "{done:?}");
         assert_eq!(rows_with(&store, &["Raghav", "+91-97"]).await, [""; 0]);
         assert!(!rows_with(&store, &RIDERS).await.is_empty(), "its riders stay");
         let filter = AuditFilter { kind: Some(AuditKind::Erased), ..AuditFilter::default() };

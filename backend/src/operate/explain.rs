@@ -1,8 +1,12 @@
 //! Why a fare was charged, and its receipt.
 
-use tripline_protocol::id::{OrderId, TripId};
+use std::collections::BTreeSet;
+
+use tripline_protocol::id::{CommandNumber, DeviceId, OrderId, TripId};
+use tripline_protocol::link::down::{Command, CommandBody};
 use tripline_protocol::link::envelope::decode;
-use tripline_protocol::link::up::EventBatch;
+use tripline_protocol::link::up::{CommandOutcome, EventBatch, EventBody};
+use tripline_protocol::trip::TripEvent;
 use tripline_protocol::unit::Timestamp;
 
 use super::OperateError;
@@ -55,8 +59,33 @@ async fn records(tx: &mut Tx, order: &Order) -> Result<Vec<Recorded>, StoreError
             records.extend(record(&lane, received_at, row)?);
         }
     }
+    records.sort_by_key(|record| (record.received_at, record.epoch, record.sequence));
+    let mut reported = BTreeSet::new();
+    for record in &mut records {
+        // The first report of a command counts.
+        if let EventBody::CommandDone { number, outcome: CommandOutcome::Applied } =
+            record.event.body
+            && reported.insert(number)
+        {
+            record.commanded = commanded(tx, &trip.vehicle.device, number).await?;
+        }
+    }
     put_in_order(&mut records);
     Ok(records)
+}
+
+/// The step that a command asked for.
+async fn commanded(
+    tx: &mut Tx,
+    device: &DeviceId,
+    number: CommandNumber,
+) -> Result<Option<TripEvent>, StoreError> {
+    let payload = tx.down_payload(device, number).await?;
+    let command = payload.and_then(|payload| decode::<Command>(&payload).ok());
+    Ok(match command.map(|command| command.body) {
+        Some(CommandBody::Drive { verb, .. }) => Some(verb.event()),
+        Some(_) | None => None,
+    })
 }
 
 /// Nothing for an event that was emptied when a ride was taken out of it.
@@ -76,7 +105,7 @@ fn record(
     let (epoch, sequence, at, refused) = (lane.epoch, row.sequence, row.at, row.refused);
     let record = |event| {
         let step = Recorded::step_of(&event);
-        Recorded { epoch, sequence, at, received_at, refused, event, step }
+        Recorded { epoch, sequence, at, received_at, refused, event, step, commanded: None }
     };
     Ok(batch.records.into_iter().next().map(record))
 }

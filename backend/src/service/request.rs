@@ -18,6 +18,7 @@ use crate::domain::dispatch::Cause;
 use crate::domain::estimate::terms;
 use crate::domain::fleet::{Item, NotServed};
 use crate::domain::order::{Conversation, NewOrder, Order, Rider, Route};
+use crate::domain::payment::PaymentTerms;
 use crate::domain::ride::RideError;
 use crate::store::Tx;
 use crate::store::inbox::{RequestKey, Seen};
@@ -172,9 +173,11 @@ impl Platform {
         match request {
             Request::Search { route } => self.search(tx, asker, route, at).await,
             Request::Select { item_id, route } => self.select(tx, asker, item_id, route, at).await,
-            Request::Init { selection, rider } => self.init(tx, asker, selection, rider, at).await,
-            Request::Confirm { selection, rider } => {
-                self.confirm(tx, asker, selection, rider, at).await
+            Request::Init { selection, rider, payment } => {
+                self.init(tx, asker, selection, (rider, payment), at).await
+            }
+            Request::Confirm { selection, rider, payment } => {
+                self.confirm(tx, asker, selection, (rider, payment), at).await
             }
             Request::Status { order_id } => self.status(tx, asker, order_id, at).await,
             Request::Track { order_id } => self.track(tx, asker, order_id, at).await,
@@ -332,13 +335,14 @@ impl Platform {
         tx: &mut Tx,
         asker: &Asker<'_>,
         selection: Selection,
-        rider: Option<Rider>,
+        (rider, payment): (Option<Rider>, Option<PaymentTerms>),
         at: Timestamp,
     ) -> Result<Outcome, RequestError> {
         let mut stored = self.selected(tx, asker, selection, at).await?;
         if let Err(error) = stored.order.initialize(rider, asker.conversation.clone(), at) {
             return Ok(refused(Action::Init, &error));
         }
+        stored.order.pay_by(payment);
         let view = stored.order.clone();
         let reply = Reply::Initialized(&view);
         self.enqueue_in_sequence(tx, &mut stored.order, reply, asker.letter(), at).await?;
@@ -351,7 +355,7 @@ impl Platform {
         tx: &mut Tx,
         asker: &Asker<'_>,
         selection: Selection,
-        rider: Option<Rider>,
+        (rider, payment): (Option<Rider>, Option<PaymentTerms>),
         at: Timestamp,
     ) -> Result<Outcome, RequestError> {
         if matches!(selection, Selection::Anew { .. }) {
@@ -365,6 +369,7 @@ impl Platform {
         if let Err(error) = stored.order.confirm(rider, otp, conversation, rules, at) {
             return Ok(refused(Action::Confirm, &error));
         }
+        stored.order.pay_by(payment);
         let mut effects = stored.order.booked();
         effects.extend(self.offer_next(tx, &mut stored.order, Cause::Booked, at).await?);
         Ok(Outcome::Done(self.carry_out(tx, &mut stored, effects, at).await?))

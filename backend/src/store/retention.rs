@@ -14,8 +14,8 @@ pub const DELETED_AT_ONCE_MAX: u32 = 1_000;
 pub enum Aged {
     /// Trail batches, by when they came.
     Trail,
-    /// The trail as it is folded, by when it was driven.
-    Runs,
+    /// What batches were folded into, by their last fix.
+    TrailRuns,
     /// Events of devices, by when they came.
     Events,
     /// Commands that devices have reported on, by when they were written.
@@ -28,7 +28,7 @@ const TRAIL: &str = "DELETE FROM trail_batch WHERE (device_id, epoch, through_se
      SELECT device_id, epoch, through_sequence FROM trail_batch WHERE received_at < $1 \
      ORDER BY received_at LIMIT $2)";
 
-const RUNS: &str = "DELETE FROM trail_run WHERE (device_id, epoch, through_sequence) IN ( \
+const TRAIL_RUNS: &str = "DELETE FROM trail_run WHERE (device_id, epoch, through_sequence) IN ( \
      SELECT device_id, epoch, through_sequence FROM trail_run WHERE last_at < $1 \
      ORDER BY last_at LIMIT $2)";
 
@@ -48,12 +48,12 @@ const SET_ASIDE: &str = "DELETE FROM set_aside WHERE set_aside_id IN ( \
 impl Aged {
     /// All of them.
     pub const ALL: [Self; 5] =
-        [Self::Trail, Self::Runs, Self::Events, Self::Commands, Self::SetAside];
+        [Self::Trail, Self::TrailRuns, Self::Events, Self::Commands, Self::SetAside];
 
     const fn sql(self) -> &'static str {
         match self {
             Self::Trail => TRAIL,
-            Self::Runs => RUNS,
+            Self::TrailRuns => TRAIL_RUNS,
             Self::Events => EVENTS,
             Self::Commands => COMMANDS,
             Self::SetAside => SET_ASIDE,

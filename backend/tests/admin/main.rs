@@ -9,6 +9,7 @@ mod world;
 
 mod bodies;
 mod document;
+mod fleet;
 mod lists;
 mod once;
 mod problems;

@@ -16,6 +16,7 @@ use tripline_backend::http;
 use tripline_backend::http::admin::{self, AdminApp, AdminRules};
 use tripline_backend::identity::authority::Authorities;
 use tripline_backend::identity::live::Identity;
+use tripline_backend::keys::pin::PinKey;
 use tripline_backend::network::directory::Directory;
 use tripline_backend::operate::token::{self, NewToken};
 use tripline_backend::operate::{Actor, Role};
@@ -137,9 +138,11 @@ impl World {
         let settings = Config::load(&sample).expect("valid").settings();
         let (audit, _) = Audit::new();
         let platform = Platform::new(store, settings, SecretKey::from_seed(&[1; 32]), audit);
-        let platform = Arc::new(platform);
+        let pins = PinKey::new(&SecretKey::from_seed(&[2; 32]));
+        let platform = Arc::new(platform.with_pin_key(pins));
+        platform.refresh_fleet(tripline_backend::time::now()).await.expect("looked at");
         let rules = AdminRules {
-            proxies: Vec::new(),
+            proxies: vec!["127.0.0.1/32".parse().expect("a network")],
             open_metrics,
             enrol_url: "https://enrol.example:8884".into(),
         };

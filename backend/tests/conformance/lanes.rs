@@ -129,6 +129,7 @@ impl Lanes {
         let event = |n: u64| EventRow {
             sequence: Sequence(n),
             at: NOW.plus_ms(n.cast_signed()),
+            trip: None,
             refused: n.is_multiple_of(3).then(|| "why".to_owned()),
             payload: n.to_be_bytes().to_vec(),
         };
@@ -150,6 +151,7 @@ impl Lanes {
         let row = TrailRow {
             through: Sequence(through),
             skip: cursor % 2,
+            times: None,
             records: through - cursor + cursor % 2,
             payload: vec![0, 255, u8::try_from(through % 256).expect("a byte")],
         };

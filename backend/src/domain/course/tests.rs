@@ -74,9 +74,8 @@ fn an_odometer_that_counted_other_metres_is_told() {
 #[test]
 fn declared_gaps_silent_ones_and_refused_fixes_are_told_apart() {
     let entry = |s: i64| match s {
-        10..20 => None,
         29 => Some(TrailEntry::Gap { fixes: 6, reason: GapReason::Damaged }),
-        30..35 => None,
+        10..20 | 30..35 => None,
         45 => {
             let refused = Some(Refusal::Jump);
             Some(TrailEntry::Fix(TrailFix {

@@ -46,6 +46,11 @@ pub fn ended_at(order: &Order) -> Timestamp {
     order.ended_at().unwrap_or(order.updated_at)
 }
 
+/// When it was closed without its vehicle.
+pub const fn closed_at(_: &Order) -> Option<Timestamp> {
+    None
+}
+
 /// Whether there is a receipt: a final fare of more than nothing.
 pub fn has_receipt(order: &Order) -> bool {
     charged(order).is_some_and(|fare| fare.total() != Paise::ZERO || !fare.lines.is_empty())

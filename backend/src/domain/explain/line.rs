@@ -27,13 +27,10 @@ pub(super) fn accounts(terms: &Terms, fare: &Fare, zone: &TimeZone) -> Vec<LineA
     let mut bands = terms.tariff.bands.iter();
     let mut before = Paise::ZERO;
     let account = |line: &FareLine| {
-        let from_m = match line.kind {
-            // A band that comes to nothing has no line.
-            FareLineKind::Distance => {
-                bands.find(|band| band.per_km_paise == line.rate).map(|band| band.from_m)
-            }
-            _ => None,
-        };
+        // A band that comes to nothing has no line.
+        let mut band = || bands.find(|band| band.per_km_paise == line.rate);
+        let is_band = line.kind == FareLineKind::Distance;
+        let from_m = is_band.then(&mut band).flatten().map(|band| band.from_m);
         let formula = formula(terms, fare, line, Known { from_m, before, zone });
         before += line.amount;
         LineAccount {
@@ -47,6 +44,7 @@ pub(super) fn accounts(terms: &Terms, fare: &Fare, zone: &TimeZone) -> Vec<LineA
 }
 
 /// What a formula needs beside its line.
+#[derive(Clone, Copy)]
 struct Known<'z> {
     /// Where the line's band begins.
     from_m: Option<u32>,

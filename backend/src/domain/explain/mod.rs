@@ -13,8 +13,9 @@ use serde::Serialize;
 use tripline_protocol::fare::{Fare, FareReason, Usage};
 use tripline_protocol::id::{JournalEpoch, Sequence};
 use tripline_protocol::link::up::{Event, EventBody};
-use tripline_protocol::meter::{Meter, Moment};
-use tripline_protocol::trip::{TripEvent, TripStep};
+use tripline_protocol::machine::Machine as _;
+use tripline_protocol::meter::{Meter, Moment, Reading};
+use tripline_protocol::trip::{TripEvent, TripState, TripStep};
 use tripline_protocol::unit::{Paise, Timestamp};
 
 use super::course::{Audit, Stretch, Verdict};
@@ -38,12 +39,15 @@ pub struct Recorded {
     pub at: Timestamp,
     /// When it was received.
     pub received_at: Timestamp,
-    /// Why it had no effect, where it had none.
+    /// Why it had no effect, where it had none: as it was stored, and of a trip's step once
+    /// [`put_in_order`] has judged it.
     pub refused: Option<String>,
     /// The event.
     pub event: Event,
     /// What it was for the trip.
     pub step: Option<TripStep>,
+    /// The step that a dispatcher had asked for, which it reports as taken.
+    pub commanded: Option<TripEvent>,
 }
 
 impl Recorded {
@@ -56,9 +60,14 @@ impl Recorded {
         self.refused.is_none()
     }
 
+    /// What it says happened to the trip.
+    fn moves(&self) -> Option<TripEvent> {
+        self.step.as_ref().and_then(TripStep::event).or(self.commanded)
+    }
+
     /// What happened to the trip, if it had an effect.
     fn happened(&self) -> Option<TripEvent> {
-        self.step.as_ref().filter(|_| self.has_effect())?.event()
+        self.moves().filter(|_| self.has_effect())
     }
 
     /// The trip's step that an event reports by itself.
@@ -82,15 +91,25 @@ impl Recorded {
     }
 }
 
-/// The order in which the platform took events in: journal by journal, each by its sequences.
+/// Puts a trip's events in the order in which they happened, by the device's steady clock, and reads the trip's
+/// machine from them once more: one that it has no place for has no effect.
 pub fn put_in_order(records: &mut [Recorded]) {
-    let begun: std::collections::BTreeMap<_, _> =
-        records.iter().rev().fold(std::collections::BTreeMap::new(), |mut begun, record| {
-            let first = begun.entry(record.epoch).or_insert((record.received_at, record.at));
-            *first = (*first).min((record.received_at, record.at));
-            begun
-        });
-    records.sort_by_key(|record| (begun[&record.epoch], record.epoch, record.sequence));
+    records.sort_by_key(|record| {
+        (record.event.reading.steady, record.received_at, record.epoch, record.sequence)
+    });
+    let mut state = TripState::INITIAL;
+    for record in records {
+        let judged = match (record.moves(), &record.step) {
+            (Some(event), _) => {
+                state.next(event).map(|next| state = next).map_err(|it| it.to_string())
+            }
+            (None, Some(TripStep::Extra(_))) if state.is_terminal() => {
+                Err("the trip was over".into())
+            }
+            (None, _) => continue,
+        };
+        record.refused = judged.err();
+    }
 }
 
 /// An order has no final fare to be explained.
@@ -214,9 +233,13 @@ fn recomputed(order: &Order, charged: &Fare, records: &[Recorded]) -> Fare {
     let terms = &order.terms;
     match charged.reason {
         FareReason::Metered | FareReason::GapsEstimated | FareReason::GapsMetered => {
-            terms.metered(metered(records))
+            terms.metered(metered(records.iter()))
         }
-        FareReason::Silent => terms.silent(metered(records)),
+        FareReason::Silent => {
+            let closed = facts::closed_at(order);
+            let heard = records.iter().filter(|it| closed.is_none_or(|at| it.received_at <= at));
+            terms.silent(metered(heard))
+        }
         FareReason::Estimate => terms.estimated(),
         FareReason::NoShow => terms.no_show(),
         FareReason::Cancelled => {
@@ -228,19 +251,18 @@ fn recomputed(order: &Order, charged: &Fare, records: &[Recorded]) -> Fare {
 }
 
 /// What the meter shows after these events: up to the stop, or to the last of them.
-fn metered(records: &[Recorded]) -> Usage {
-    let (mut meter, mut reading) = (Meter::default(), tripline_protocol::meter::Reading::default());
-    for record in records.iter().filter(|record| record.has_effect()) {
+fn metered<'r>(records: impl Iterator<Item = &'r Recorded>) -> Usage {
+    let (mut meter, mut reading) = (Meter::default(), Reading::default());
+    for record in records.filter(|record| record.has_effect()) {
         let moment = record.moment();
-        if let Some(TripStep::Extra(extra)) = &record.step {
-            meter.add_extra(extra.clone());
+        match (record.moves(), &record.step) {
+            (Some(event), _) => meter = meter.after(event, &moment),
+            (None, Some(TripStep::Extra(extra))) => {
+                meter.add_extra(extra.clone());
+            }
+            (None, _) => continue,
         }
-        let Some(event) = record.happened() else { continue };
         reading = moment.reading;
-        meter = meter.after(event, &moment);
-        if event == TripEvent::Stop {
-            break;
-        }
     }
     meter.usage(reading)
 }
@@ -278,7 +300,7 @@ pub fn stretches(records: &[Recorded]) -> Vec<Stretch> {
 fn account(record: &Recorded, zone: &TimeZone) -> Option<EventAccount> {
     Some(EventAccount {
         at: local(record.at, zone),
-        what: source::what(record.step.as_ref()?),
+        what: source::what(record)?,
         event: source::name(record),
         steady_ms: record.event.reading.steady.ms,
         odometer_mm: record.event.reading.odometer.mm,

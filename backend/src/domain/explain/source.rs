@@ -27,8 +27,13 @@ pub(super) fn name(record: &Recorded) -> String {
     format!("event {} of journal {}", record.sequence, record.epoch)
 }
 
-/// What a step was, in words.
-pub(super) fn what(step: &TripStep) -> String {
+/// What an event was for the trip, in words.
+pub(super) fn what(record: &Recorded) -> Option<String> {
+    let commanded = || Some(format!("{}, asked for by a dispatcher", record.commanded?));
+    record.step.as_ref().map(told).or_else(commanded)
+}
+
+fn told(step: &TripStep) -> String {
     match step {
         TripStep::Depart => "sets off".into(),
         TripStep::Arrive => "at the pickup".into(),

@@ -4,13 +4,17 @@ use tripline_protocol::fix::{FixStamp, FixType};
 use tripline_protocol::id::TripId;
 use tripline_protocol::link::trail::{TrailEntry, TrailFix};
 use tripline_protocol::meter::Reading;
+use tripline_protocol::order::OrderState;
 use tripline_protocol::tariff::{Band, Cancellation, Night, Surcharge, Tariff, Tax};
 use tripline_protocol::terms::{Discount, Estimate, Terms};
+use tripline_protocol::trip::TripState;
 use tripline_protocol::unit::{Odometer, Position, Steady};
 
 use super::*;
+use crate::domain::catalog::Listing;
 use crate::domain::effect::Phase;
-use crate::domain::order::{Conversation, NewOrder, Route, Trip, Vehicle};
+use crate::domain::order::{Cancelled, CancelledBy, Conversation, NewOrder, Route, Vehicle};
+use crate::domain::trip::Trip;
 
 /// 2026-11-27 23:00:00 in Kolkata.
 const T0: Timestamp = Timestamp::from_unix_ms(1_795_800_600_000);
@@ -82,7 +86,17 @@ fn order() -> Order {
             receipt_token: "r".into(),
             subscriber_id: "bap.example".into(),
             item_id: "auto".into(),
-            route: Route { pickup: named(place(0)), drop: Some(named(place(533))) },
+            route: Route {
+                pickup: named(place(0)),
+                drop: Some(named(place(533))),
+                pickup_at: None,
+            },
+            listing: Listing {
+                provider_id: "namma-autos".parse().expect("an id"),
+                provider_name: "Namma Autos Co-operative".into(),
+                item_name: "Auto ride".into(),
+                vehicle_category: "AUTO_RICKSHAW".into(),
+            },
             terms: terms(),
             conversation: Conversation(String::new()),
         },
@@ -116,6 +130,7 @@ fn record(sequence: u64, s: i64, mm: u64, bridged_mm: u64, step: TripStep) -> Re
         refused: None,
         event,
         step: Some(step),
+        commanded: None,
     }
 }
 
@@ -140,37 +155,34 @@ pub(crate) fn ride(bridged_mm: u64) -> (Order, Vec<Recorded>) {
     let usage = {
         let mut until = records.clone();
         until.push(Recorded { step: Some(TripStep::Stop { fare: terms.estimated() }), ..stop });
-        metered(&until)
+        metered(until.iter())
     };
     let fare = terms.metered(usage);
     records.push(record(17, 533, 8_333_412, bridged_mm, TripStep::Stop { fare: fare.clone() }));
     order.settlement = Some(Settlement::of(fare.clone(), fare));
+    order.state = OrderState::Completed;
     order.trip = Some(driven());
     (order, records)
 }
 
 fn driven() -> Trip {
-    Trip {
-        id: trip_id(),
-        vehicle: Vehicle {
-            device: "auto-1".parse().expect("an id"),
-            registration: "KA01AB1234".into(),
-            category: "AUTO_RICKSHAW".into(),
-            make: Some("Bajaj".into()),
-            model: Some("RE".into()),
-            color: Some("yellow".into()),
-            driver: None,
-            driver_name: "Asha".into(),
-            driver_phone: "+91-98".into(),
-        },
-        state: tripline_protocol::trip::TripState::Ended,
-        phase: Phase::Ended,
-        phase_at: at(533),
-        meter: Meter::default(),
-        start_fix: None,
-        stop_fix: None,
-        accepted_at: at(-800),
-    }
+    let vehicle = Vehicle {
+        device: "auto-1".parse().expect("an id"),
+        registration: "KA01AB1234".into(),
+        category: "AUTO_RICKSHAW".into(),
+        make: Some("Bajaj".into()),
+        model: Some("RE".into()),
+        color: Some("yellow".into()),
+        driver: None,
+        driver_name: "Asha".into(),
+        driver_phone: "+91-98".into(),
+    };
+    let mut trip = Trip::accepted(trip_id(), vehicle, at(-800), at(-800));
+    trip.state = TripState::Ended;
+    trip.driven = TripState::Ended;
+    (trip.phase, trip.phase_at) = (Phase::Ended, at(533));
+    trip.ended_at = Some(at(533));
+    trip
 }
 
 fn trail() -> Vec<Passage> {
@@ -212,8 +224,14 @@ fn a_distance_that_cannot_be_trusted_says_by_which_rule_it_was_charged() {
 /// An order that the rider called off too late.
 pub(crate) fn called_off() -> Order {
     let mut order = order();
-    order.settlement = Some(Settlement::alone(order.terms.cancelled(121)));
-    order.cancel_reason = Some("changed my mind".into());
+    order.state = OrderState::Cancelled;
+    order.cancelled = Some(Cancelled {
+        by: CancelledBy::Rider,
+        name: None,
+        reason: "changed my mind".into(),
+        at: at(-679),
+        fare: Some(order.terms.cancelled(121)),
+    });
     order.trip = Some(driven());
     order
 }
@@ -271,7 +289,7 @@ fn a_trail_that_tells_of_another_way_is_a_difference() {
     let Some(last) = records.last_mut() else { panic!("events") };
     last.event.reading.odometer.mm += 400_000;
     let mut order = order;
-    let fare = order.terms.metered(metered(&records));
+    let fare = order.terms.metered(metered(records.iter()));
     order.settlement = Some(Settlement::of(fare.clone(), fare));
     let explanation = explained(&order, &records);
     assert!(explanation.equal && !explanation.holds());
@@ -280,16 +298,39 @@ fn a_trail_that_tells_of_another_way_is_a_difference() {
 }
 
 #[test]
-fn journals_are_put_in_the_order_they_were_taken_in() {
-    let mut records: Vec<_> = [(2, 1, 50), (1, 7, 10), (2, 2, 50), (1, 8, 50)]
-        .map(|(epoch, sequence, s)| {
-            let record = record(sequence, s, 0, 0, TripStep::Depart);
+fn events_are_put_in_the_order_of_the_steady_clock_and_judged_by_the_machine() {
+    let step = [
+        TripStep::Pause,
+        TripStep::Depart,
+        TripStep::Resume,
+        TripStep::Start { otp: None },
+        TripStep::Arrive,
+    ];
+    let mut records: Vec<_> = [(2, 1, 50), (1, 7, 10), (2, 2, 60), (1, 8, 40), (3, 1, 20)]
+        .into_iter()
+        .zip(step)
+        .map(|((epoch, sequence, s), step)| {
+            let record = record(sequence, s, 0, 0, step);
             Recorded { epoch: JournalEpoch(epoch), ..record }
         })
-        .into();
+        .collect();
+    records.push(record(9, 45, 0, 0, TripStep::Depart));
     put_in_order(&mut records);
     let order: Vec<_> = records.iter().map(|it| (it.epoch.0, it.sequence.0)).collect();
-    assert_eq!(order, [(1, 7), (1, 8), (2, 1), (2, 2)]);
+    assert_eq!(order, [(1, 7), (3, 1), (1, 8), (EPOCH.0, 9), (2, 1), (2, 2)]);
+    let refused: Vec<_> = records.iter().map(|it| it.refused.is_some()).collect();
+    assert_eq!(refused, [false, false, false, true, false, false]);
+}
+
+#[test]
+fn a_step_that_a_dispatcher_asked_for_is_one_of_the_meter_s() {
+    let (order, mut records) = ride(0);
+    for (record, event) in records[3..5].iter_mut().zip([TripEvent::Pause, TripEvent::Resume]) {
+        (record.step, record.commanded) = (None, Some(event));
+    }
+    let explanation = explained(&order, &records);
+    assert!(explanation.holds(), "{explanation}");
+    assert_eq!(explanation.events[3].what, "pause, asked for by a dispatcher");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::RideError;
 use crate::domain::dispatch::DispatchRules;
 use crate::domain::effect::{Effect, Notice};
 use crate::domain::order::{Conversation, Order, Rider};
+use crate::domain::payment::PaymentTerms;
 
 impl Order {
     /// `init`: the rider's details. May be repeated until `confirm`.
@@ -57,6 +58,11 @@ impl Order {
     /// answer waits for a driver.
     pub fn booked(&self) -> Vec<Effect> {
         if self.is_scheduled() { vec![Effect::Tell(Notice::Confirmed)] } else { Vec::new() }
+    }
+
+    /// How the ride is paid, as the rider's platform says; as before if it says nothing.
+    pub fn pay_by(&mut self, terms: Option<PaymentTerms>) {
+        self.payment.terms = terms.unwrap_or(self.payment.terms);
     }
 
     fn check_quote(&self, at: Timestamp) -> Result<(), RideError> {

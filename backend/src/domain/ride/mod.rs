@@ -121,8 +121,8 @@ impl From<Vec<Effect>> for Handled {
 }
 
 impl Handled {
-    fn refused(reason: impl ToString) -> Self {
-        Self { effects: Vec::new(), refused: Some(reason.to_string()) }
+    fn refused(reason: impl Into<String>) -> Self {
+        Self { effects: Vec::new(), refused: Some(reason.into()) }
     }
 }
 

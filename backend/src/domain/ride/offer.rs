@@ -95,7 +95,7 @@ impl Order {
                 let effects = vec![withdraw(device, id, "the order went to another driver")];
                 return Handled { effects, refused: Some(refused.to_string()) };
             }
-            Err(refused) => return Handled::refused(refused),
+            Err(refused) => return Handled::refused(refused.to_string()),
         };
         offer.state = state;
         let (trip, vehicle) = (offer.trip, offer.vehicle.clone());
@@ -110,7 +110,7 @@ impl Order {
     /// The trip is this driver's: whoever else was asked is told.
     fn assign(&mut self, mut trip: Trip, rules: &RideRules, at: Timestamp) -> Handled {
         if let Err(refused) = self.advance(OrderEvent::Assign) {
-            return Handled::refused(refused);
+            return Handled::refused(refused.to_string());
         }
         let notice = if self.was_given_to_somebody() {
             Notice::Reassigned

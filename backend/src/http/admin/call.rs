@@ -191,6 +191,7 @@ impl AdminApp {
     /// Takes what was changed into memory, so that whoever asks next meets it. Other processes follow by
     /// themselves, and so would this one.
     async fn follow(&self) {
+        self.platform.outbox.notify_one();
         if let Err(error) = self.platform.refresh_fleet(time::now()).await {
             error!(%error, "it could not be seen whether the fleet changed");
         }

@@ -138,11 +138,8 @@ async fn replay(
     Change { call, body }: Change<ReplayOrder>,
 ) -> Result<Response, Problem> {
     let which = body.replay()?;
-    let done = app
-        .change(&call, StatusCode::OK, &which, |tx, actor, which, now| {
-            Box::pin(callback::replay(tx, actor, which, now))
-        })
-        .await;
-    app.platform.outbox.notify_one();
-    done
+    app.change(&call, StatusCode::OK, &which, |tx, actor, which, now| {
+        Box::pin(callback::replay(tx, actor, which, now))
+    })
+    .await
 }

@@ -19,6 +19,7 @@ mod tag;
 mod area;
 mod audit;
 mod callback;
+mod case;
 mod dispatch;
 mod driver;
 mod duty;
@@ -28,12 +29,14 @@ mod import;
 mod item;
 mod live;
 mod openapi;
+mod order;
 mod paper;
 mod provider;
 mod shift;
 mod subscriber;
 mod tariff;
 mod token;
+mod trip;
 mod vehicle;
 
 use std::sync::Arc;
@@ -115,6 +118,7 @@ fn api() -> OpenApiRouter<App> {
         .merge(area::routes())
         .merge(audit::routes())
         .merge(callback::routes())
+        .merge(case::routes())
         .merge(driver::routes())
         .merge(duty::routes())
         .merge(dispatch::routes())
@@ -124,12 +128,14 @@ fn api() -> OpenApiRouter<App> {
         .merge(live::routes())
         .merge(explain::routes())
         .merge(openapi::routes())
+        .merge(order::routes())
         .merge(paper::routes())
         .merge(provider::routes())
         .merge(shift::routes())
         .merge(subscriber::routes())
         .merge(tariff::routes())
         .merge(token::routes())
+        .merge(trip::routes())
         .merge(vehicle::routes())
 }
 
