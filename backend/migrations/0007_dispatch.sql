@@ -22,6 +22,3 @@ CREATE TABLE device_offers (
     changed_at BIGINT NOT NULL
 );
 CREATE INDEX device_offers_changed ON device_offers (changed_at);
-
--- What an order holds.
-CREATE INDEX device_hold_order ON device_hold (order_id);

@@ -3,7 +3,6 @@
 -- Between which times the fixes of a batch lie; NULL where none of them tells, and in rows of before.
 ALTER TABLE trail_batch ADD COLUMN first_at BIGINT;
 ALTER TABLE trail_batch ADD COLUMN last_at BIGINT;
-CREATE INDEX trail_batch_received ON trail_batch (received_at);
 
 -- Batches of one journal folded together after a day: the same fixes and gaps with the same sequences, in
 -- fewer and better coded bytes.
@@ -18,6 +17,7 @@ CREATE TABLE trail_run (
     PRIMARY KEY (device_id, epoch, through_sequence)
 );
 CREATE INDEX trail_run_time ON trail_run (device_id, last_at);
+CREATE INDEX trail_run_age ON trail_run (last_at);
 
 -- The trip an event is of; NULL for events of none, and in rows of before.
 ALTER TABLE device_event ADD COLUMN trip_id TEXT;

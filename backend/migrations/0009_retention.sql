@@ -12,6 +12,7 @@ CREATE INDEX ride_order_personal ON ride_order (state, updated_at) WHERE erased_
 CREATE INDEX assignment_order ON assignment (order_id);
 
 -- What is deleted by its age, by that.
+CREATE INDEX trail_run_last ON trail_run (last_at);
 CREATE INDEX device_event_received ON device_event (received_at);
 CREATE INDEX set_aside_received ON set_aside (received_at);
 CREATE INDEX down_message_over ON down_message (created_at) WHERE outcome IS NOT NULL;

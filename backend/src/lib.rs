@@ -22,6 +22,7 @@ pub mod store;
 pub mod audit;
 pub mod metrics;
 
+pub mod receipt;
 pub mod service;
 
 pub mod listen;

@@ -23,10 +23,14 @@ mod quoted;
 use quoted::terms;
 
 const NOW: Timestamp = Timestamp::from_unix_ms(1_800_000_000_000);
-const RIDE: RideRules =
-    RideRules { search_ms: 100_000, silent_ms: 120_000, close_silent_ms: 21_600_000 };
+const RIDE: RideRules = RideRules {
+    search_ms: 100_000,
+    reassign_max: 8,
+    silent_ms: 120_000,
+    close_silent_ms: 21_600_000,
+};
 const RULES: DispatchRules =
-    DispatchRules { radius_m: 5_000, offer_ms: 30_000, search_ms: 100_000 };
+    DispatchRules { offer_ms: 30_000, search_ms: 100_000, ..DispatchRules::DEFAULT };
 
 fn quoted() -> Order {
     quoted::order(1, NOW)
@@ -242,6 +246,27 @@ fn offers_expire_vehicles_are_freed_and_the_search_ends_in_one_answer() {
     assert_eq!(notices(&effects), [Notice::Unserved]);
     assert_eq!((order.state, order.due_at()), (OrderState::Unserved, None));
     assert_eq!(order.handle_timeout(NOW.plus_ms(200_000)), []);
+}
+
+#[test]
+fn a_ride_booked_far_ahead_is_confirmed_at_once_and_searched_for_from_the_lead_time_to_the_pickup()
+{
+    let lead_ms = RULES.lead_ms;
+    let booked = |pickup_ms: i64| {
+        let mut order = quoted();
+        order.pickup_at = Some(NOW.plus_ms(pickup_ms));
+        order.initialize(Some(rider()), conversation(), NOW).expect("quoted");
+        order.confirm(None, None, conversation(), &RULES, NOW).expect("initialized");
+        order
+    };
+    let soon = booked(lead_ms);
+    assert_eq!((soon.booked(), soon.due_at()), (Vec::new(), Some(NOW.plus_ms(LOOK_AGAIN_MS))));
+    let mut later = booked(lead_ms + 60_000);
+    assert_eq!(notices(&later.booked()), [Notice::Confirmed]);
+    assert_eq!(later.due_at(), Some(NOW.plus_ms(60_000)), "the lead time before the pickup");
+    assert_eq!(later.handle_timeout(NOW.plus_ms(lead_ms + 59_999)), []);
+    let effects = later.handle_timeout(NOW.plus_ms(lead_ms + 60_000));
+    assert_eq!(notices(&effects), [Notice::Cancelled], "it was confirmed, and nobody came");
 }
 
 #[test]

@@ -14,6 +14,7 @@ use crate::domain::catalog::Serviceable;
 use crate::domain::effect::Phase;
 use crate::domain::live::LivePosition;
 use crate::domain::order::{Conversation, Order, Rider, Route};
+use crate::domain::payment::PaymentTerms;
 
 /// A request, as far as its dialect could make sense of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +65,8 @@ pub enum Request {
         selection: Selection,
         /// Who rides.
         rider: Option<Rider>,
+        /// How it is paid, if that is said.
+        payment: Option<PaymentTerms>,
     },
     /// Book it.
     Confirm {
@@ -71,6 +74,8 @@ pub enum Request {
         selection: Selection,
         /// Who rides, if it was not said before.
         rider: Option<Rider>,
+        /// How it is paid, if that is said.
+        payment: Option<PaymentTerms>,
     },
     /// Where does it stand?
     Status {
@@ -318,6 +323,8 @@ pub struct Identity {
     pub subscriber_id: String,
     /// Our registered address.
     pub uri: String,
+    /// Address under which receipts are served, without a slash at the end.
+    pub receipts: String,
     /// The network domains we serve; any if there are none.
     pub domains: Vec<String>,
 }

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use tripline_protocol::id::DriverId;
 
 use super::ConfigPath;
 use super::opened::{Opened, counted};
@@ -15,7 +16,7 @@ use crate::time;
 pub(super) enum EraseCommand {
     /// A rider: name, phone, OTP, addresses, places, and the trail of the rides
     Rider(RiderArgs),
-    /// A vehicle's driver: name and phone, in the vehicle and in every order
+    /// A driver: name, phone, PIN and papers, in the fleet and in every order; they may not drive any more
     Driver(DriverArgs),
 }
 
@@ -33,7 +34,7 @@ pub(super) struct RiderArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct DriverArgs {
-    /// Device id or registration of the vehicle that has this driver
+    /// The driver's id
     id: String,
     #[command(flatten)]
     how: How,
@@ -93,8 +94,11 @@ async fn rider(args: RiderArgs) -> Result<(), BppError> {
 
 async fn driver(args: DriverArgs) -> Result<(), BppError> {
     let opened = Opened::open(&args.how.config).await?;
-    let vehicle = opened.vehicle(&args.id).await?;
-    let erased = erase_driver(&opened.store, &vehicle, args.how.erasing(), time::now()).await;
+    let unknown = || BppError::Refused { message: format!("there is no driver {:?}", args.id) };
+    let id: DriverId = args.id.parse().map_err(|_| unknown())?;
+    let found = async { opened.store.read().await?.driver(&id).await }.await;
+    let driver = found.map_err(|source| opened.failed(source))?.ok_or_else(unknown)?;
+    let erased = erase_driver(&opened.store, &driver, args.how.erasing(), time::now()).await;
     finish(&opened, erased, &args.how).await
 }
 
@@ -128,7 +132,7 @@ fn print(erased: &Erased, done: bool) {
     println!(
         "{verb} them in {} and {}: {} deleted, {} and {} emptied, {} made a gap.",
         counted(erased.orders, "order"),
-        counted(erased.vehicles, "vehicle"),
+        counted(erased.drivers, "driver"),
         counted(erased.callbacks, "callback"),
         counted(erased.commands, "command"),
         counted(erased.events, "event"),

@@ -6,6 +6,7 @@ mod opened;
 mod audit;
 mod ca;
 mod callback;
+mod dispatch;
 mod erase;
 mod fleet;
 mod init;
@@ -94,10 +95,11 @@ enum Command {
     /// Where rides are served, and where another tariff applies
     #[command(subcommand)]
     Area(fleet::area::AreaCommand),
-    /// Trips: look at them, and start, pause, resume, stop, cancel or close them on a driver's behalf
+    /// Trips: look at them, explain their fares, print receipts, and start, pause, resume, stop, cancel or close
+    /// them on a driver's behalf
     #[command(subcommand)]
     Trip(trip::TripCommand),
-    /// What was booked: list, show, cancel
+    /// What was booked: list, show, cancel, and whom it was offered to
     #[command(subcommand)]
     Order(order::OrderCommand),
     /// Contradictions that somebody has to look at: list, resolve

@@ -4,9 +4,9 @@ use clap::{Args, Subcommand};
 use tripline_protocol::order::OrderState;
 use tripline_protocol::unit::{Paise, Timestamp};
 
-use super::ConfigPath;
 use super::opened::{Opened, print_json, utc};
 use super::trip::case_line;
+use super::{ConfigPath, dispatch};
 use crate::error::BppError;
 use crate::operate::order::{self, OrderView};
 use crate::operate::{LIMIT_MAX, Page, case};
@@ -20,6 +20,8 @@ pub(super) enum OrderCommand {
     Show(ShowArgs),
     /// Call an order off before its ride began, at no cost for the rider
     Cancel(CancelArgs),
+    /// Show whom an order was offered to, by what score, and why nobody else
+    Dispatch(dispatch::DispatchArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -101,6 +103,7 @@ pub(super) async fn run(command: OrderCommand) -> Result<(), BppError> {
         OrderCommand::List(args) => list(&args).await,
         OrderCommand::Show(args) => show(&args).await,
         OrderCommand::Cancel(args) => cancel(&args).await,
+        OrderCommand::Dispatch(args) => dispatch::run(&args).await,
     }
 }
 

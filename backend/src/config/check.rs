@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use super::Config;
+use crate::domain::dispatch::{BATCH_MAX, REASSIGN_MAX, WEIGHT_MAX};
 use crate::domain::fleet::id::{CodeError, check_code};
 use crate::network::subscriber::normalized_id;
 
@@ -18,10 +19,23 @@ impl Config {
         self.check_registry()?;
         self.check_device()?;
         self.check_private_networks()?;
+        let (weights, weight_max) = (&self.dispatch.weights, u64::from(WEIGHT_MAX));
         let ranges = [
             ("dispatch.radius_m", u64::from(self.dispatch.radius_m), 1, 100_000),
             ("dispatch.offer_s", u64::from(self.dispatch.offer_s), 1, 3_600),
             ("dispatch.search_s", u64::from(self.dispatch.search_s), 1, 86_400),
+            ("dispatch.batch", u64::from(self.dispatch.batch), 1, u64::from(BATCH_MAX)),
+            ("dispatch.lead_s", u64::from(self.dispatch.lead_s), 60, 86_400),
+            (
+                "dispatch.reassign_max",
+                u64::from(self.dispatch.reassign_max),
+                0,
+                u64::from(REASSIGN_MAX),
+            ),
+            ("dispatch.weights.pickup", u64::from(weights.pickup), 0, weight_max),
+            ("dispatch.weights.idle", u64::from(weights.idle), 0, weight_max),
+            ("dispatch.weights.acceptance", u64::from(weights.acceptance), 0, weight_max),
+            ("dispatch.weights.rating", u64::from(weights.rating), 0, weight_max),
             ("ride.silent_after_s", u64::from(self.ride.silent_after_s), 30, 86_400),
             (
                 "ride.close_silent_after_s",

@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use crate::beckn::Identity;
 use crate::callback::worker::RetryRules;
-use crate::domain::dispatch::DispatchRules;
+use crate::domain::dispatch::{DispatchRules, Weights};
 use crate::domain::estimate::RoadModel;
 use crate::domain::fleet::RosterRules;
 use crate::domain::ride::RideRules;
@@ -26,8 +26,8 @@ use crate::network::subscriber::{normalized_id, normalized_url};
 use crate::service::Settings;
 
 pub use tables::{
-    Admin, Beckn, Callback, Device, Dispatch, Enrol, Estimate, Fleet, Registry, Retention, Ride,
-    Store,
+    Admin, Beckn, Callback, Device, Dispatch, DispatchWeights, Enrol, Estimate, Fleet, Registry,
+    Retention, Ride, Store,
 };
 
 /// The configuration that `tripline-bpp init` writes.
@@ -201,19 +201,13 @@ impl Config {
             identity: Identity {
                 subscriber_id: normalized_id(&self.beckn.subscriber_id),
                 uri: normalized_url(&self.beckn.uri),
+                receipts: format!("{origin}/receipt"),
                 domains: self.beckn.domains.clone(),
             },
-            dispatch: DispatchRules {
-                radius_m: self.dispatch.radius_m,
-                offer_ms: i64::from(self.dispatch.offer_s) * 1000,
-                search_ms: i64::from(self.dispatch.search_s) * 1000,
-            },
+            dispatch: self.dispatch_rules(),
             otp: self.ride.otp,
             ride: self.ride_rules(),
-            road: RoadModel {
-                road_factor_percent: self.estimate.road_factor_percent,
-                speed_kmph: self.estimate.speed_kmph,
-            },
+            road: self.road(),
             roster: self.roster_rules(),
             track_url: format!("{origin}/track"),
             first_settings: self.device.settings.0,
@@ -226,11 +220,41 @@ impl Config {
         RosterRules { sign_in_required, driver_documents, vehicle_documents }
     }
 
+    /// How orders are offered.
+    fn dispatch_rules(&self) -> DispatchRules {
+        let Dispatch { weights, .. } = &self.dispatch;
+        let ms = |s: u32| i64::from(s) * 1000;
+        DispatchRules {
+            radius_m: self.dispatch.radius_m,
+            weights: Weights {
+                pickup: weights.pickup,
+                idle: weights.idle,
+                acceptance: weights.acceptance,
+                rating: weights.rating,
+            },
+            batch: self.dispatch.batch,
+            offer_ms: ms(self.dispatch.offer_s),
+            search_ms: ms(self.dispatch.search_s),
+            lead_ms: ms(self.dispatch.lead_s),
+            auto_accept: self.dispatch.auto_accept,
+            reassign_max: self.dispatch.reassign_max,
+            road: self.road(),
+        }
+    }
+
+    const fn road(&self) -> RoadModel {
+        RoadModel {
+            road_factor_percent: self.estimate.road_factor_percent,
+            speed_kmph: self.estimate.speed_kmph,
+        }
+    }
+
     /// How rides go on.
     pub fn ride_rules(&self) -> RideRules {
         let ms = |s: u32| i64::from(s) * 1000;
         RideRules {
             search_ms: ms(self.dispatch.search_s),
+            reassign_max: self.dispatch.reassign_max,
             silent_ms: ms(self.ride.silent_after_s),
             close_silent_ms: ms(self.ride.close_silent_after_s),
         }

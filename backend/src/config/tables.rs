@@ -199,15 +199,54 @@ impl Default for Estimate {
 pub struct Dispatch {
     /// How far a vehicle may be from the pickup, in metres.
     pub radius_m: u32,
+    /// To how many vehicles an order is offered at a time.
+    pub batch: u8,
     /// How long a driver has to answer, in s.
     pub offer_s: u32,
     /// How long a driver is looked for, in s.
     pub search_s: u32,
+    /// How long before the pickup of a scheduled ride a driver is looked for, in s.
+    pub lead_s: u32,
+    /// Whether devices accept offers by themselves.
+    pub auto_accept: bool,
+    /// How often an order goes to another vehicle after its driver cancelled.
+    pub reassign_max: u32,
+    /// How much each part of a score counts.
+    pub weights: DispatchWeights,
 }
 
 impl Default for Dispatch {
     fn default() -> Self {
-        Self { radius_m: 5_000, offer_s: 30, search_s: 120 }
+        Self {
+            radius_m: 5_000,
+            batch: 1,
+            offer_s: 30,
+            search_s: 120,
+            lead_s: 900,
+            auto_accept: false,
+            reassign_max: 3,
+            weights: DispatchWeights::default(),
+        }
+    }
+}
+
+/// `[dispatch.weights]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DispatchWeights {
+    /// How soon the vehicle is at the pickup.
+    pub pickup: u8,
+    /// How long its driver has been without a ride.
+    pub idle: u8,
+    /// How many of the offers made to it were accepted.
+    pub acceptance: u8,
+    /// What riders say of the driver.
+    pub rating: u8,
+}
+
+impl Default for DispatchWeights {
+    fn default() -> Self {
+        Self { pickup: 70, idle: 10, acceptance: 10, rating: 10 }
     }
 }
 

@@ -241,7 +241,8 @@ impl Walk {
         }
         let way_m = way_m(anchor, last, fix);
         if way_m <= BRIDGE_MPS_MAX * seconds(fix.at.since_ms(last.at)) {
-            let bridged = if self.lost_before > 0 { &mut self.declared_m } else { &mut self.silent_m };
+            let bridged =
+                if self.lost_before > 0 { &mut self.declared_m } else { &mut self.silent_m };
             *bridged += way_m;
             self.distance_m += way_m;
         }

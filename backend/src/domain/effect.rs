@@ -58,6 +58,13 @@ pub enum Notice {
     Cancelled,
 }
 
+impl Notice {
+    /// Whether it tells of a driver who took the order.
+    pub const fn is_assigned(self) -> bool {
+        matches!(self, Self::Confirmed | Self::Reassigned | Self::Phase(Phase::Assigned))
+    }
+}
+
 /// The phases of a trip that the rider's platform hears of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Phase {

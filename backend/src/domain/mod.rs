@@ -7,6 +7,10 @@ pub mod fleet;
 pub mod live;
 pub mod passage;
 
+pub mod course;
+pub mod explain;
+pub mod words;
+
 pub mod catalog;
 pub mod dispatch;
 pub mod estimate;

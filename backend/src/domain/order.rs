@@ -28,6 +28,9 @@ pub struct Route {
     pub pickup: Place,
     /// Where the rider goes; a search may leave it open.
     pub drop: Option<Place>,
+    /// When the rider wants to be picked up; at once if not said.
+    #[serde(default)]
+    pub pickup_at: Option<Timestamp>,
 }
 
 /// Who rides.
@@ -154,6 +157,9 @@ pub struct Order {
     /// Whether a driver who gave the ride up knows that OTP: the next is offered the ride with another.
     #[serde(default)]
     pub otp_spent: bool,
+    /// From when on a driver is looked for, of a ride that was booked so far ahead that it waits.
+    #[serde(default)]
+    pub search_from: Option<Timestamp>,
     /// Until when a driver is looked for, from `confirm` on.
     pub search_until: Option<Timestamp>,
     /// Every offer made, the last one last. Several may be open.
@@ -174,6 +180,9 @@ pub struct Order {
     pub conversation: Conversation,
     /// The capability under which the rider's link shows the vehicle.
     pub track_token: String,
+    /// The capability under which its receipt is shown.
+    #[serde(default)]
+    pub receipt_token: Option<String>,
     /// How many callbacks were written for this order.
     pub callbacks: u64,
     /// When it was made.
@@ -191,6 +200,8 @@ pub struct NewOrder {
     pub fulfillment_id: String,
     /// Fresh and unguessable.
     pub track_token: String,
+    /// Fresh, unguessable, and not the other one.
+    pub receipt_token: String,
     /// The BAP.
     pub subscriber_id: String,
     /// The item.
@@ -208,6 +219,7 @@ pub struct NewOrder {
 impl Order {
     /// A quoted order.
     pub fn quote(new: NewOrder, at: Timestamp) -> Self {
+        let pickup_at = new.route.pickup_at.filter(|pickup_at| *pickup_at > at);
         Self {
             id: new.id,
             fulfillment_id: new.fulfillment_id,
@@ -221,9 +233,10 @@ impl Order {
             quote_expires_at: at.plus_ms(QUOTE_MS),
             rider: None,
             payment: Payment::default(),
-            pickup_at: None,
+            pickup_at,
             otp: None,
             otp_spent: false,
+            search_from: None,
             search_until: None,
             offers: Vec::new(),
             trip: None,
@@ -233,6 +246,7 @@ impl Order {
             cases: Cases::default(),
             conversation: new.conversation,
             track_token: new.track_token,
+            receipt_token: Some(new.receipt_token),
             callbacks: 0,
             created_at: at,
             updated_at: at,
@@ -297,6 +311,17 @@ impl Order {
         [self.search_due_at(), of_trips].into_iter().flatten().min()
     }
 
+    /// When a driver is looked for if none is asked.
+    fn look_again_at(&self) -> Timestamp {
+        let again = self.updated_at.plus_ms(LOOK_AGAIN_MS);
+        self.search_from.map_or(again, |from| again.max(from))
+    }
+
+    /// Whether it was booked so far ahead that the booking was confirmed before there was a driver.
+    pub const fn is_scheduled(&self) -> bool {
+        self.search_from.is_some()
+    }
+
     fn search_due_at(&self) -> Option<Timestamp> {
         match self.state {
             OrderState::Quoted | OrderState::Initialized => return Some(self.quote_expires_at),
@@ -311,7 +336,7 @@ impl Order {
         match (offer, self.search_until) {
             (Some(offer), Some(search)) => Some(offer.min(search)),
             // Nobody could be asked: look again soon, until the search ends.
-            (None, search) => search.map(|at| at.min(self.updated_at.plus_ms(LOOK_AGAIN_MS))),
+            (None, search) => search.map(|until| until.min(self.look_again_at())),
             (offer, None) => offer,
         }
     }

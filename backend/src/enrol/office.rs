@@ -114,7 +114,7 @@ impl Office {
         let code: EnrolCode =
             request.code.parse().map_err(|error| refused(EnrolRefusal::Malformed, None, &error))?;
         // A vehicle that was added a moment ago is on the roster before its device can be heard.
-        self.platform.refresh_fleet().await?;
+        self.platform.refresh_fleet(now).await?;
         let hash = code.hash();
         // A look at the code first, which is all that a wrong one costs.
         let seen = self.platform.store.read().await?.code(&hash).await?;

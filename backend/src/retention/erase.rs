@@ -10,8 +10,10 @@ use tripline_protocol::unit::Timestamp;
 
 use super::blank::{blank_driver, blank_events, blank_rider, blank_trail};
 use crate::audit::{AuditKind, Entry};
-use crate::domain::order::{Offer, Order, Vehicle};
+use crate::domain::fleet::Driver;
+use crate::domain::order::{Offer, Order};
 use crate::domain::trip::Trip;
+use crate::operate::Actor;
 use crate::service::ServiceError;
 use crate::store::audit::AuditRow;
 use crate::store::erase::{Journal, RawOrder, holds, phone_digits, rider_key};
@@ -43,8 +45,8 @@ pub struct Erased {
     pub events: u64,
     /// Fixes that became a gap in the trail.
     pub fixes: u64,
-    /// Vehicles that lost their driver.
-    pub vehicles: u64,
+    /// Drivers.
+    pub drivers: u64,
 }
 
 impl Erased {
@@ -58,7 +60,7 @@ impl Erased {
             commands: self.commands + other.commands,
             events: self.events + other.events,
             fixes: self.fixes + other.fixes,
-            vehicles: self.vehicles + other.vehicles,
+            drivers: self.drivers + other.drivers,
         }
     }
 }
@@ -117,14 +119,14 @@ pub async fn erase_order(
     Ok(erased)
 }
 
-/// Takes this vehicle's driver out of the vehicle and of every order.
+/// Takes a driver out of the fleet and of every order.
 pub async fn erase_driver(
     store: &Store,
-    vehicle: &Vehicle,
+    driver: &Driver,
     erasing: Erasing,
     now: Timestamp,
 ) -> Result<Erased, ServiceError> {
-    let phone = &vehicle.driver_phone;
+    let phone = &driver.phone;
     let names = |order: &Value| blank_driver(&mut order.clone(), phone);
     let mut erased = Erased::default();
     if !phone.is_empty() {
@@ -132,10 +134,35 @@ pub async fn erase_driver(
             erased = erased.plus(retry(|| erase_driver_of(store, &id, phone, erasing, now)).await?);
         }
     }
+    Ok(erased.plus(retry(|| erase_from_fleet(store, driver, erasing, now)).await?))
+}
+
+/// Takes a driver out of the fleet's tables and of the commands that named them.
+async fn erase_from_fleet(
+    store: &Store,
+    driver: &Driver,
+    erasing: Erasing,
+    now: Timestamp,
+) -> Result<Erased, ServiceError> {
     let mut tx = store.write().await?;
-    tx.clear_driver(&vehicle.device).await?;
-    finish(tx, erasing, &format!("the driver of vehicle {}", vehicle.registration), now).await?;
-    Ok(Erased { vehicles: 1, ..erased })
+    let mut erased = Erased { drivers: 1, ..Erased::default() };
+    let told = [told_as(driver.id.as_str(), &driver.name)];
+    let ever = Timestamp::from_unix_ms(i64::MIN);
+    for device in tx.devices_of_driver(&driver.id).await? {
+        erased.commands += tx.empty_commands(&device, ever, &told).await?;
+    }
+    tx.clear_driver(&driver.id, now).await?;
+    finish(tx, erasing, &format!("driver {}", driver.id), now).await?;
+    Ok(erased)
+}
+
+/// The bytes by which a device was told who drives: two texts, each after its length.
+fn told_as(id: &str, name: &str) -> Vec<u8> {
+    let text = |text: &str| {
+        let length = u8::try_from(text.len()).unwrap_or(u8::MAX);
+        [&[length], text.as_bytes()].concat()
+    };
+    [text(id), text(name)].concat()
 }
 
 /// Takes whoever has this phone out of one order as its driver.
@@ -201,6 +228,7 @@ async fn erase_ride(tx: &mut Tx, order: &Order) -> Result<Erased, StoreError> {
         erased.events += erase_events(tx, trip).await?;
         erased.fixes += erase_trail(tx, trip).await?;
     }
+    tx.clear_rating(order.id).await?;
     Ok(erased)
 }
 
@@ -238,13 +266,15 @@ async fn erase_events(tx: &mut Tx, trip: &Trip) -> Result<u64, StoreError> {
 
 async fn erase_trail(tx: &mut Tx, trip: &Trip) -> Result<u64, StoreError> {
     let (device, times) = (&trip.vehicle.device, driven(trip));
-    let mut count = 0;
     let came = (times.0, times.1.plus_ms(LATE_MS_MAX));
-    for mut row in tx.reported(Journal::Trail, device, came).await? {
-        if let Some((payload, fixes)) = blank_trail(&row.payload, times) {
-            row.payload = payload;
-            tx.put_reported(Journal::Trail, device, row).await?;
-            count += fixes;
+    let mut count = 0;
+    for (journal, between) in [(Journal::Trail, came), (Journal::Runs, times)] {
+        for mut row in tx.reported(journal, device, between).await? {
+            if let Some((payload, fixes)) = blank_trail(&row.payload, times) {
+                row.payload = payload;
+                tx.put_reported(journal, device, row).await?;
+                count += fixes;
+            }
         }
     }
     Ok(count)
@@ -262,7 +292,7 @@ async fn finish(
         Erasing::ByAge => {}
         Erasing::OnRequest => {
             let detail = what.to_owned();
-            let (device, peer, actor) = (None, None, Some("cli".into()));
+            let (device, peer, actor) = (None, None, Some(Actor::CLI.to_owned()));
             let entry = Entry { kind: AuditKind::Erased, device, peer, actor, detail };
             tx.put_audit(AuditRow::new(entry, now)?).await?;
         }

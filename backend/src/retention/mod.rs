@@ -76,7 +76,7 @@ pub async fn forget(store: &Store, rules: &Retention, now: Timestamp) -> Result<
 
 const fn days_of(rules: &Retention, what: Aged) -> u32 {
     match what {
-        Aged::Trail => rules.trail_days,
+        Aged::Trail | Aged::TrailRuns => rules.trail_days,
         Aged::Events => rules.events_days,
         Aged::Commands => rules.commands_days,
         Aged::SetAside => rules.set_aside_days,

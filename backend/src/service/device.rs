@@ -8,6 +8,8 @@ use tripline_protocol::unit::Timestamp;
 use super::effects::Wake;
 use super::{Platform, ServiceError};
 use crate::device::printable_version;
+use crate::domain::dispatch::Cause;
+use crate::domain::effect::{Effect, Notice};
 use crate::domain::ride::{Handled, Report};
 use crate::domain::trip::{By, OFFLINE_MS_MIN};
 use crate::store::Tx;
@@ -149,7 +151,9 @@ impl Platform {
         at: Timestamp,
     ) -> Result<(Refusal, Wake), ServiceError> {
         let Handled { mut effects, refused } = handled;
-        effects.extend(self.offer_next(tx, &mut stored.order, at).await?);
+        let given_up = effects.contains(&Effect::Tell(Notice::Unassigned));
+        let cause = if given_up { Cause::GivenUp } else { Cause::NotTaken };
+        effects.extend(self.offer_next(tx, &mut stored.order, cause, at).await?);
         let wake = self.carry_out(tx, &mut stored, effects, at).await?;
         Ok((refused, wake))
     }

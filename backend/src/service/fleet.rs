@@ -4,16 +4,25 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tracing::{error, info, warn};
-use tripline_protocol::unit::{Position, Timestamp};
+use tripline_protocol::unit::Timestamp;
 
 use super::{Platform, ServiceError};
-use crate::domain::catalog::Listing;
+use crate::domain::dispatch::Histories;
 use crate::domain::fleet::{Catalog, Roster};
-use crate::domain::live::Near;
+use crate::store::Tx;
 use crate::store::change::FleetVersion;
+use crate::time;
 
 /// How often the store is asked whether another process changed the fleet, in ms.
 pub const LOOK_EVERY_MS: u64 = 1_000;
+
+/// How long what became of offers is used before it is looked at again, in ms. It moves slowly, and decides
+/// only between vehicles that are about as good.
+const HISTORIES_MS: i64 = 5_000;
+
+/// Changes are looked for from so long before the last look on, in ms: whoever made them may have a clock
+/// that is behind, and commits after it has read it.
+const HISTORIES_OVERLAP_MS: i64 = 60_000;
 
 /// What a platform has of the fleet, and how new it is.
 #[derive(Debug, Default)]
@@ -21,6 +30,9 @@ pub(super) struct Known {
     version: Option<FleetVersion>,
     catalog: Arc<Catalog>,
     roster: Arc<Roster>,
+    /// What became of offers.
+    histories: Arc<Histories>,
+    histories_at: Option<Timestamp>,
 }
 
 impl Platform {
@@ -34,30 +46,19 @@ impl Platform {
         Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner).roster)
     }
 
-    /// Looks at the vehicles near a place that may come for what is booked, nearest first.
-    pub(super) fn ready_near<T>(
-        &self,
-        place: Position,
-        listing: &Listing,
-        at: Timestamp,
-        look: impl FnOnce(&mut dyn Iterator<Item = Near<'_>>) -> T,
-    ) -> T {
-        let (roster, fleet) = (self.roster(), self.fleet());
-        let is_ready = |near: &Near<'_>| {
-            roster.get(near.device).is_some_and(|vehicle| {
-                vehicle.serves(&listing.provider_id, &listing.vehicle_category)
-                    && vehicle.blocked(roster.rules(), at).is_none()
-            })
-        };
-        look(&mut fleet.near(place, self.settings.dispatch.radius_m, at).filter(is_ready))
+    /// What became of offers.
+    pub(super) fn histories(&self) -> Arc<Histories> {
+        Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner).histories)
     }
 
     /// Takes in what changed of the fleet; whoever changes it in this process calls this after the commit.
-    pub async fn refresh_fleet(&self) -> Result<(), ServiceError> {
+    /// Nobody is offered a ride on older knowledge than the last call's.
+    pub async fn refresh_fleet(&self, at: Timestamp) -> Result<(), ServiceError> {
         // One at a time: an older look must not come to lie over a newer one.
         let _turn = self.refreshing.lock().await;
-        let before = self.known.read().unwrap_or_else(PoisonError::into_inner).version;
         let mut tx = self.store.read().await?;
+        self.refresh_histories(&mut tx, at).await?;
+        let before = self.known.read().unwrap_or_else(PoisonError::into_inner).version;
         let version = tx.fleet_version().await?;
         if before == Some(version) {
             return Ok(());
@@ -87,6 +88,19 @@ impl Platform {
         known.version = Some(version);
         Ok(())
     }
+
+    async fn refresh_histories(&self, tx: &mut Tx, at: Timestamp) -> Result<(), ServiceError> {
+        let last = self.known.read().unwrap_or_else(PoisonError::into_inner).histories_at;
+        if last.is_some_and(|last| (0..HISTORIES_MS).contains(&at.since_ms(last))) {
+            return Ok(());
+        }
+        let since = last.map(|last| last.min(at).plus_ms(-HISTORIES_OVERLAP_MS));
+        let changed = tx.histories(since.unwrap_or(Timestamp::from_unix_ms(i64::MIN))).await?;
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::make_mut(&mut known.histories).extend(changed);
+        known.histories_at = Some(at);
+        Ok(())
+    }
 }
 
 fn tell_catalog(catalog: &Catalog) {
@@ -106,7 +120,7 @@ pub async fn run(platform: Arc<Platform>) {
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        if let Err(error) = platform.refresh_fleet().await {
+        if let Err(error) = platform.refresh_fleet(time::now()).await {
             error!(%error, "it could not be seen whether the fleet changed");
         }
     }

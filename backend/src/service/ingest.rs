@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use tracing::warn;
-use tripline_protocol::id::{DeviceId, JournalEpoch, Sequence};
-use tripline_protocol::link::down::CommitAck;
-use tripline_protocol::link::envelope::encode;
+use tripline_protocol::id::{DeviceId, JournalEpoch, Sequence, TripId};
+use tripline_protocol::link::down::{Command, CommitAck};
+use tripline_protocol::link::envelope::{decode, encode};
 use tripline_protocol::link::trail::TrailBatch;
 use tripline_protocol::link::up::{Batch, Event, EventBatch, EventBody, Stream};
 use tripline_protocol::unit::Timestamp;
@@ -19,11 +19,11 @@ use crate::chance;
 use crate::domain::passage;
 use crate::identity::authority::Fingerprint;
 use crate::metrics::OnLane;
-use crate::store::Tx;
 use crate::store::certificate::{AUTHORITY_RETIRED, REVOKED, SUPERSEDED};
 use crate::store::lane::{Cursor, EventRow, LaneKey, TrailRow};
 use crate::store::retry::retry;
 use crate::store::set_aside::SetAsideRow;
+use crate::store::{StoreError, Tx};
 use crate::time;
 
 /// Journals a device may begin within [`EPOCHS_NEW_MS`]; batches of more are held back.
@@ -172,7 +172,7 @@ impl Platform {
             let row = EventRow {
                 sequence,
                 at: event.fact_at(at),
-                trip: event.body.trip(),
+                trip: trip_of(tx, device, event).await?,
                 refused,
                 payload: encode(&alone),
             };
@@ -312,6 +312,18 @@ fn without_pin(event: &Event) -> Event {
         pin.0.clear();
     }
     kept
+}
+
+/// The trip an event is of: its own, or that of the command it reports on.
+async fn trip_of(
+    tx: &mut Tx,
+    device: &DeviceId,
+    event: &Event,
+) -> Result<Option<TripId>, StoreError> {
+    let EventBody::CommandDone { number, .. } = &event.body else { return Ok(event.body.trip()) };
+    let payload = tx.down_payload(device, *number).await?;
+    let command = payload.and_then(|payload| decode::<Command>(&payload).ok());
+    Ok(command.and_then(|command| command.body.trip()))
 }
 
 /// Why a batch is set aside whose certificate ended for this reason.

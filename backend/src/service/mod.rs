@@ -1,6 +1,7 @@
 //! The platform: loads what a decision needs, lets the domain decide, and stores the decision with
 //! everything it calls for (callbacks, commands, freed vehicles) in one transaction.
 
+mod choice;
 mod command;
 mod device;
 mod dispatch;
@@ -10,12 +11,14 @@ pub mod duty;
 pub mod fleet;
 
 mod ingest;
+mod offers;
 mod request;
 mod silence;
 
 pub mod fold;
 pub mod intake;
 
+mod receipt;
 pub mod settings;
 mod track;
 

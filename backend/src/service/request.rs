@@ -1,13 +1,12 @@
 //! Requests of BAPs: noted, carried out and answered in one transaction, once each.
 //! [`super::intake`] says which go together.
 
-use std::collections::BTreeSet;
-
 use tracing::info;
-use tripline_protocol::id::{DeviceId, OrderId};
+use tripline_protocol::id::OrderId;
 use tripline_protocol::tariff::Tariff;
 use tripline_protocol::unit::Timestamp;
 
+use super::choice::Wanted;
 use super::effects::{Letter, Wake, answer_until, new_callback};
 use super::{Platform, ServiceError};
 use crate::beckn::{
@@ -15,10 +14,11 @@ use crate::beckn::{
 };
 use crate::chance;
 use crate::domain::catalog::{Listing, Offered, Serviceable};
+use crate::domain::dispatch::Cause;
 use crate::domain::estimate::terms;
 use crate::domain::fleet::{Item, NotServed};
-use crate::domain::live::Near;
 use crate::domain::order::{Conversation, NewOrder, Order, Rider, Route};
+use crate::domain::payment::PaymentTerms;
 use crate::domain::ride::RideError;
 use crate::store::Tx;
 use crate::store::inbox::{RequestKey, Seen};
@@ -104,6 +104,7 @@ impl Platform {
         &self,
         group: &[Asked],
     ) -> Result<Vec<Result<Taken, Fault>>, ServiceError> {
+        self.refresh_fleet(time::now()).await?;
         let mut tx = self.store.write().await?;
         let (mut outcomes, mut wake) = (Vec::with_capacity(group.len()), Wake::default());
         for asked in group {
@@ -172,9 +173,11 @@ impl Platform {
         match request {
             Request::Search { route } => self.search(tx, asker, route, at).await,
             Request::Select { item_id, route } => self.select(tx, asker, item_id, route, at).await,
-            Request::Init { selection, rider } => self.init(tx, asker, selection, rider, at).await,
-            Request::Confirm { selection, rider } => {
-                self.confirm(tx, asker, selection, rider, at).await
+            Request::Init { selection, rider, payment } => {
+                self.init(tx, asker, selection, (rider, payment), at).await
+            }
+            Request::Confirm { selection, rider, payment } => {
+                self.confirm(tx, asker, selection, (rider, payment), at).await
             }
             Request::Status { order_id } => self.status(tx, asker, order_id, at).await,
             Request::Track { order_id } => self.track(tx, asker, order_id, at).await,
@@ -193,6 +196,12 @@ impl Platform {
         Ok(Outcome::Done(self.enqueue_answer(tx, asker, reply, at).await?))
     }
 
+    /// Whether the ride is so far ahead that nobody is looked for yet.
+    fn is_later(&self, route: &Route, at: Timestamp) -> bool {
+        let lead_ms = self.settings.dispatch.lead_ms;
+        route.pickup_at.is_some_and(|pickup_at| pickup_at.plus_ms(-lead_ms) > at)
+    }
+
     /// What is offered on a route: items that serve it and have a free vehicle near; at least one.
     async fn offered(
         &self,
@@ -201,8 +210,9 @@ impl Platform {
         at: Timestamp,
     ) -> Result<Vec<Offered>, RequestError> {
         let catalog = self.catalog();
-        let held = tx.held().await?;
         let drop = route.drop.as_ref().map(|drop| drop.position);
+        // Who is there now says nothing of a ride later on: at worst one comes from the end of the radius.
+        let later = self.is_later(route, at).then_some(self.settings.dispatch.radius_m);
         let mut why = "nothing is offered here".to_owned();
         let mut offered = Vec::new();
         for item in catalog.items() {
@@ -215,7 +225,8 @@ impl Platform {
             };
             let Some(provider) = catalog.provider(&item.provider) else { continue };
             let listing = Listing::of(provider, item);
-            let Some(nearest_m) = self.nearest_free_m(&held, route, &listing, at) else {
+            let Some(nearest_m) = self.nearest_free_m(tx, route, &listing, at).await?.or(later)
+            else {
                 NO_VEHICLE.clone_into(&mut why);
                 continue;
             };
@@ -237,7 +248,8 @@ impl Platform {
     ) -> Offered {
         let road = &self.settings.road;
         let estimate = route.drop.as_ref().map(|drop| {
-            let estimate = road.estimate(route.pickup.position, drop.position, at);
+            let (pickup, drop) = (route.pickup.position, drop.position);
+            let estimate = road.estimate(pickup, drop, start_of(route, at));
             terms(tariff.clone(), estimate, Vec::new()).estimated()
         });
         Offered {
@@ -246,22 +258,21 @@ impl Platform {
             tariff: tariff.clone(),
             estimate,
             nearest_m,
-            pickup_s: road.duration_s(nearest_m),
+            pickup_s: road.pickup_s(nearest_m),
         }
     }
 
     /// How far the nearest free vehicle is that may come, if one is near enough.
-    fn nearest_free_m(
+    async fn nearest_free_m(
         &self,
-        held: &BTreeSet<DeviceId>,
+        tx: &mut Tx,
         route: &Route,
         listing: &Listing,
         at: Timestamp,
-    ) -> Option<u32> {
-        self.ready_near(route.pickup.position, listing, at, |mut near| {
-            let free = |near: &Near<'_>| !held.contains(near.device);
-            Iterator::find(&mut near, free).map(|near| near.distance_m)
-        })
+    ) -> Result<Option<u32>, ServiceError> {
+        let (place, wanted) = (route.pickup.position, Wanted::of(listing));
+        let ranking = self.choose(tx, place, &wanted, 1, at).await?;
+        Ok(ranking.ranked.iter().map(|ranked| ranked.distance_m).min())
     }
 
     async fn select(
@@ -273,8 +284,8 @@ impl Platform {
         at: Timestamp,
     ) -> Result<Outcome, RequestError> {
         let mut order = self.new_order(asker, item_id, route, at)?;
-        let held = tx.held().await?;
-        if self.nearest_free_m(&held, &order.route, &order.listing, at).is_none() {
+        let nearest_m = self.nearest_free_m(tx, &order.route, &order.listing, at).await?;
+        if nearest_m.is_none() && !self.is_later(&order.route, at) {
             return Ok(failed(Action::Select, FailureKind::NoDriver, NO_VEHICLE.into()));
         }
         let view = order.clone();
@@ -303,11 +314,12 @@ impl Platform {
         let tariff = catalog
             .served(pickup, Some(drop), item)
             .map_err(|error| Fault::new(FaultKind::NotServed, error.to_string()))?;
-        let estimate = self.settings.road.estimate(pickup, drop, at);
+        let estimate = self.settings.road.estimate(pickup, drop, start_of(&route, at));
         let new = NewOrder {
             id: OrderId::from(chance::uuid().map_err(ServiceError::from)?),
             fulfillment_id: chance::uuid().map_err(ServiceError::from)?.to_string(),
             track_token: chance::token().map_err(ServiceError::from)?,
+            receipt_token: chance::token().map_err(ServiceError::from)?,
             subscriber_id: asker.subscriber_id.into(),
             item_id,
             listing: Listing::of(provider, item),
@@ -323,13 +335,14 @@ impl Platform {
         tx: &mut Tx,
         asker: &Asker<'_>,
         selection: Selection,
-        rider: Option<Rider>,
+        (rider, payment): (Option<Rider>, Option<PaymentTerms>),
         at: Timestamp,
     ) -> Result<Outcome, RequestError> {
         let mut stored = self.selected(tx, asker, selection, at).await?;
         if let Err(error) = stored.order.initialize(rider, asker.conversation.clone(), at) {
             return Ok(refused(Action::Init, &error));
         }
+        stored.order.pay_by(payment);
         let view = stored.order.clone();
         let reply = Reply::Initialized(&view);
         self.enqueue_in_sequence(tx, &mut stored.order, reply, asker.letter(), at).await?;
@@ -342,7 +355,7 @@ impl Platform {
         tx: &mut Tx,
         asker: &Asker<'_>,
         selection: Selection,
-        rider: Option<Rider>,
+        (rider, payment): (Option<Rider>, Option<PaymentTerms>),
         at: Timestamp,
     ) -> Result<Outcome, RequestError> {
         if matches!(selection, Selection::Anew { .. }) {
@@ -356,7 +369,9 @@ impl Platform {
         if let Err(error) = stored.order.confirm(rider, otp, conversation, rules, at) {
             return Ok(refused(Action::Confirm, &error));
         }
-        let effects = self.offer_next(tx, &mut stored.order, at).await?;
+        stored.order.pay_by(payment);
+        let mut effects = stored.order.booked();
+        effects.extend(self.offer_next(tx, &mut stored.order, Cause::Booked, at).await?);
         Ok(Outcome::Done(self.carry_out(tx, &mut stored, effects, at).await?))
     }
 
@@ -436,6 +451,11 @@ impl Platform {
 /// An order, if it is the asker's: to anybody else it does not exist.
 fn own(stored: Option<StoredOrder>, asker: &Asker<'_>) -> Option<StoredOrder> {
     stored.filter(|stored| stored.order.subscriber_id == asker.subscriber_id)
+}
+
+/// When a ride on this route is expected to start.
+fn start_of(route: &Route, at: Timestamp) -> Timestamp {
+    route.pickup_at.unwrap_or(at).max(at)
 }
 
 fn unknown_order() -> RequestError {

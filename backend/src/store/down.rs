@@ -85,4 +85,15 @@ impl Tx {
             .bind(outcome.code())
             .fetch_optional(conn).await?))
     }
+
+    /// A command's payload, whatever became of it; `None` if there is no such command any more.
+    pub async fn down_payload(
+        &mut self,
+        device: &DeviceId,
+        number: CommandNumber,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        const SQL: &str = "SELECT payload FROM down_message WHERE device_id = $1 AND number = $2";
+        Ok(on_db!(self, conn => sqlx::query_scalar(SQL)
+            .bind(device.as_str().to_owned()).bind(to_db(number.0)).fetch_optional(conn).await?))
+    }
 }

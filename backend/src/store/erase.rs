@@ -1,10 +1,10 @@
 //! Where riders and drivers stand in the tables, and how they are taken out of them.
 
 use ring::digest::{SHA256, digest};
-use tripline_protocol::id::{DeviceId, JournalEpoch, OrderId, Sequence};
+use tripline_protocol::id::{DeviceId, DriverId, JournalEpoch, OrderId, Sequence};
 use tripline_protocol::unit::Timestamp;
 
-use super::{StoreError, Tx, from_db, on_db, to_db};
+use super::{StoreError, Tx, from_db, on_db, parse, to_db};
 
 const TABLE: &str = "ride_order";
 
@@ -47,13 +47,15 @@ pub struct Reported {
     pub payload: Vec<u8>,
 }
 
-/// The two tables of such rows.
+/// The tables of such rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Journal {
     /// `device_event`, by when it happened.
     Events,
     /// `trail_batch`, by when it came.
     Trail,
+    /// `trail_run`, by its fixes.
+    Runs,
 }
 
 type ReportedRow = (i64, i64, Vec<u8>);
@@ -69,6 +71,10 @@ impl Journal {
                 "SELECT epoch, through_sequence, payload FROM trail_batch WHERE device_id = $1 \
                  AND received_at >= $2 AND received_at <= $3 ORDER BY epoch, through_sequence"
             }
+            Self::Runs => {
+                "SELECT epoch, through_sequence, payload FROM trail_run WHERE device_id = $1 \
+                 AND last_at >= $2 AND first_at <= $3 ORDER BY epoch, through_sequence"
+            }
         }
     }
 
@@ -80,6 +86,10 @@ impl Journal {
             }
             Self::Trail => {
                 "UPDATE trail_batch SET payload = $4 \
+                 WHERE device_id = $1 AND epoch = $2 AND through_sequence = $3"
+            }
+            Self::Runs => {
+                "UPDATE trail_run SET payload = $4 \
                  WHERE device_id = $1 AND epoch = $2 AND through_sequence = $3"
             }
         }
@@ -225,21 +235,41 @@ impl Tx {
         Ok(())
     }
 
-    /// Takes whoever drives a vehicle out of their row: name, phone, PIN, papers, and words on them. They do
-    /// not drive any more; their id stays.
-    pub async fn clear_driver(&mut self, device: &DeviceId) -> Result<(), StoreError> {
-        const SQL: &str = "UPDATE driver SET name = '', phone = '', active = FALSE, pin_mac = NULL \
-             WHERE driver_id = $1";
-        const PAPERS: &str = "DELETE FROM document WHERE owner_kind = 'driver' AND owner_id = $1";
-        const WORDS: &str = "UPDATE rating SET note = '' WHERE driver_id = $1";
-        let Some(driver) = self.vehicle(device).await?.and_then(|vehicle| vehicle.driver) else {
-            return Ok(());
-        };
-        for sql in [SQL, PAPERS, WORDS] {
+    /// Takes the words out of an order's rating.
+    pub async fn clear_rating(&mut self, order: OrderId) -> Result<(), StoreError> {
+        const SQL: &str = "UPDATE rating SET note = '' WHERE order_id = $1";
+        on_db!(self, conn => sqlx::query(SQL)
+            .bind(order.to_string()).execute(conn).await?.rows_affected());
+        Ok(())
+    }
+
+    /// Takes a driver out of every table of the fleet. Its id, its shifts with their cash and what it was rated
+    /// stay.
+    pub async fn clear_driver(&mut self, id: &DriverId, at: Timestamp) -> Result<(), StoreError> {
+        const CLEARED: [&str; 4] = [
+            "UPDATE driver SET name = '', phone = '', pin_mac = NULL, active = FALSE WHERE driver_id = $1",
+            "UPDATE rating SET note = '' WHERE driver_id = $1",
+            "DELETE FROM document WHERE owner_kind = 'driver' AND owner_id = $1",
+            "UPDATE cash_entry SET note = '' WHERE shift_id IN \
+             (SELECT shift_id FROM shift WHERE driver_id = $1)",
+        ];
+        const TOUCH: &str = "UPDATE driver SET updated_at = $2 WHERE driver_id = $1";
+        for sql in CLEARED {
             on_db!(&mut *self, conn => sqlx::query(sql)
-                .bind(driver.as_str().to_owned()).execute(conn).await?.rows_affected());
+                .bind(id.as_str().to_owned()).execute(conn).await?.rows_affected());
         }
-        self.note_driver_changed(&driver).await
+        on_db!(&mut *self, conn => sqlx::query(TOUCH)
+            .bind(id.as_str().to_owned()).bind(at.unix_ms).execute(conn).await?.rows_affected());
+        self.note_driver_changed(id).await
+    }
+
+    /// The devices of vehicles that a driver drives or drove.
+    pub async fn devices_of_driver(&mut self, id: &DriverId) -> Result<Vec<DeviceId>, StoreError> {
+        const SQL: &str = "SELECT device_id FROM vehicle WHERE driver_id = $1 \
+             UNION SELECT device_id FROM shift WHERE driver_id = $1";
+        let rows: Vec<String> = on_db!(self, conn => sqlx::query_scalar(SQL)
+            .bind(id.as_str().to_owned()).fetch_all(conn).await?);
+        rows.iter().map(|device| parse("vehicle", device, "device_id", device)).collect()
     }
 }
 

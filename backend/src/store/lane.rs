@@ -258,6 +258,27 @@ impl Tx {
         rows.into_iter().map(event_row).collect()
     }
 
+    /// Every event that is said to be of a trip, in no particular order: its device, its journal, and when it
+    /// was received.
+    pub async fn events_of_trip(
+        &mut self,
+        trip: TripId,
+    ) -> Result<Vec<(LaneKey, Timestamp, EventRow)>, StoreError> {
+        const SQL: &str = "SELECT device_id, epoch, received_at, sequence, at, trip_id, refused, \
+             payload FROM device_event WHERE trip_id = $1";
+        let rows: Vec<TripEventColumns> = on_db!(self, conn => sqlx::query_as(SQL)
+            .bind(trip.to_string()).fetch_all(conn).await?);
+        let row = |columns: TripEventColumns| {
+            let (device, epoch, received_at, sequence, at, trip, refused, payload) = columns;
+            let device = parse("device_event", &device, "device_id", &device)?;
+            let epoch = JournalEpoch(from_db(epoch));
+            let event = event_row((sequence, at, trip, refused, payload))?;
+            let received_at = Timestamp::from_unix_ms(received_at);
+            Ok((LaneKey { device, epoch, stream: Stream::Event }, received_at, event))
+        };
+        rows.into_iter().map(row).collect()
+    }
+
     /// Keeps trail batches.
     pub async fn add_trail_batches(
         &mut self,
@@ -298,6 +319,8 @@ impl Tx {
         Ok(rows.into_iter().map(trail_row).collect())
     }
 }
+
+type TripEventColumns = (String, i64, i64, i64, i64, Option<String>, Option<String>, Vec<u8>);
 
 type EventColumns = (i64, i64, Option<String>, Option<String>, Vec<u8>);
 

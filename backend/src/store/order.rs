@@ -108,8 +108,9 @@ impl Tx {
     pub async fn add_order(&mut self, order: &Order) -> Result<(), StoreError> {
         const SQL: &str = "INSERT INTO ride_order (order_id, version, trip_id, state, due_at, \
              updated_at, body, body_version, driver_id, device_id, trip_state, accepted_at, ended_at, \
-             open_cases, fulfillment_id, subscriber_id, track_token, created_at, rider_key) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)";
+             open_cases, fulfillment_id, subscriber_id, track_token, created_at, rider_key, \
+             receipt_token) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, \
+             $16, $17, $18, $19, $20)";
         let Columns { trip_id, driver_id, device_id, trip_state, accepted_at } = Columns::of(order);
         let body = body(order)?;
         on_db!(self, conn => sqlx::query(SQL)
@@ -132,6 +133,7 @@ impl Tx {
             .bind(order.track_token.clone())
             .bind(order.created_at.unix_ms)
             .bind(key_of_rider(order))
+            .bind(order.receipt_token.clone())
             .execute(conn).await?.rows_affected());
         Ok(())
     }
@@ -203,6 +205,15 @@ impl Tx {
         token: &str,
     ) -> Result<Option<StoredOrder>, StoreError> {
         const BY: By = by!("WHERE o.track_token = $1");
+        self.find_order(BY, token.into()).await
+    }
+
+    /// An order by the capability of its receipt, unless its rider was taken out of it.
+    pub async fn order_of_receipt_token(
+        &mut self,
+        token: &str,
+    ) -> Result<Option<StoredOrder>, StoreError> {
+        const BY: By = by!("WHERE o.receipt_token = $1 AND o.erased_at IS NULL");
         self.find_order(BY, token.into()).await
     }
 

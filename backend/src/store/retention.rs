@@ -14,6 +14,8 @@ pub const DELETED_AT_ONCE_MAX: u32 = 1_000;
 pub enum Aged {
     /// Trail batches, by when they came.
     Trail,
+    /// What batches were folded into, by their last fix.
+    TrailRuns,
     /// Events of devices, by when they came.
     Events,
     /// Commands that devices have reported on, by when they were written.
@@ -25,6 +27,10 @@ pub enum Aged {
 const TRAIL: &str = "DELETE FROM trail_batch WHERE (device_id, epoch, through_sequence) IN ( \
      SELECT device_id, epoch, through_sequence FROM trail_batch WHERE received_at < $1 \
      ORDER BY received_at LIMIT $2)";
+
+const TRAIL_RUNS: &str = "DELETE FROM trail_run WHERE (device_id, epoch, through_sequence) IN ( \
+     SELECT device_id, epoch, through_sequence FROM trail_run WHERE last_at < $1 \
+     ORDER BY last_at LIMIT $2)";
 
 const EVENTS: &str = "DELETE FROM device_event WHERE (device_id, epoch, sequence) IN ( \
      SELECT device_id, epoch, sequence FROM device_event WHERE received_at < $1 \
@@ -41,11 +47,13 @@ const SET_ASIDE: &str = "DELETE FROM set_aside WHERE set_aside_id IN ( \
 
 impl Aged {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Trail, Self::Events, Self::Commands, Self::SetAside];
+    pub const ALL: [Self; 5] =
+        [Self::Trail, Self::TrailRuns, Self::Events, Self::Commands, Self::SetAside];
 
     const fn sql(self) -> &'static str {
         match self {
             Self::Trail => TRAIL,
+            Self::TrailRuns => TRAIL_RUNS,
             Self::Events => EVENTS,
             Self::Commands => COMMANDS,
             Self::SetAside => SET_ASIDE,
@@ -54,8 +62,9 @@ impl Aged {
 }
 
 /// Rows that go with their order: of every table that refers to one, and the order itself last.
-const WITH_AN_ORDER: [&str; 4] = [
+const WITH_AN_ORDER: [&str; 5] = [
     "DELETE FROM assignment WHERE order_id = $1",
+    "DELETE FROM dispatch_decision WHERE order_id = $1",
     "DELETE FROM trip WHERE order_id = $1",
     "DELETE FROM device_hold WHERE order_id = $1",
     "DELETE FROM ride_order WHERE order_id = $1",

@@ -70,13 +70,14 @@ impl Tx {
         const SQL: &str = "SELECT epoch, through_sequence, records FROM trail_run \
              WHERE device_id = $1 AND last_at BETWEEN $2 AND $4 AND first_at <= $3 \
              UNION ALL SELECT epoch, through_sequence, records FROM trail_batch \
-             WHERE device_id = $1 AND (last_at IS NULL OR last_at >= $2 AND first_at <= $3)";
-        let rows: Vec<(i64, i64, i64)> = on_db!(self, conn => sqlx::query_as(SQL)
+             WHERE device_id = $1 AND last_at >= $2 AND first_at <= $3";
+        let mut rows: Vec<(i64, i64, i64)> = on_db!(&mut *self, conn => sqlx::query_as(SQL)
             .bind(device.as_str().to_owned())
             .bind(from.unix_ms)
             .bind(until.unix_ms)
             .bind(until.plus_ms(RUN_MS_MAX).unix_ms)
             .fetch_all(conn).await?);
+        rows.extend(self.untimed_rows(device, from, until).await?);
         let mut spans = BTreeMap::new();
         for (epoch, through, records) in rows {
             let through = from_db(through);
@@ -86,6 +87,26 @@ impl Tx {
             *span = (span.0.min(after), span.1.max(through));
         }
         Ok(spans)
+    }
+
+    /// The batches between two times whose rows do not tell, since they are of before: they are decoded.
+    async fn untimed_rows(
+        &mut self,
+        device: &DeviceId,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<(i64, i64, i64)>, StoreError> {
+        const SQL: &str = "SELECT epoch, through_sequence, records, payload FROM trail_batch \
+             WHERE device_id = $1 AND last_at IS NULL";
+        let rows: Vec<(i64, i64, i64, Vec<u8>)> = on_db!(self, conn => sqlx::query_as(SQL)
+            .bind(device.as_str().to_owned()).fetch_all(conn).await?);
+        let is_between = |payload: &[u8]| {
+            let batch = TrailBatch::decode_kept(payload).ok();
+            let times = batch.and_then(|batch| passage::times(&batch.entries));
+            times.is_some_and(|(first, last)| first <= until && last >= from)
+        };
+        let between = rows.into_iter().filter(|(_, _, _, payload)| is_between(payload));
+        Ok(between.map(|(epoch, through, records, _)| (epoch, through, records)).collect())
     }
 
     /// What is kept of these sequences, in order.
@@ -192,11 +213,11 @@ impl Tx {
 fn decoded(rows: &[Kept]) -> Result<Vec<Passage>, String> {
     let threads = thread::available_parallelism().map_or(1, usize::from);
     if threads == 1 || rows.len() <= ROWS_ALONE_MAX {
-        return rows.iter().map(decode).collect();
+        return rows.iter().filter_map(decode).collect();
     }
     thread::scope(|scope| {
         let parts = rows.chunks(rows.len().div_ceil(threads)).map(|part| {
-            scope.spawn(move || part.iter().map(decode).collect::<Result<Vec<_>, _>>())
+            scope.spawn(move || part.iter().filter_map(decode).collect::<Result<Vec<_>, _>>())
         });
         let parts: Vec<_> = parts.collect();
         let mut passages = Vec::with_capacity(rows.len());
@@ -207,11 +228,11 @@ fn decoded(rows: &[Kept]) -> Result<Vec<Passage>, String> {
     })
 }
 
-fn decode((through, skip, payload): &Kept) -> Result<Passage, String> {
-    let batch = TrailBatch::decode_kept(payload).map_err(|error| {
-        format!("through_sequence {}, column payload: {error}", from_db(*through))
-    })?;
-    Ok(Passage::of(batch, from_db(*skip)))
+/// Nothing for a batch that could not be read when a ride was taken out of it, and was emptied.
+fn decode((through, skip, payload): &Kept) -> Option<Result<Passage, String>> {
+    let bad = |error| format!("through_sequence {}, column payload: {error}", from_db(*through));
+    let batch = (!payload.is_empty()).then(|| TrailBatch::decode_kept(payload))?;
+    Some(batch.map(|batch| Passage::of(batch, from_db(*skip))).map_err(bad))
 }
 
 fn bad_row(row: String, error: &impl ToString) -> StoreError {

@@ -1,7 +1,5 @@
 //! Table `vehicle`, and `device_hold`: which device is taken by which order.
 
-use std::collections::BTreeSet;
-
 use tripline_protocol::id::{CommandNumber, DeviceId, OrderId};
 use tripline_protocol::unit::Timestamp;
 
@@ -279,13 +277,5 @@ impl Tx {
         on_db!(self, conn => sqlx::query(SQL)
             .bind(device.as_str().to_owned()).bind(order.to_string()).execute(conn).await?.rows_affected());
         Ok(())
-    }
-
-    /// Every device that is taken.
-    pub async fn held(&mut self) -> Result<BTreeSet<DeviceId>, StoreError> {
-        const SQL: &str = "SELECT device_id FROM device_hold";
-        let rows: Vec<String> =
-            on_db!(self, conn => sqlx::query_scalar(SQL).fetch_all(conn).await?);
-        rows.iter().map(|device| parse("device_hold", device, "device_id", device)).collect()
     }
 }

@@ -60,6 +60,7 @@ pub(crate) fn order(n: u8, at: Timestamp) -> Order {
         id: OrderId::from_bytes([n; 16]),
         fulfillment_id: format!("f{n}"),
         track_token: format!("t{n}"),
+        receipt_token: format!("r{n}"),
         subscriber_id: "bap.example".into(),
         item_id: "auto".into(),
         listing: Listing {
@@ -68,7 +69,7 @@ pub(crate) fn order(n: u8, at: Timestamp) -> Order {
             item_name: "Auto ride".into(),
             vehicle_category: "AUTO".into(),
         },
-        route: Route { pickup: place.clone(), drop: Some(place) },
+        route: Route { pickup: place.clone(), drop: Some(place), pickup_at: None },
         terms: terms(at),
         conversation: Conversation("{}".into()),
     };

@@ -1,14 +1,16 @@
 //! Random interleavings of riders' platforms, operators and devices, whose events wait in a queue, come late
 //! and are cut off, against a model: what is told never goes back, what is driven is what the device did.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
 use tripline_backend::domain::dispatch::DispatchRules;
 use tripline_backend::domain::effect::Effect;
 use tripline_backend::domain::order::{Conversation, Order, Rider};
 use tripline_backend::domain::ride::{Candidate, Handled, Look, Report, RideRules};
-use tripline_backend::domain::trip::{Asked, By};
+use tripline_backend::domain::trip::{Asked, By, Step};
 use tripline_protocol::assignment::Assignment;
 use tripline_protocol::fare::{FareReason, Usage};
 use tripline_protocol::id::{AssignmentId, CommandNumber, DeviceId, TripId};
@@ -29,9 +31,13 @@ const NOW: Timestamp = Timestamp::from_unix_ms(1_800_000_000_000);
 const ORDERS: u8 = 2;
 const DEVICES: u8 = 3;
 const RULES: DispatchRules =
-    DispatchRules { radius_m: 5_000, offer_ms: 30_000, search_ms: 600_000 };
-const RIDE: RideRules =
-    RideRules { search_ms: 600_000, silent_ms: 120_000, close_silent_ms: 3_600_000 };
+    DispatchRules { offer_ms: 30_000, search_ms: 600_000, ..DispatchRules::DEFAULT };
+const RIDE: RideRules = RideRules {
+    search_ms: 600_000,
+    reassign_max: 3,
+    silent_ms: 120_000,
+    close_silent_ms: 3_600_000,
+};
 
 /// Where a trip stands in a vehicle, written anew: not the table of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,7 +186,10 @@ impl Device {
                 };
                 Some(next)
             }
-            _ => None,
+            CommandBody::Rider(_)
+            | CommandBody::Configure(_)
+            | CommandBody::UnlockOtp { .. }
+            | CommandBody::OnDuty(_) => None,
         };
         if let (Some(drive), Some(next)) = (self.current.as_mut(), next) {
             drive.stage = next;
@@ -255,6 +264,17 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         1 => (1_000..4_000_000_i64).prop_map(Act::Pass),
     ];
     proptest::collection::vec(one, 1..120)
+}
+
+fn move_truth(truths: &mut BTreeMap<TripId, Truth>, id: TripId, state: TripState, event: &Event) {
+    let odometer_m = event.reading.odometer.mm / 1_000;
+    let begun = Truth { state: TripState::Assigned, metres: 0, since_m: 0 };
+    let truth = truths.entry(id).or_insert(begun);
+    if truth.state == TripState::Started {
+        truth.metres += odometer_m - truth.since_m;
+    }
+    truth.since_m = odometer_m;
+    truth.state = state;
 }
 
 /// Whether a machine can get from one state to another, over any number of rows.
@@ -359,49 +379,62 @@ impl Platform {
         let trip = self.trip_of(&event);
         let Some((of, id)) = trip else { return };
         let order = &mut self.orders[of];
-        let Handled { effects, .. } = match &event.body {
-            EventBody::Answered { assignment, answer } => {
-                order.handle_answer(*assignment, answer, &RIDE, event.at, at)
-            }
-            EventBody::Trip { step, .. } => {
-                let handled = order.handle_step(id, step, &report, &RIDE);
-                self.note_truth(id, step, &event);
-                handled
-            }
-            EventBody::CommandDone { number, outcome } => {
-                let body = self.sent[number].clone();
-                let handled = match &body {
-                    CommandBody::Offer(offer) if *outcome != CommandOutcome::Applied => {
-                        order.handle_undelivered(offer.id, at).into()
-                    }
-                    CommandBody::CancelTrip { .. } => {
-                        order.handle_cancel_done(id, *outcome, &report, &RIDE)
-                    }
-                    CommandBody::Drive { verb, .. } => {
-                        order.handle_drive_done(id, (*number, *verb), *outcome, &report, &RIDE)
-                    }
-                    _ => Handled::default(),
-                };
-                if *outcome == CommandOutcome::Applied {
-                    self.note_command(id, &body, &event);
-                }
-                handled
-            }
-            _ => Handled::default(),
+        let handled = if let EventBody::Answered { assignment, answer } = &event.body {
+            order.handle_answer(*assignment, answer, &RIDE, event.at, at)
+        } else if let EventBody::Trip { step, .. } = &event.body {
+            let handled = order.handle_step(id, step, &report, &RIDE);
+            self.note_truth(id, step, &event);
+            handled
+        } else if let EventBody::CommandDone { number, outcome } = event.body {
+            self.handle_done(of, id, (number, outcome), &report)
+        } else {
+            Handled::default()
         };
-        self.carry_out(of, effects);
+        self.carry_out(of, handled.effects);
+    }
+
+    fn handle_done(
+        &mut self,
+        of: usize,
+        id: TripId,
+        (number, outcome): (CommandNumber, CommandOutcome),
+        report: &Report<'_>,
+    ) -> Handled {
+        let (body, order) = (self.sent[&number].clone(), &mut self.orders[of]);
+        let applied = outcome == CommandOutcome::Applied;
+        if applied {
+            Self::note_command(&mut self.truths, id, &body, report.event);
+        }
+        if let CommandBody::Offer(offer) = &body {
+            return if applied {
+                Handled::default()
+            } else {
+                order.handle_undelivered(offer.id, report.at).into()
+            };
+        }
+        if let CommandBody::Drive { verb, .. } = body {
+            return order.handle_drive_done(id, (number, verb), outcome, report, &RIDE);
+        }
+        order.handle_cancel_done(id, outcome, report, &RIDE)
     }
 
     fn trip_of(&self, event: &Event) -> Option<(usize, TripId)> {
-        let id = match &event.body {
-            EventBody::Answered { assignment, .. } => TripId::from_bytes(*assignment.as_bytes()),
-            EventBody::Trip { trip, .. } => *trip,
-            EventBody::CommandDone { number, .. } => match self.sent.get(number)? {
+        let id = if let EventBody::Answered { assignment, .. } = &event.body {
+            TripId::from_bytes(*assignment.as_bytes())
+        } else if let EventBody::Trip { trip, .. } = event.body {
+            trip
+        } else if let EventBody::CommandDone { number, .. } = event.body {
+            match self.sent.get(&number)? {
                 CommandBody::Offer(offer) => offer.trip,
                 CommandBody::CancelTrip { trip, .. } | CommandBody::Drive { trip, .. } => *trip,
-                _ => return None,
-            },
-            _ => return None,
+                CommandBody::Withdraw { .. }
+                | CommandBody::Rider(_)
+                | CommandBody::Configure(_)
+                | CommandBody::UnlockOtp { .. }
+                | CommandBody::OnDuty(_) => return None,
+            }
+        } else {
+            return None;
         };
         let has = |order: &Order| order.offers.iter().any(|offer| offer.trip == id);
         Some((self.orders.iter().position(has)?, id))
@@ -411,39 +444,35 @@ impl Platform {
     fn note_truth(&mut self, id: TripId, step: &TripStep, event: &Event) {
         let state = match step {
             TripStep::Depart => TripState::EnRouteToPickup,
-            TripStep::Arrive => TripState::AtPickup,
+            TripStep::Arrive | TripStep::ArriveOutside { .. } => TripState::AtPickup,
             TripStep::Start { .. } | TripStep::Resume => TripState::Started,
             TripStep::Pause => TripState::Paused,
             TripStep::Stop { .. } => TripState::Ended,
             TripStep::Cancel { .. } => TripState::Cancelled,
             TripStep::NoShow => TripState::NoShow,
-            _ => return,
+            TripStep::Collected { .. } | TripStep::Extra(_) => return,
         };
-        self.move_truth(id, state, event);
+        move_truth(&mut self.truths, id, state, event);
     }
 
-    fn note_command(&mut self, id: TripId, body: &CommandBody, event: &Event) {
-        let state = match body {
-            CommandBody::CancelTrip { .. } => TripState::Cancelled,
-            CommandBody::Drive { verb: DriveVerb::Start | DriveVerb::Resume, .. } => {
-                TripState::Started
+    fn note_command(
+        truths: &mut BTreeMap<TripId, Truth>,
+        id: TripId,
+        body: &CommandBody,
+        event: &Event,
+    ) {
+        let state = if let CommandBody::Drive { verb, .. } = body {
+            match verb {
+                DriveVerb::Start | DriveVerb::Resume => TripState::Started,
+                DriveVerb::Pause => TripState::Paused,
+                DriveVerb::Stop => TripState::Ended,
             }
-            CommandBody::Drive { verb: DriveVerb::Pause, .. } => TripState::Paused,
-            CommandBody::Drive { verb: DriveVerb::Stop, .. } => TripState::Ended,
-            _ => return,
+        } else if matches!(body, CommandBody::CancelTrip { .. }) {
+            TripState::Cancelled
+        } else {
+            return;
         };
-        self.move_truth(id, state, event);
-    }
-
-    fn move_truth(&mut self, id: TripId, state: TripState, event: &Event) {
-        let odometer_m = event.reading.odometer.mm / 1_000;
-        let begun = Truth { state: TripState::Assigned, metres: 0, since_m: 0 };
-        let truth = self.truths.entry(id).or_insert(begun);
-        if truth.state == TripState::Started {
-            truth.metres += odometer_m - truth.since_m;
-        }
-        truth.since_m = odometer_m;
-        truth.state = state;
+        move_truth(truths, id, state, event);
     }
 
     fn act(&mut self, act: &Act) {
@@ -505,7 +534,9 @@ impl Platform {
                 while !self.device(n).inbox.is_empty() {
                     self.device(n).obey();
                 }
-                [Tap::Reject, Tap::Cancel, Tap::Stop].map(|tap| self.device(n).tap(tap));
+                for tap in [Tap::Reject, Tap::Cancel, Tap::Stop] {
+                    self.device(n).tap(tap);
+                }
                 while !self.device(n).journal.is_empty() {
                     self.deliver(&device(n));
                 }
@@ -573,5 +604,42 @@ proptest! {
             let mut trips = order.trips();
             prop_assert!(trips.all(|trip| !trip.held), "a vehicle is held for ever: {:?}", order);
         }
+    }
+}
+
+/// What a run came across.
+fn seen(platform: &Platform) -> BTreeSet<&'static str> {
+    let mut seen = BTreeSet::new();
+    for order in &platform.orders {
+        seen.insert(order.state.code());
+        seen.extend(order.cases.iter().map(|case| case.kind.code()));
+        seen.extend(
+            order.past_trips.iter().map(|trip| if trip.ours { "unassigned" } else { "late" }),
+        );
+        for fact in order.trips().flat_map(|trip| &trip.facts) {
+            seen.extend((fact.step == Step::Vouched).then_some("vouched"));
+            let by_operator = matches!(fact.by, By::Operator { .. }) && fact.measured.is_some();
+            seen.extend(by_operator.then_some("driven by a dispatcher"));
+        }
+    }
+    seen
+}
+
+#[test]
+fn random_crossings_come_across_everything_that_can_cross() {
+    let mut runner = TestRunner::deterministic();
+    let mut all = BTreeSet::new();
+    for _ in 0..3_000 {
+        let mut platform = Platform::new();
+        let acts = acts().new_tree(&mut runner).expect("acts").current();
+        acts.iter().for_each(|act| platform.act(act));
+        platform.drain();
+        all.extend(seen(&platform));
+    }
+    let ends = ["completed", "cancelled", "unserved"];
+    let cases = ["driven", "closed", "otp", "paid"];
+    let ways = ["unassigned", "late", "vouched", "driven by a dispatcher"];
+    for expected in ends.into_iter().chain(cases).chain(ways) {
+        assert!(all.contains(expected), "{expected} never came about: {all:?}");
     }
 }

@@ -83,6 +83,20 @@ pub enum CommandBody {
     OnDuty(OnDuty),
 }
 
+impl CommandBody {
+    /// The trip it is about.
+    pub const fn trip(&self) -> Option<TripId> {
+        match self {
+            Self::Offer(assignment) => Some(assignment.trip),
+            Self::CancelTrip { trip, .. } | Self::Drive { trip, .. } | Self::UnlockOtp { trip } => {
+                Some(*trip)
+            }
+            Self::Rider(contact) => Some(contact.trip),
+            Self::Withdraw { .. } | Self::Configure(_) | Self::OnDuty(_) => None,
+        }
+    }
+}
+
 coded_enum! {
     /// What a dispatcher may do on a driver's behalf while a trip is in hand.
     DriveVerb {

@@ -10,10 +10,12 @@ mod corpus;
 mod door;
 mod ingest;
 mod journal;
+mod month;
 mod network;
 mod odometer;
 mod parse;
 mod platform;
+mod restart;
 mod running;
 mod trail;
 
@@ -27,9 +29,11 @@ const SECTIONS: &[Section] = &[
     ("door", door::rows),
     ("ingest", ingest::rows),
     ("journal", journal::rows),
+    ("month", month::rows),
     ("network", network::rows),
     ("odometer", odometer::rows),
     ("parse", parse::rows),
+    ("restart", restart::rows),
     ("trail", trail::rows),
 ];
 

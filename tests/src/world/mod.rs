@@ -461,13 +461,14 @@ impl World {
         Evidence::new(self)
     }
 
-    /// Stops everything in good order.
+    /// Stops everything in good order. Whatever happened in this world, its fares must explain themselves.
     pub async fn stop(&mut self) -> Result<()> {
         for process in [&mut self.agent, &mut self.bpp, &mut self.receiver, &mut self.pins] {
             if let Some(process) = process.take() {
                 process.terminate().await?;
             }
         }
+        self.evidence().every_fare_explains_itself().await?;
         self.ended_well = true;
         Ok(())
     }

@@ -64,6 +64,11 @@ pub const fn payment_id(method: PaymentMethod) -> &'static str {
     }
 }
 
+/// Labels of the documents of an order whose fare is final.
+pub const RECEIPT: &str = "Receipt (PDF)";
+/// The same as text.
+pub const RECEIPT_TEXT: &str = "Receipt (text)";
+
 /// Kind of authorization at the pickup.
 pub const AUTHORIZATION_TYPE: &str = "OTP";
 

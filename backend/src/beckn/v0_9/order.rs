@@ -6,12 +6,14 @@ use tripline_protocol::trip::TripState;
 use tripline_protocol::unit::Timestamp;
 
 use super::codes::{
-    AGENTS_FOUND, AUTHORIZATION_TYPE, CURRENCY, ITEM_CODE, PAYMENT_COLLECTED, collected_by,
-    fare_line, order_state, payment_id, payment_type, phase,
+    AGENTS_FOUND, AUTHORIZATION_TYPE, CURRENCY, ITEM_CODE, PAYMENT_COLLECTED, RECEIPT,
+    RECEIPT_TEXT, collected_by, fare_line, order_state, payment_id, payment_type, phase,
 };
 use super::duration;
 use super::fields::{location, price, time};
+use crate::beckn::Identity;
 use crate::domain::effect::Phase;
+use crate::domain::explain::facts::has_receipt;
 use crate::domain::order::Order;
 
 /// What of an order is told, which grows with its state.
@@ -25,7 +27,7 @@ pub(super) enum Extent {
     Ride(Option<Phase>),
 }
 
-pub(super) fn order(order: &Order, extent: Extent, at: Timestamp) -> Value {
+pub(super) fn order(identity: &Identity, order: &Order, extent: Extent, at: Timestamp) -> Value {
     let listing = &order.listing;
     let mut value = json!({
         "provider": {
@@ -47,8 +49,18 @@ pub(super) fn order(order: &Order, extent: Extent, at: Timestamp) -> Value {
         value["state"] = json!(order_state(order.state));
         value["created_at"] = json!(time(order.created_at));
         value["updated_at"] = json!(time(order.updated_at));
+        if let Some(documents) = documents(identity, order) {
+            value["documents"] = documents;
+        }
     }
     value
+}
+
+/// The receipt in both forms, once there is one.
+fn documents(identity: &Identity, order: &Order) -> Option<Value> {
+    let token = order.receipt_token.as_ref().filter(|_| has_receipt(order))?;
+    let document = |ending, label| json!({ "url": format!("{}/{token}.{ending}", identity.receipts), "label": label });
+    Some(json!([document("pdf", RECEIPT), document("txt", RECEIPT_TEXT)]))
 }
 
 fn quote(order: &Order, at: Timestamp) -> Value {

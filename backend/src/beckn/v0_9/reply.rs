@@ -61,7 +61,7 @@ enum Content {
 }
 
 fn content(identity: &Identity, reply: Reply<'_>, at: Timestamp) -> (&'static str, Content) {
-    let order = |of, extent| Content::Message(json!({ "order": order(of, extent, at) }));
+    let order = |of, extent| Content::Message(json!({ "order": order(identity, of, extent, at) }));
     match reply {
         Reply::Catalog(serviceable) => (
             callback(Action::Search),

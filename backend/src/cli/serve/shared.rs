@@ -64,7 +64,10 @@ impl Shared {
         let pin_key = PinKey::load_or_make(&config.pin_key_file())?;
         let platform =
             Platform::new(store, config.settings(), command_key, audit).with_pin_key(pin_key);
-        platform.refresh_fleet().await.map_err(|error| BppError::Internal(error.to_string()))?;
+        platform
+            .refresh_fleet(time::now())
+            .await
+            .map_err(|error| BppError::Internal(error.to_string()))?;
         let counts = Counts::of(&platform.metrics);
         let directory = open_directory(config, &platform.store, counts).await?;
         let keys = LiveKeys::new(platform.settings.identity.subscriber_id.clone(), ring);

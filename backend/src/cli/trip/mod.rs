@@ -1,7 +1,9 @@
 //! `tripline-bpp trip`: trips, and what dispatchers do on a driver's behalf.
 
 mod args;
+mod explain;
 mod printed;
+mod receipt;
 mod report;
 
 use clap::Subcommand;
@@ -37,6 +39,11 @@ pub(super) enum TripCommand {
     Close(ActArgs),
     /// Let OTPs be tried on the device again after too many wrong ones
     UnlockOtp(DriveArgs),
+    /// Say why a ride's fare was charged: each line, where its figures come from, and whether it comes out the
+    /// same when it is computed once more from the events. Exit code 9 if not
+    Explain(explain::ExplainArgs),
+    /// Print a ride's receipt, or write it as PDF
+    Receipt(receipt::ReceiptArgs),
 }
 
 pub(super) async fn run(command: TripCommand) -> Result<(), BppError> {
@@ -50,6 +57,8 @@ pub(super) async fn run(command: TripCommand) -> Result<(), BppError> {
         TripCommand::Cancel(args) => act(&args, Act::Cancel).await,
         TripCommand::Close(args) => act(&args, Act::Close).await,
         TripCommand::UnlockOtp(args) => unlock(&args).await,
+        TripCommand::Explain(args) => explain::run(args).await,
+        TripCommand::Receipt(args) => receipt::run(args).await,
     }
 }
 

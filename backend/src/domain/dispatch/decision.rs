@@ -8,7 +8,7 @@ use tripline_protocol::id::DeviceId;
 use tripline_protocol::unit::Timestamp;
 
 use super::rank::{Part, Parts, Ranked};
-use super::{Exclusion, Ranking, Rules};
+use super::{DispatchRules, Exclusion, Ranking};
 use crate::domain::estimate::RoadModel;
 
 /// So many of those who could be asked are kept with a decision, the best, beside those who were.
@@ -84,7 +84,7 @@ impl Decision {
         cause: Cause,
         ranking: Ranking,
         offered: Vec<DeviceId>,
-        rules: &Rules,
+        rules: &DispatchRules,
         at: Timestamp,
     ) -> Self {
         let Ranking { mut ranked, excluded, is_cut } = ranking;
@@ -176,22 +176,12 @@ impl fmt::Display for Line<'_> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::{Candidate, Demand, Standing, Weights, rank};
+    use super::super::{Candidate, Demand, Standing, rank};
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_unix_ms(1_800_000_000_000);
 
-    const RULES: Rules = Rules {
-        radius_m: 5_000,
-        weights: Weights { pickup: 70, idle: 10, acceptance: 10, rating: 10 },
-        batch: 1,
-        offer_ms: 30_000,
-        search_ms: 120_000,
-        lead_ms: 900_000,
-        auto_accept: false,
-        reassign_max: 3,
-        road: RoadModel { road_factor_percent: 130, speed_kmph: 20 },
-    };
+    const RULES: DispatchRules = DispatchRules::DEFAULT;
 
     const OFF: Option<Exclusion> = Some(Exclusion::OffDuty);
     const BREAK: Option<Exclusion> = Some(Exclusion::OnBreak);

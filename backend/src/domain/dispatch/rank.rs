@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tripline_protocol::id::DeviceId;
 use tripline_protocol::unit::Timestamp;
 
-use super::{Exclusion, Rules, Standing};
+use super::{DispatchRules, Exclusion, Standing};
 
 /// So many vehicles that can be asked are compared, the nearest: with more of them around, one that is
 /// farther than all of these is not the better choice.
@@ -126,7 +126,7 @@ pub struct Ranking {
 pub fn rank<'a>(
     candidates: impl IntoIterator<Item = Candidate<'a>>,
     demand: &Demand<'_>,
-    rules: &Rules,
+    rules: &DispatchRules,
     now: Timestamp,
 ) -> Ranking {
     let mut ranking = Ranking::default();
@@ -149,7 +149,7 @@ pub fn rank<'a>(
 fn judge<'a>(
     candidate: &Candidate<'a>,
     demand: &Demand<'_>,
-    rules: &Rules,
+    rules: &DispatchRules,
 ) -> Result<Standing<'a>, Exclusion> {
     if candidate.is_stale {
         return Err(Exclusion::Stale);
@@ -180,10 +180,10 @@ fn judge<'a>(
 fn score(
     candidate: &Candidate<'_>,
     standing: Standing<'_>,
-    rules: &Rules,
+    rules: &DispatchRules,
     now: Timestamp,
 ) -> Ranked {
-    let Rules { weights, road, .. } = rules;
+    let DispatchRules { weights, road, .. } = rules;
     let pickup_s = road.pickup_s(candidate.distance_m);
     let part = |value, weight: u8| Part { value, weight: u32::from(weight) };
     let parts = Parts {

@@ -2,23 +2,13 @@ use proptest::prelude::*;
 
 use super::super::Weights;
 use super::*;
-use crate::domain::estimate::RoadModel;
 
 const NOW: Timestamp = Timestamp::from_unix_ms(1_800_000_000_000);
 
-fn rules(weights: [u8; 4]) -> Rules {
+fn rules(weights: [u8; 4]) -> DispatchRules {
     let [pickup, idle, acceptance, rating] = weights;
-    Rules {
-        radius_m: 5_000,
-        weights: Weights { pickup, idle, acceptance, rating },
-        batch: 1,
-        offer_ms: 30_000,
-        search_ms: 120_000,
-        lead_ms: 900_000,
-        auto_accept: false,
-        reassign_max: 3,
-        road: RoadModel { road_factor_percent: 130, speed_kmph: 20 },
-    }
+    let weights = Weights { pickup, idle, acceptance, rating };
+    DispatchRules { weights, ..DispatchRules::DEFAULT }
 }
 
 fn device(n: usize) -> DeviceId {
@@ -39,7 +29,7 @@ fn good() -> Standing<'static> {
 /// One vehicle: its distance, whether it is stale, and what is known of it.
 type Vehicle = (u32, bool, Option<Standing<'static>>);
 
-fn ranked(vehicles: &[Vehicle], demand: &Demand<'_>, rules: &Rules) -> Ranking {
+fn ranked(vehicles: &[Vehicle], demand: &Demand<'_>, rules: &DispatchRules) -> Ranking {
     let devices: Vec<_> = (0..vehicles.len()).map(device).collect();
     let candidates = devices.iter().zip(vehicles);
     let candidates = candidates.map(|(device, (distance_m, is_stale, standing))| Candidate {

@@ -10,6 +10,9 @@ pub const BATCH_MAX: u8 = 8;
 /// Largest weight: they are read as shares of a hundred, though they need not add up to it.
 pub const WEIGHT_MAX: u8 = 100;
 
+/// Most times that an order goes to another vehicle after its driver cancelled.
+pub const REASSIGN_MAX: u32 = 8;
+
 /// How much each part of a score counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Weights {
@@ -25,7 +28,7 @@ pub struct Weights {
 
 /// How orders are offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rules {
+pub struct DispatchRules {
     /// How far a vehicle may be from the pickup, in metres.
     pub radius_m: u32,
     /// What makes one vehicle better than another.
@@ -44,4 +47,29 @@ pub struct Rules {
     pub reassign_max: u32,
     /// How straight lines become roads.
     pub road: RoadModel,
+}
+
+impl Weights {
+    /// What is near comes first, and the rest decides between what is about as near.
+    pub const DEFAULT: Self = Self { pickup: 70, idle: 10, acceptance: 10, rating: 10 };
+}
+
+impl DispatchRules {
+    /// One vehicle after another, each for half a minute, for two minutes.
+    pub const DEFAULT: Self = Self {
+        radius_m: 5_000,
+        weights: Weights::DEFAULT,
+        batch: 1,
+        offer_ms: 30_000,
+        search_ms: 120_000,
+        lead_ms: 900_000,
+        auto_accept: false,
+        reassign_max: 3,
+        road: RoadModel { road_factor_percent: 130, speed_kmph: 20 },
+    };
+
+    /// To how many vehicles an order is offered at a time. One that accepts by itself is asked alone.
+    pub fn at_a_time(&self) -> usize {
+        if self.auto_accept { 1 } else { usize::from(self.batch.clamp(1, BATCH_MAX)) }
+    }
 }

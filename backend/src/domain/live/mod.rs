@@ -130,15 +130,14 @@ impl LiveFleet {
 
     /// The first `rows` devices behind one, by id.
     pub fn page(&self, after: Option<&DeviceId>, rows: usize) -> Vec<(&DeviceId, &LivePosition)> {
-        let known = self.slots.iter().map(|slot| (&slot.device, &slot.seen));
-        let mut page: Vec<_> =
-            known.filter(|(device, _)| after.is_none_or(|a| *device > a)).collect();
+        let behind = |slot: &&Slot| after.is_none_or(|after| slot.device > *after);
+        let mut page: Vec<_> = self.slots.iter().filter(behind).collect();
         if rows < page.len() {
-            page.select_nth_unstable_by(rows, |(one, _), (other, _)| one.cmp(other));
+            page.select_nth_unstable_by(rows, |one, other| one.device.cmp(&other.device));
             page.truncate(rows);
         }
-        page.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-        page
+        page.sort_unstable_by(|one, other| one.device.cmp(&other.device));
+        page.into_iter().map(|slot| (&slot.device, &slot.seen)).collect()
     }
 
     /// How many devices are known.

@@ -6,7 +6,9 @@ use tripline_protocol::unit::Timestamp;
 
 use super::RideError;
 use crate::domain::dispatch::DispatchRules;
+use crate::domain::effect::{Effect, Notice};
 use crate::domain::order::{Conversation, Order, Rider};
+use crate::domain::payment::PaymentTerms;
 
 impl Order {
     /// `init`: the rider's details. May be repeated until `confirm`.
@@ -42,10 +44,25 @@ impl Order {
         self.advance(OrderEvent::Confirm)?;
         self.rider = rider;
         self.otp = otp;
-        self.search_until = Some(at.plus_ms(rules.search_ms));
+        let lead_at = self.pickup_at.map(|pickup_at| pickup_at.plus_ms(-rules.lead_ms));
+        self.search_from = lead_at.filter(|lead_at| *lead_at > at);
+        let searched_from = self.search_from.unwrap_or(at);
+        let until = searched_from.plus_ms(rules.search_ms);
+        self.search_until = Some(until.max(self.pickup_at.unwrap_or(until)));
         self.conversation = conversation;
         self.touch(at);
         Ok(())
+    }
+
+    /// What is told at once of a booking: of a ride that was booked ahead that it is booked. Otherwise the
+    /// answer waits for a driver.
+    pub fn booked(&self) -> Vec<Effect> {
+        if self.is_scheduled() { vec![Effect::Tell(Notice::Confirmed)] } else { Vec::new() }
+    }
+
+    /// How the ride is paid, as the rider's platform says; as before if it says nothing.
+    pub fn pay_by(&mut self, terms: Option<PaymentTerms>) {
+        self.payment.terms = terms.unwrap_or(self.payment.terms);
     }
 
     fn check_quote(&self, at: Timestamp) -> Result<(), RideError> {

@@ -45,6 +45,8 @@ pub struct Candidate {
 pub struct RideRules {
     /// How long another driver is looked for when one called a ride off, in ms.
     pub search_ms: i64,
+    /// How often another driver is looked for when one called a ride off.
+    pub reassign_max: u32,
     /// After so long a trip whose device is not heard is shown as silent, in ms.
     pub silent_ms: i64,
     /// After so long it is closed without its device, in ms.
@@ -119,8 +121,8 @@ impl From<Vec<Effect>> for Handled {
 }
 
 impl Handled {
-    fn refused(reason: impl ToString) -> Self {
-        Self { effects: Vec::new(), refused: Some(reason.to_string()) }
+    fn refused(reason: impl Into<String>) -> Self {
+        Self { effects: Vec::new(), refused: Some(reason.into()) }
     }
 }
 

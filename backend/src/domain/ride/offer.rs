@@ -11,7 +11,7 @@ use tripline_protocol::unit::Timestamp;
 
 use super::{Candidate, Handled, RideRules, withdraw};
 use crate::domain::dispatch::DispatchRules;
-use crate::domain::effect::{Effect, Notice};
+use crate::domain::effect::{Effect, Notice, Phase};
 use crate::domain::order::{CancelledBy, Offer, Order, Rider, Vehicle};
 use crate::domain::trip::Trip;
 
@@ -37,7 +37,7 @@ impl Order {
             expires_at,
             otp: self.otp.as_ref().map(|otp| OtpVerifier::new(self.id, otp, candidate.otp_key)),
             collect_cash: self.payment.terms.driver_collects(),
-            auto_accept: false,
+            auto_accept: rules.auto_accept,
         };
         let device = candidate.vehicle.device.clone();
         self.offers.push(Offer {
@@ -95,7 +95,7 @@ impl Order {
                 let effects = vec![withdraw(device, id, "the order went to another driver")];
                 return Handled { effects, refused: Some(refused.to_string()) };
             }
-            Err(refused) => return Handled::refused(refused),
+            Err(refused) => return Handled::refused(refused.to_string()),
         };
         offer.state = state;
         let (trip, vehicle) = (offer.trip, offer.vehicle.clone());
@@ -110,11 +110,16 @@ impl Order {
     /// The trip is this driver's: whoever else was asked is told.
     fn assign(&mut self, mut trip: Trip, rules: &RideRules, at: Timestamp) -> Handled {
         if let Err(refused) = self.advance(OrderEvent::Assign) {
-            return Handled::refused(refused);
+            return Handled::refused(refused.to_string());
         }
-        let again = self.was_given_to_somebody();
-        let mut effects =
-            vec![Effect::Tell(if again { Notice::Reassigned } else { Notice::Confirmed })];
+        let notice = if self.was_given_to_somebody() {
+            Notice::Reassigned
+        } else if self.is_scheduled() {
+            Notice::Phase(Phase::Assigned)
+        } else {
+            Notice::Confirmed
+        };
+        let mut effects = vec![Effect::Tell(notice)];
         if let Some(Rider { name, phone }) = self.rider.clone() {
             let body = Box::new(CommandBody::Rider(RiderContact { trip: trip.id, name, phone }));
             let device = trip.vehicle.device.clone();
@@ -191,10 +196,10 @@ impl Order {
         self.past_trips.iter().any(|trip| trip.ours)
     }
 
-    /// Nobody takes the order. Once a driver was told, that is a cancellation, which costs nothing.
+    /// Nobody takes the order. Once it was confirmed, that is a cancellation, which costs nothing.
     fn give_up(&mut self, at: Timestamp) -> Vec<Effect> {
-        if self.was_given_to_somebody() {
-            let reason = "no other driver was found".to_owned();
+        if self.was_given_to_somebody() || self.is_scheduled() {
+            let reason = "no driver was found".to_owned();
             return self.call_off(CancelledBy::Rule, None, reason, self.terms.cancelled(0), at);
         }
         if self.advance(OrderEvent::GiveUp).is_err() {

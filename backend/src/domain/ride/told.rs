@@ -96,8 +96,10 @@ impl Order {
 
     /// The driver called it off before the start: another is looked for, so often and no more.
     fn unassign(&mut self, reason: &str, at: Timestamp, rules: &RideRules) -> Vec<Effect> {
-        if self.past_trips.len() >= PAST_TRIPS_MAX {
-            let reason = format!("{PAST_TRIPS_MAX} drivers called it off, the last one: {reason}");
+        let before = self.past_trips.iter().filter(|trip| trip.ours).count();
+        let is_enough = u32::try_from(before).is_ok_and(|before| before >= rules.reassign_max);
+        if is_enough || self.past_trips.len() >= PAST_TRIPS_MAX {
+            let reason = format!("drivers called it off {} times, last: {reason}", before + 1);
             return self.call_off(CancelledBy::Rule, None, reason, self.terms.cancelled(0), at);
         }
         if self.advance(OrderEvent::Unassign).is_err() {
@@ -107,7 +109,7 @@ impl Order {
             self.end_accepted_offer(trip.id);
             self.past_trips.push(trip);
         }
-        self.search_until = Some(at.plus_ms(rules.search_ms));
+        self.search_until = Some(at.plus_ms(rules.search_ms).max(self.pickup_at.unwrap_or(at)));
         self.otp_spent = self.otp.is_some();
         vec![Effect::Tell(Notice::Unassigned)]
     }

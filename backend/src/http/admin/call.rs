@@ -192,7 +192,7 @@ impl AdminApp {
     /// themselves, and so would this one.
     async fn follow(&self) {
         self.platform.outbox.notify_one();
-        if let Err(error) = self.platform.refresh_fleet().await {
+        if let Err(error) = self.platform.refresh_fleet(time::now()).await {
             error!(%error, "it could not be seen whether the fleet changed");
         }
     }

@@ -20,8 +20,10 @@ mod area;
 mod audit;
 mod callback;
 mod case;
+mod dispatch;
 mod driver;
 mod duty;
+mod explain;
 mod health;
 mod import;
 mod item;
@@ -119,10 +121,12 @@ fn api() -> OpenApiRouter<App> {
         .merge(case::routes())
         .merge(driver::routes())
         .merge(duty::routes())
+        .merge(dispatch::routes())
         .merge(health::routes())
         .merge(import::routes())
         .merge(item::routes())
         .merge(live::routes())
+        .merge(explain::routes())
         .merge(openapi::routes())
         .merge(order::routes())
         .merge(paper::routes())

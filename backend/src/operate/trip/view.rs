@@ -10,6 +10,7 @@ use crate::domain::order::Order;
 use crate::domain::trip::{Outcome, Trip, TripFact};
 
 /// A trip.
+#[expect(clippy::struct_excessive_bools, reason = "a view: each is a mark that people look for")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TripView {
     /// Its id.

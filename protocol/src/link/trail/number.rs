@@ -108,12 +108,14 @@ const fn expected(level: usize) -> [Chance; STEPS] {
     // The middle of the level, in 1/64.
     let middle = [5, 7][level % 2] << (level / 2);
     let mut chances = [Chance::expect(1, 2, WEIGHT, SETTLED); STEPS];
-    let mut step = 0;
+    let (mut step, mut far) = (0, 0);
     while step < STEPS {
-        let far = if step < 8 { step as u32 } else { 8 };
         let mean = middle * (32 + 7 * far) / 32;
         chances[step] = Chance::expect(mean, mean + 64, WEIGHT, SETTLED);
         step += 1;
+        if far < 8 {
+            far += 1;
+        }
     }
     chances
 }

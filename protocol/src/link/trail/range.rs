@@ -7,8 +7,8 @@ const ONE: u32 = 1 << 16;
 /// As likely set as not.
 pub(super) const FAIR: u32 = ONE / 2;
 /// No chance gets nearer to certainty than this, in 1/65536.
-const LEAST: u32 = 48;
-const MOST: u16 = (ONE - LEAST) as u16;
+const LEAST: u16 = 48;
+const MOST: u16 = u16::MAX - LEAST + 1;
 
 /// How likely the next bit of a kind is set. It starts from an expectation and learns.
 #[derive(Debug, Clone, Copy)]
@@ -37,26 +37,28 @@ const SHARES: [u64; SEEN_MAX + 1] = {
 
 impl Chance {
     /// Expects a set bit `of` times in `all`, with the weight of so many bits seen.
+    #[expect(clippy::cast_possible_truncation, reason = "below 65536, and a table's length")]
     pub(super) const fn expect(of: u32, all: u32, weight: u32, settled: u32) -> Self {
         assert!(weight <= settled && settled as usize <= SEEN_MAX, "a table's length");
         let set = of * (ONE / all) + of * (ONE % all) / all;
-        let set = if set < LEAST {
+        let set = if set < LEAST as u32 {
             LEAST
-        } else if set > ONE - LEAST {
-            ONE - LEAST
+        } else if set > MOST as u32 {
+            MOST
         } else {
-            set
+            set as u16
         };
-        Self { set: set as u16, seen: weight as u8, settled: settled as u8 }
+        Self { set, seen: weight as u8, settled: settled as u8 }
     }
 
+    #[expect(clippy::cast_possible_truncation, reason = "at most what it is a part of")]
     fn learn(&mut self, bit: bool) {
         let share = SHARES[usize::from(self.seen)];
         let part = |of: u16| ((u64::from(of) * share) >> 32) as u16;
         if bit {
             self.set += part(MOST - self.set);
         } else {
-            self.set -= part(self.set - LEAST as u16);
+            self.set -= part(self.set - LEAST);
         }
         self.seen += u8::from(self.seen < self.settled);
     }

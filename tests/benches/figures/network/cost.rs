@@ -135,6 +135,6 @@ async fn platform(url: &str) -> Result<Platform> {
     import(&mut tx, &Actor::cli(), &[fleet], &read, time::now()).await?;
     tx.commit().await?;
     let platform = Platform::new(store, settings, key, audit);
-    platform.refresh_fleet().await?;
+    platform.refresh_fleet(time::now()).await?;
     Ok(platform)
 }
