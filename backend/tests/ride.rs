@@ -249,6 +249,27 @@ fn offers_expire_vehicles_are_freed_and_the_search_ends_in_one_answer() {
 }
 
 #[test]
+fn a_ride_booked_far_ahead_is_confirmed_at_once_and_searched_for_from_the_lead_time_to_the_pickup()
+{
+    let lead_ms = RULES.lead_ms;
+    let booked = |pickup_ms: i64| {
+        let mut order = quoted();
+        order.pickup_at = Some(NOW.plus_ms(pickup_ms));
+        order.initialize(Some(rider()), conversation(), NOW).expect("quoted");
+        order.confirm(None, None, conversation(), &RULES, NOW).expect("initialized");
+        order
+    };
+    let soon = booked(lead_ms);
+    assert_eq!((soon.booked(), soon.due_at()), (Vec::new(), Some(NOW.plus_ms(LOOK_AGAIN_MS))));
+    let mut later = booked(lead_ms + 60_000);
+    assert_eq!(notices(&later.booked()), [Notice::Confirmed]);
+    assert_eq!(later.due_at(), Some(NOW.plus_ms(60_000)), "the lead time before the pickup");
+    assert_eq!(later.handle_timeout(NOW.plus_ms(lead_ms + 59_999)), []);
+    let effects = later.handle_timeout(NOW.plus_ms(lead_ms + 60_000));
+    assert_eq!(notices(&effects), [Notice::Cancelled], "it was confirmed, and nobody came");
+}
+
+#[test]
 fn a_quote_runs_out_and_a_missing_rider_is_named() {
     let late = NOW.plus_ms(QUOTE_MS);
     assert_eq!(

@@ -92,7 +92,8 @@ async fn a_vehicle_is_added_once_and_found() {
         drop(tx);
         let mut tx = store.read().await.expect("begins");
         let found = tx.vehicle(&device("a")).await.expect("answers");
-        assert_eq!(found, Some(vehicle("a")));
+        let with_driver = Vehicle { driver: "a".parse().ok(), ..vehicle("a") };
+        assert_eq!(found, Some(with_driver), "whose driver has an id");
         assert_eq!(tx.vehicle(&device("x")).await.expect("answers"), None);
         assert_eq!(tx.vehicles().await.expect("answers").len(), 1);
     })
@@ -693,16 +694,16 @@ async fn opening_twice_keeps_everything() {
     assert_eq!(tx.vehicles().await.expect("answers").len(), 1);
 }
 
-/// Runs a statement that changes one row.
+/// Runs a statement that changes something.
 async fn change(store: &Store, sql: &'static str) {
     let mut tx = store.write().await.expect("begins");
-    assert_eq!(execute(&mut tx, sql).await.expect("done"), 1);
+    assert_ne!(execute(&mut tx, sql).await.expect("done"), 0);
     tx.commit().await.expect("commits");
 }
 
 #[tokio::test]
 async fn a_store_with_a_schema_of_another_version_is_not_used_as_it_is_and_not_changed() {
-    const FORGET: &str = "DELETE FROM _sqlx_migrations WHERE version = 3";
+    const FORGET: &str = "DELETE FROM _sqlx_migrations WHERE version > 2";
     const ADD: &str = "INSERT INTO _sqlx_migrations \
          (version, description, success, checksum, execution_time) \
          SELECT 99, description, success, checksum, execution_time \

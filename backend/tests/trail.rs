@@ -175,7 +175,7 @@ async fn a_folded_trail_is_deleted_by_its_age() {
         keep(&store, &batches()).await;
         fold(&store, NOW.plus_ms(AS_IT_CAME_MS + 1)).await.expect("folds");
         let mut tx = store.write().await.expect("begins");
-        let deleted = tx.delete_aged(Aged::Runs, at(SECOND)).await.expect("deleted");
+        let deleted = tx.delete_aged(Aged::TrailRuns, at(SECOND)).await.expect("deleted");
         tx.commit().await.expect("commits");
         assert!(deleted > 15, "{deleted}");
         let left: Vec<_> = read(&store, 0, 2 * SECOND).await.iter().map(|it| it.epoch.0).collect();

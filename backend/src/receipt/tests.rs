@@ -1,12 +1,16 @@
+use tripline_protocol::unit::Timestamp;
+
 use super::*;
 use crate::domain::explain::tests::{called_off, ride};
 use crate::domain::order::Rider;
+use crate::domain::payment::Collected;
 
 fn receipt() -> Receipt {
     let (mut order, _) = ride(0);
     order.rider = Some(Rider { name: "Meera K".into(), phone: "+91-9812345678".into() });
     order.route.pickup.address = "12, 100 Feet Road, Indiranagar, Bengaluru 560038".into();
-    order.collected = Some(Paise(17_200));
+    let at = Timestamp::from_unix_ms(0);
+    order.payment.collected = Some(Collected { amount: Paise(17_200), at, driver: None });
     Receipt::of(&order).expect("a final fare")
 }
 
@@ -30,7 +34,8 @@ fn there_is_no_receipt_of_nothing() {
     order.settlement = None;
     assert_eq!(Receipt::of(&order), None);
     let mut free = called_off();
-    free.settlement = Some(tripline_protocol::fare::Settlement::alone(free.terms.cancelled(0)));
+    let nothing = free.terms.cancelled(0);
+    free.cancelled.as_mut().expect("called off").fare = Some(nothing);
     assert_eq!(Receipt::of(&free), None);
 }
 

@@ -2,7 +2,7 @@
 
 use tracing::info;
 use tripline_protocol::duty::{Duty as OnWire, OnDuty, TypedPin};
-use tripline_protocol::id::{DeviceId, DriverId};
+use tripline_protocol::id::{DeviceId, DriverId, OrderId};
 use tripline_protocol::link::down::{Command, CommandBody};
 use tripline_protocol::link::envelope::encode;
 use tripline_protocol::unit::{Paise, Timestamp};
@@ -13,7 +13,6 @@ use super::{Platform, ServiceError};
 use crate::chance;
 use crate::domain::fleet::pin::{SignInRefusal, judge};
 use crate::domain::fleet::{Cash, CashKind, Duty, DutyState, Shift};
-use crate::domain::order::Order;
 use crate::store::Tx;
 use crate::store::driver::PinRow;
 
@@ -172,29 +171,26 @@ async fn tell_device(
     Ok(tx.signal_device(device, now).await?)
 }
 
-/// Notes that an order's driver took in its fare in cash at `at`, once an order: in the shift in which they
-/// were then or, if they were in none, in one that begins with it. `false` if it was noted before, or nobody
-/// is known to have driven.
+/// Notes that a driver took in an order's fare in cash at `at`, once an order: in the shift in which they were
+/// then or, if they were in none, in one that begins with it. `false` if it was noted before.
 pub async fn note_cash(
     tx: &mut Tx,
-    order: &Order,
-    amount: Paise,
+    (driver, device): (&DriverId, &DeviceId),
+    (order, amount): (OrderId, Paise),
     at: Timestamp,
 ) -> Result<bool, ServiceError> {
-    let Some(vehicle) = order.trip.as_ref().map(|trip| &trip.vehicle) else { return Ok(false) };
-    let Some(driver) = &vehicle.driver else { return Ok(false) };
     let shift = match tx.shift_at(driver, at).await? {
         Some(shift) => shift,
         None => match tx.open_shift(driver).await? {
             Some(shift) => shift,
-            None => begin_shift(tx, driver, &vehicle.device, at).await?,
+            None => begin_shift(tx, driver, device, at).await?,
         },
     };
     let cash = Cash {
         id: chance::uuid()?,
         shift: shift.id,
         kind: CashKind::Collected,
-        order: Some(order.id),
+        order: Some(order),
         amount,
         at,
         note: String::new(),

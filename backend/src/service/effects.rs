@@ -1,18 +1,17 @@
 //! Carries out what a decision calls for, in the decision's transaction.
 
-use tripline_protocol::id::{CommandNumber, DeviceId, DriverId, OrderId};
+use tripline_protocol::id::{CommandNumber, DeviceId};
 use tripline_protocol::link::down::{Command, CommandBody};
 use tripline_protocol::link::envelope::encode;
-use tripline_protocol::unit::{Paise, Timestamp};
-use uuid::Uuid;
+use tripline_protocol::unit::Timestamp;
 
+use super::duty::note_cash;
 use super::offers::{note_accepted, note_released};
 use super::{Platform, ServiceError};
 use crate::beckn::{Action, Failure, FailureKind, Rendered, Reply, render};
 use crate::callback::BOOKING_TRIED_MS;
 use crate::chance;
 use crate::domain::effect::{Effect, Notice};
-use crate::domain::fleet::{Cash, CashKind, Shift};
 use crate::domain::order::{Conversation, Order};
 use crate::store::Tx;
 use crate::store::callback::NewCallback;
@@ -184,49 +183,6 @@ pub(crate) async fn send_command(
     // Another backend may have its session.
     tx.signal_device(device, time::now()).await?;
     Ok(number)
-}
-
-/// Enters money that a driver took in the account of the driver's shift.
-async fn note_cash(
-    tx: &mut Tx,
-    (driver, device): (&DriverId, &DeviceId),
-    (order, amount): (OrderId, Paise),
-    at: Timestamp,
-) -> Result<(), ServiceError> {
-    let shift = match tx.open_shift(driver).await? {
-        Some(shift) => shift.id,
-        None => begin_shift(tx, driver, device, at).await?,
-    };
-    let cash = Cash {
-        id: chance::uuid()?,
-        shift,
-        kind: CashKind::Collected,
-        order: Some(order),
-        amount,
-        at,
-        note: String::new(),
-    };
-    // The fare of an order is taken in once.
-    tx.add_cash(&cash).await?;
-    Ok(())
-}
-
-async fn begin_shift(
-    tx: &mut Tx,
-    driver: &DriverId,
-    device: &DeviceId,
-    at: Timestamp,
-) -> Result<Uuid, ServiceError> {
-    let shift = Shift {
-        id: chance::uuid()?,
-        driver: driver.clone(),
-        device: device.clone(),
-        started_at: at,
-        ended_at: None,
-        balance: Paise::ZERO,
-    };
-    tx.add_shift(&shift).await?;
-    Ok(shift.id)
 }
 
 /// A callback to be stored: under which key, at which place there.

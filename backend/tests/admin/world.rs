@@ -140,7 +140,7 @@ impl World {
         let platform = Platform::new(store, settings, SecretKey::from_seed(&[1; 32]), audit);
         let pins = PinKey::new(&SecretKey::from_seed(&[2; 32]));
         let platform = Arc::new(platform.with_pin_key(pins));
-        platform.refresh_fleet().await.expect("looked at");
+        platform.refresh_fleet(tripline_backend::time::now()).await.expect("looked at");
         let rules = AdminRules {
             proxies: vec!["127.0.0.1/32".parse().expect("a network")],
             open_metrics,

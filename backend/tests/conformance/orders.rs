@@ -7,7 +7,7 @@ use tripline_backend::domain::order::{Order, Rider};
 use tripline_backend::store::erase::rider_key;
 use tripline_backend::store::order::StoredOrder;
 use tripline_backend::store::{StoreError, Tx};
-use tripline_protocol::id::{AssignmentId, OrderId};
+use tripline_protocol::id::{AssignmentId, OrderId, TripId};
 use tripline_protocol::machine::Machine as _;
 use tripline_protocol::order::OrderState;
 
@@ -155,7 +155,8 @@ impl Orders {
         if !self.has(order) || self.assignments.contains_key(&assignment) {
             return Ok(());
         }
-        tx.add_assignment(assignment_id(assignment), id(order)).await.expect("added");
+        let trip = TripId::from_bytes([assignment; 16]);
+        tx.add_assignment(assignment_id(assignment), trip, id(order)).await.expect("added");
         self.assignments.insert(assignment, order);
         Ok(())
     }

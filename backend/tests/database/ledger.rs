@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tripline_backend::domain::order::{Order, Vehicle};
 use tripline_backend::store::callback::NewCallback;
 use tripline_backend::store::{Store, StoreError, Tx};
-use tripline_protocol::id::{AssignmentId, DeviceId, OrderId};
+use tripline_protocol::id::{AssignmentId, DeviceId, OrderId, TripId};
 use tripline_protocol::unit::Timestamp;
 
 use crate::{HALF, quoted};
@@ -75,11 +75,14 @@ pub(crate) async fn begin(tx: &mut Tx, n: u64) -> Result<(), StoreError> {
     tx.add_callback(callback(n, 1), NOW).await?;
     let is_held = tx.hold(&device(n), id(n)).await?;
     if is_held {
-        tx.add_assignment(AssignmentId::from_bytes(u128::from(n).to_be_bytes()), id(n)).await?;
+        let bytes = u128::from(n).to_be_bytes();
+        let (assignment, trip) = (AssignmentId::from_bytes(bytes), TripId::from_bytes(bytes));
+        tx.add_assignment(assignment, trip, id(n)).await?;
     }
     let Some(mut stored) = tx.order(id(n)).await? else { panic!("{n} was added") };
     stored.order.callbacks = 1;
-    stored.order.cancel_reason = is_held.then(|| device(n).to_string());
+    // Any text of an order that changes with it will do.
+    stored.order.otp = is_held.then(|| device(n).to_string());
     tx.save_order(&stored).await
 }
 
@@ -88,7 +91,7 @@ async fn end(tx: &mut Tx, n: u64) -> Result<(), StoreError> {
     tx.add_callback(callback(n, 2), NOW).await?;
     tx.release(&device(n), id(n)).await?;
     stored.order.callbacks = 2;
-    stored.order.cancel_reason = None;
+    stored.order.otp = None;
     tx.save_order(&stored).await
 }
 
@@ -131,7 +134,8 @@ pub(crate) async fn check(store: &Store, acknowledged: &BTreeMap<u64, u64>) -> u
     let count = held.clone().count();
     let held: BTreeSet<DeviceId> = held.map(|device| device.parse().expect("valid")).collect();
     assert_eq!(held.len(), count, "no vehicle is on two rides");
-    assert_eq!(tx.held().await.expect("answers"), held);
+    let all: Vec<_> = (0..=VEHICLES).map(|n| format!("d{n}").parse().expect("valid")).collect();
+    assert_eq!(tx.held_among(&all).await.expect("answers"), held);
     rides.len()
 }
 
@@ -141,7 +145,7 @@ async fn orders(tx: &mut Tx) -> BTreeMap<String, (u64, Option<String>)> {
     for (key, _) in rows(tx, "SELECT order_id, version FROM ride_order").await {
         let stored = tx.order(key.parse().expect("an id")).await.expect("it reads");
         let order = stored.expect("it is there").order;
-        orders.insert(key, (order.callbacks, order.cancel_reason));
+        orders.insert(key, (order.callbacks, order.otp));
     }
     orders
 }

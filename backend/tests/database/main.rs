@@ -136,7 +136,7 @@ async fn write_until_it_fails(store: Store, writer: u64, known: Known) {
 async fn wait_for(store: &Store) {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let answer = async { store.read().await?.held().await };
+        let answer = async { store.read().await?.vehicles().await };
         match answer.await {
             Ok(_) => return,
             Err(error) => assert!(Instant::now() < deadline, "{error}"),

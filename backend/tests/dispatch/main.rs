@@ -8,6 +8,7 @@ mod both;
 mod quoted;
 
 mod fight;
+mod offers;
 mod reasons;
 mod world;
 

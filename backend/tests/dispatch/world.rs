@@ -15,8 +15,11 @@ use tripline_backend::store::certificate::CertificateRow;
 use tripline_backend::store::{Store, Tx};
 use tripline_backend::time;
 use tripline_protocol::assignment::AssignmentState;
-use tripline_protocol::id::{AssignmentId, DeviceId, JournalEpoch, OrderId, Sequence};
-use tripline_protocol::link::envelope::encode;
+use tripline_protocol::id::{
+    AssignmentId, CommandNumber, DeviceId, JournalEpoch, OrderId, Sequence,
+};
+use tripline_protocol::link::down::{Command, CommandBody};
+use tripline_protocol::link::envelope::{decode, encode};
 use tripline_protocol::link::up::{Answer, Event, EventBatch, EventBody, Live};
 use tripline_protocol::machine::Machine as _;
 use tripline_protocol::meter::Reading;
@@ -75,6 +78,8 @@ fn platform(store: Store, rules: DispatchRules) -> Arc<Platform> {
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("bpp.sample.toml");
     let mut settings = Config::load(&sample).expect("the sample is valid").settings();
     settings.dispatch = rules;
+    settings.ride.search_ms = rules.search_ms;
+    settings.ride.reassign_max = rules.reassign_max;
     let (audit, _entries) = Audit::new();
     Arc::new(Platform::new(store, settings, SecretKey::from_seed(&[1; 32]), audit))
 }
@@ -116,15 +121,46 @@ impl World {
 
     /// Books an order, whose driver is looked for from the next look on.
     pub(crate) async fn book(&self, n: u8) {
+        self.book_for(n, None).await;
+    }
+
+    /// Books an order for a pickup so long after the start.
+    pub(crate) async fn book_ahead(&self, n: u8, ms: i64) {
+        self.book_for(n, Some(self.now.plus_ms(ms))).await;
+    }
+
+    async fn book_for(&self, n: u8, pickup_at: Option<Timestamp>) {
         let rider = Rider { name: "Asha".into(), phone: "+91-98".into() };
         let conversation = Conversation(CONVERSATION.into());
         let rules = &self.platforms[0].settings.dispatch;
         let mut order = quoted::order(n, self.now);
+        order.pickup_at = pickup_at;
         order.initialize(Some(rider), conversation.clone(), self.now).expect("quoted");
         order.confirm(None, None, conversation, rules, self.now).expect("initialized");
         let mut tx = self.store.write().await.expect("begins");
         tx.add_order(&order).await.expect("added");
         tx.commit().await.expect("commits");
+    }
+
+    /// What the rider's platform is told of an order, by action, in order.
+    pub(crate) async fn told(&self, n: u8) -> Vec<String> {
+        const SQL: &str = "SELECT action FROM callback WHERE order_key = $1 ORDER BY sequence";
+        let key = order_id(n).to_string();
+        match &mut self.store.read().await.expect("begins") {
+            Tx::Sqlite(tx) => sqlx::query_scalar(SQL).bind(key).fetch_all(&mut **tx).await,
+            Tx::Postgres(tx) | Tx::PostgresWriting(tx) => {
+                sqlx::query_scalar(SQL).bind(key).fetch_all(&mut **tx).await
+            }
+        }
+        .expect("answers")
+    }
+
+    /// The commands that wait for a device.
+    pub(crate) async fn commands(&self, n: usize) -> Vec<CommandBody> {
+        let mut tx = self.store.read().await.expect("begins");
+        let open = tx.open_down_messages(&device(n), CommandNumber::default(), 100).await;
+        let body = |(_, bytes): (_, Vec<u8>)| decode::<Command>(&bytes).expect("a command").body;
+        open.expect("answers").into_iter().map(body).collect()
     }
 
     pub(crate) async fn order(&self, n: u8) -> Order {

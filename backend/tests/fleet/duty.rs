@@ -4,9 +4,7 @@ use std::path::Path;
 
 use tripline_backend::audit::Audit;
 use tripline_backend::config::Config;
-use tripline_backend::domain::effect::Phase;
 use tripline_backend::domain::fleet::DutyState;
-use tripline_backend::domain::order::Trip;
 use tripline_backend::identity::authority::{Fingerprint, sha256};
 use tripline_backend::keys::pin::PinKey;
 use tripline_backend::operate::driver::{set_pin, show as show_driver, unlock};
@@ -18,14 +16,12 @@ use tripline_backend::service::{Lane, Platform, Submission};
 use tripline_backend::store::certificate::CertificateRow;
 use tripline_backend::store::{Store, Tx};
 use tripline_protocol::duty::{Duty as OnWire, TypedPin};
-use tripline_protocol::id::{CommandNumber, JournalEpoch, Sequence, TripId};
+use tripline_protocol::id::{CommandNumber, JournalEpoch, Sequence};
 use tripline_protocol::link::down::{Command, CommandBody};
 use tripline_protocol::link::envelope::{decode, encode};
 use tripline_protocol::link::up::{Event, EventBatch, EventBody};
-use tripline_protocol::machine::Machine as _;
 use tripline_protocol::meter::Reading;
 use tripline_protocol::signing::SecretKey;
-use tripline_protocol::trip::TripState;
 use tripline_protocol::unit::Paise;
 
 use crate::both::on_both;
@@ -213,25 +209,12 @@ async fn cash_is_in_the_account_of_the_shift_in_which_it_was_taken_in_until_it_i
         assert_eq!(yard.sign_in("v1", "asha", "4711").await, None);
         let mut tx = yard.write().await;
         let vehicle = tx.vehicle(&device("v1")).await.expect("read").expect("there");
-        let driven = |n: u8, vehicle: &tripline_backend::domain::order::Vehicle| {
-            let mut order = quoted::order(n, NOW);
-            order.trip = Some(Trip {
-                id: TripId::from_bytes([n; 16]),
-                vehicle: vehicle.clone(),
-                state: TripState::INITIAL,
-                phase: Phase::Ended,
-                phase_at: NOW,
-                meter: Default::default(),
-                start_fix: None,
-                stop_fix: None,
-                accepted_at: NOW,
-            });
-            order
-        };
         let at = tripline_backend::time::now();
-        let order = driven(1, &vehicle);
-        assert!(note_cash(&mut tx, &order, Paise(12_300), at).await.expect("noted"));
-        assert!(!note_cash(&mut tx, &order, Paise(12_300), at).await.expect("noted before"));
+        let driver = vehicle.driver.clone().expect("one");
+        let who = (&driver, &vehicle.device);
+        let order = quoted::order(1, NOW).id;
+        assert!(note_cash(&mut tx, who, (order, Paise(12_300)), at).await.expect("noted"));
+        assert!(!note_cash(&mut tx, who, (order, Paise(12_300)), at).await.expect("noted before"));
         let listed = list_shifts(&mut tx, Some("asha"), &Page::default()).await.expect("read");
         let shift = listed.items.first().expect("a shift").clone();
         assert_eq!(shift.cash_paise, 12_300);
@@ -246,15 +229,13 @@ async fn cash_is_in_the_account_of_the_shift_in_which_it_was_taken_in_until_it_i
         assert_eq!((rest.cash_paise, rest.ended_at_unix_ms), (0, None), "the shift goes on");
 
         // A driver who does not sign in: a shift from the first cash to its settlement.
-        let standing =
-            tripline_backend::domain::order::Vehicle { driver: Some(driver_id("ravi")), ..vehicle };
-        assert!(note_cash(&mut tx, &driven(2, &standing), Paise(500), NOW).await.expect("noted"));
+        let (ravi, order) = (driver_id("ravi"), quoted::order(2, NOW).id);
+        let who = (&ravi, &vehicle.device);
+        assert!(note_cash(&mut tx, who, (order, Paise(500)), NOW).await.expect("noted"));
         let listed = list_shifts(&mut tx, Some("ravi"), &Page::default()).await.expect("read");
         let id = &listed.items.first().expect("a shift").id;
         let done = settle(&mut tx, &Actor::cli(), id, Settling::default(), NOW.plus_ms(1)).await;
         assert!(done.expect("settled").shift.ended_at_unix_ms.is_some());
-        let nobody = tripline_backend::domain::order::Vehicle { driver: None, ..standing };
-        assert!(!note_cash(&mut tx, &driven(3, &nobody), Paise(500), NOW).await.expect("no one"));
     })
     .await;
 }

@@ -28,7 +28,7 @@ fn platform(store: Store) -> Platform {
 async fn what_another_process_changes_is_seen_at_the_next_look_and_only_that_is_read() {
     on_both(|store| async move {
         let platform = platform(store.clone());
-        platform.refresh_fleet().await.expect("looked at");
+        platform.refresh_fleet(NOW).await.expect("looked at");
         assert!(platform.catalog().is_empty() && platform.roster().is_empty());
 
         let mut tx = store.write().await.expect("begins");
@@ -40,7 +40,7 @@ async fn what_another_process_changes_is_seen_at_the_next_look_and_only_that_is_
         add_vehicle(&mut tx, "v2", None).await;
         tx.commit().await.expect("commits");
         assert!(platform.catalog().is_empty(), "not looked at yet");
-        platform.refresh_fleet().await.expect("looked at");
+        platform.refresh_fleet(NOW).await.expect("looked at");
         assert!(platform.catalog().item("auto").is_some());
         let roster = platform.roster();
         let missing = Some(Why::DocumentMissing("licence".into()));
@@ -60,7 +60,7 @@ async fn what_another_process_changes_is_seen_at_the_next_look_and_only_that_is_
             tx.put_document(&licence, NOW).await.expect("written");
         }
         tx.commit().await.expect("commits");
-        platform.refresh_fleet().await.expect("looked at");
+        platform.refresh_fleet(NOW).await.expect("looked at");
         let blocked = |id: &str, ms| platform.roster().blocked(&device(id), NOW.plus_ms(ms));
         assert_eq!(blocked("v1", 0), None);
         let expired = Some(Why::DocumentExpired("licence".into()));
@@ -76,7 +76,7 @@ async fn what_another_process_changes_is_seen_at_the_next_look_and_only_that_is_
         };
         tx.put_duty(&duty).await.expect("written");
         tx.commit().await.expect("commits");
-        platform.refresh_fleet().await.expect("looked at");
+        platform.refresh_fleet(NOW).await.expect("looked at");
         assert_eq!(blocked("v2", 0), None, "whoever signs in brings his own licence");
         let wheel = platform.roster().get(&device("v2")).and_then(|one| one.driver.clone());
         assert_eq!(wheel.map(|wheel| wheel.driver), Some(driver_id("ravi")));
@@ -87,14 +87,14 @@ async fn what_another_process_changes_is_seen_at_the_next_look_and_only_that_is_
         gone.active = false;
         tx.save_driver(&gone, NOW).await.expect("written");
         tx.commit().await.expect("commits");
-        platform.refresh_fleet().await.expect("looked at");
+        platform.refresh_fleet(NOW).await.expect("looked at");
         assert_eq!(blocked("v2", 0), Some(Why::Break));
         assert_eq!(blocked("v1", 0), Some(Why::DriverInactive));
 
         let mut tx = store.write().await.expect("begins");
         tx.put_duty(&Duty { state: DutyState::Off, ..duty }).await.expect("written");
         tx.commit().await.expect("commits");
-        platform.refresh_fleet().await.expect("looked at");
+        platform.refresh_fleet(NOW).await.expect("looked at");
         assert_eq!(blocked("v2", 0), Some(Why::NoDriver), "signed off, and no standing driver");
     })
     .await;

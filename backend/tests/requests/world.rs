@@ -218,7 +218,7 @@ impl World {
         tx.add_vehicle(vehicle, time::now()).await.expect("added, or there");
         offer::take_in(&mut tx, time::now()).await;
         tx.commit().await.expect("commits");
-        self.platform.refresh_fleet().await.expect("looked at");
+        self.platform.refresh_fleet(tripline_backend::time::now()).await.expect("looked at");
         let position = Position::new(129_345_671, 776_123_459).expect("on the globe");
         let live = Live { at: time::now(), position, speed_mmps: None, course_cdeg: None };
         self.platform.handle_live(&device, live);

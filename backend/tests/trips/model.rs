@@ -31,9 +31,13 @@ const NOW: Timestamp = Timestamp::from_unix_ms(1_800_000_000_000);
 const ORDERS: u8 = 2;
 const DEVICES: u8 = 3;
 const RULES: DispatchRules =
-    DispatchRules { radius_m: 5_000, offer_ms: 30_000, search_ms: 600_000 };
-const RIDE: RideRules =
-    RideRules { search_ms: 600_000, silent_ms: 120_000, close_silent_ms: 3_600_000 };
+    DispatchRules { offer_ms: 30_000, search_ms: 600_000, ..DispatchRules::DEFAULT };
+const RIDE: RideRules = RideRules {
+    search_ms: 600_000,
+    reassign_max: 3,
+    silent_ms: 120_000,
+    close_silent_ms: 3_600_000,
+};
 
 /// Where a trip stands in a vehicle, written anew: not the table of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -28,7 +28,7 @@ use crate::unit::{Unit, certificate, device, start};
 pub(crate) const OTP: &str = "4711";
 
 const RULES: DispatchRules =
-    DispatchRules { radius_m: 5_000, offer_ms: 30_000, search_ms: 120_000 };
+    DispatchRules { offer_ms: 30_000, search_ms: 120_000, ..DispatchRules::DEFAULT };
 
 const CONVERSATION: &str = r#"{"core_version":"0.9.4","domain":"nic2004:60221","country":"IND",
     "city":"std:080","bap_id":"bap.example","bap_uri":"https://bap.example/beckn",
@@ -203,7 +203,7 @@ impl World {
 
     pub(crate) async fn is_held(&self, unit: &Unit) -> bool {
         let mut tx = self.platform.store.read().await.expect("begins");
-        tx.held().await.expect("answers").contains(&unit.device())
+        !tx.held_among(&[unit.device()]).await.expect("answers").is_empty()
     }
 
     /// What the rider's platform was told, in order: the action, and the state of the ride in it.

@@ -12,8 +12,8 @@ use crate::operate::{Actor, OperateError};
 use crate::store::Tx;
 
 /// A description of a vehicle. Its driver is named by id or, who may be new, by name and phone.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Described {
     pub(super) registration: String,
     pub(super) driver_name: Option<String>,

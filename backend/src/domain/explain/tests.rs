@@ -4,13 +4,17 @@ use tripline_protocol::fix::{FixStamp, FixType};
 use tripline_protocol::id::TripId;
 use tripline_protocol::link::trail::{TrailEntry, TrailFix};
 use tripline_protocol::meter::Reading;
+use tripline_protocol::order::OrderState;
 use tripline_protocol::tariff::{Band, Cancellation, Night, Surcharge, Tariff, Tax};
 use tripline_protocol::terms::{Discount, Estimate, Terms};
+use tripline_protocol::trip::TripState;
 use tripline_protocol::unit::{Odometer, Position, Steady};
 
 use super::*;
+use crate::domain::catalog::Listing;
 use crate::domain::effect::Phase;
-use crate::domain::order::{Conversation, NewOrder, Route, Trip, Vehicle};
+use crate::domain::order::{Cancelled, CancelledBy, Conversation, NewOrder, Route, Vehicle};
+use crate::domain::trip::Trip;
 
 /// 2026-11-27 23:00:00 in Kolkata.
 const T0: Timestamp = Timestamp::from_unix_ms(1_795_800_600_000);
@@ -82,7 +86,17 @@ fn order() -> Order {
             receipt_token: "r".into(),
             subscriber_id: "bap.example".into(),
             item_id: "auto".into(),
-            route: Route { pickup: named(place(0)), drop: Some(named(place(533))) },
+            route: Route {
+                pickup: named(place(0)),
+                drop: Some(named(place(533))),
+                pickup_at: None,
+            },
+            listing: Listing {
+                provider_id: "namma-autos".parse().expect("an id"),
+                provider_name: "Namma Autos Co-operative".into(),
+                item_name: "Auto ride".into(),
+                vehicle_category: "AUTO_RICKSHAW".into(),
+            },
             terms: terms(),
             conversation: Conversation(String::new()),
         },
@@ -146,32 +160,29 @@ pub(crate) fn ride(bridged_mm: u64) -> (Order, Vec<Recorded>) {
     let fare = terms.metered(usage);
     records.push(record(17, 533, 8_333_412, bridged_mm, TripStep::Stop { fare: fare.clone() }));
     order.settlement = Some(Settlement::of(fare.clone(), fare));
+    order.state = OrderState::Completed;
     order.trip = Some(driven());
     (order, records)
 }
 
 fn driven() -> Trip {
-    Trip {
-        id: trip_id(),
-        vehicle: Vehicle {
-            device: "auto-1".parse().expect("an id"),
-            registration: "KA01AB1234".into(),
-            category: "AUTO_RICKSHAW".into(),
-            make: Some("Bajaj".into()),
-            model: Some("RE".into()),
-            color: Some("yellow".into()),
-            driver: None,
-            driver_name: "Asha".into(),
-            driver_phone: "+91-98".into(),
-        },
-        state: tripline_protocol::trip::TripState::Ended,
-        phase: Phase::Ended,
-        phase_at: at(533),
-        meter: Meter::default(),
-        start_fix: None,
-        stop_fix: None,
-        accepted_at: at(-800),
-    }
+    let vehicle = Vehicle {
+        device: "auto-1".parse().expect("an id"),
+        registration: "KA01AB1234".into(),
+        category: "AUTO_RICKSHAW".into(),
+        make: Some("Bajaj".into()),
+        model: Some("RE".into()),
+        color: Some("yellow".into()),
+        driver: None,
+        driver_name: "Asha".into(),
+        driver_phone: "+91-98".into(),
+    };
+    let mut trip = Trip::accepted(trip_id(), vehicle, at(-800), at(-800));
+    trip.state = TripState::Ended;
+    trip.driven = TripState::Ended;
+    (trip.phase, trip.phase_at) = (Phase::Ended, at(533));
+    trip.ended_at = Some(at(533));
+    trip
 }
 
 fn trail() -> Vec<Passage> {
@@ -213,8 +224,14 @@ fn a_distance_that_cannot_be_trusted_says_by_which_rule_it_was_charged() {
 /// An order that the rider called off too late.
 pub(crate) fn called_off() -> Order {
     let mut order = order();
-    order.settlement = Some(Settlement::alone(order.terms.cancelled(121)));
-    order.cancel_reason = Some("changed my mind".into());
+    order.state = OrderState::Cancelled;
+    order.cancelled = Some(Cancelled {
+        by: CancelledBy::Rider,
+        name: None,
+        reason: "changed my mind".into(),
+        at: at(-679),
+        fare: Some(order.terms.cancelled(121)),
+    });
     order.trip = Some(driven());
     order
 }
