@@ -198,7 +198,7 @@ fn order(pickup: Position) -> Order {
     order.id = OrderId::from(Uuid::new_v4());
     order.fulfillment_id = order.id.to_string();
     order.track_token.clone_from(&order.fulfillment_id);
-    order.receipt_token.clone_from(&order.fulfillment_id);
+    order.receipt_token = Some(order.fulfillment_id.clone());
     order.route.pickup.position = pickup;
     order
 }
