@@ -21,8 +21,11 @@ impl Folder {
     fn new() -> Self {
         let folder = Self(tempfile::tempdir().expect("a folder"));
         let dir = folder.path("");
-        let made = Command::new(env!("CARGO_BIN_EXE_tripline-bpp")).args(["init", "--dir", &dir]);
-        assert!(made.output().expect("runs").status.success());
+        let made = Command::new(env!("CARGO_BIN_EXE_tripline-bpp"))
+            .args(["init", "--dir", &dir])
+            .output()
+            .expect("runs");
+        assert!(made.status.success());
         folder
     }
 
