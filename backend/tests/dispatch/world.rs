@@ -133,10 +133,12 @@ impl World {
         let rider = Rider { name: "Asha".into(), phone: "+91-98".into() };
         let conversation = Conversation(CONVERSATION.into());
         let rules = &self.platforms[0].settings.dispatch;
-        let mut order = quoted::order(n, self.now);
+        // One after another: the first is looked after first.
+        let at = self.now.plus_ms(i64::from(n));
+        let mut order = quoted::order(n, at);
         order.pickup_at = pickup_at;
-        order.initialize(Some(rider), conversation.clone(), self.now).expect("quoted");
-        order.confirm(None, None, conversation, rules, self.now).expect("initialized");
+        order.initialize(Some(rider), conversation.clone(), at).expect("quoted");
+        order.confirm(None, None, conversation, rules, at).expect("initialized");
         let mut tx = self.store.write().await.expect("begins");
         tx.add_order(&order).await.expect("added");
         tx.commit().await.expect("commits");

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 mod agent;
 mod corpus;
+mod dispatch;
 mod door;
 mod ingest;
 mod journal;
@@ -26,6 +27,7 @@ type Section = (&'static str, fn(&Data) -> Vec<Row>);
 const SECTIONS: &[Section] = &[
     ("agent", agent::rows),
     ("corpus", corpus::rows),
+    ("dispatch", dispatch::rows),
     ("door", door::rows),
     ("ingest", ingest::rows),
     ("journal", journal::rows),
