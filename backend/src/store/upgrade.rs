@@ -28,7 +28,8 @@ pub(super) fn upgraded(version: i64, mut body: Value) -> Value {
 
 /// There was one provider, whom the configuration named and no order.
 fn listing(order: &mut Map<String, Value>) {
-    let category = at(order, "/offers/0/vehicle/category");
+    let offers = at(order, "/offers");
+    let category = offers.pointer("/0/vehicle/category").cloned().unwrap_or_default();
     let of_before = json!({
         "provider_id": "unknown",
         "provider_name": "",
