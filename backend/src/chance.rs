@@ -25,6 +25,11 @@ pub fn uuid() -> Result<Uuid, NoChance> {
 /// Characters of a [`token`].
 pub const TOKEN_LEN: usize = 64;
 
+/// Whether a text can be a [`token`].
+pub fn is_token(text: &str) -> bool {
+    text.len() == TOKEN_LEN && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 /// A capability or token: 256 random bits in hexadecimal.
 pub fn token() -> Result<String, NoChance> {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";

@@ -68,6 +68,17 @@ pub enum BppError {
         /// Why, and what to do.
         message: String,
     },
+    /// A device was asked for something, and what became of it is not known yet.
+    #[error(
+        "device {device} has not reported within {waited_s} s; it will take the command when it comes, \
+         unless that has expired. `tripline-bpp trip show` tells"
+    )]
+    NotReported {
+        /// Which.
+        device: String,
+        /// How long it was waited for, in s.
+        waited_s: u64,
+    },
     /// Something that should not happen.
     #[error("{0}")]
     Internal(String),
@@ -85,6 +96,7 @@ impl BppError {
             Self::Listen { .. } => 7,
             Self::Moved { .. } => 8,
             Self::Refused { .. } => 9,
+            Self::NotReported { .. } => 10,
         }
     }
 }

@@ -39,6 +39,10 @@ pub struct Metrics {
     registry: Registry,
     /// Devices connected.
     pub devices_connected: Gauge,
+    /// Trips under way.
+    pub trips_under_way: Gauge,
+    /// Of those, trips whose devices are not heard.
+    pub trips_silent: Gauge,
     /// Devices that came in.
     pub connects: Counter,
     /// Connections that were turned away or ended before a CONNECT was granted, by reason.
@@ -107,6 +111,8 @@ impl Default for Metrics {
         let mut registry = Registry::with_prefix("tripline");
         let metrics = Self {
             devices_connected: Gauge::default(),
+            trips_under_way: Gauge::default(),
+            trips_silent: Gauge::default(),
             connects: Counter::default(),
             connects_refused: Family::default(),
             disconnects: Family::default(),
@@ -152,6 +158,9 @@ impl Default for Metrics {
 impl Metrics {
     fn register_door(&self, to: &mut Registry) {
         to.register("devices_connected", "Devices connected", self.devices_connected.clone());
+        let (under_way, silent) = (self.trips_under_way.clone(), self.trips_silent.clone());
+        to.register("trips_under_way", "Trips under way", under_way);
+        to.register("trips_silent", "Trips under way whose devices are not heard", silent);
         to.register("device_connects", "Devices that came in", self.connects.clone());
         to.register(
             "device_connects_refused",

@@ -181,6 +181,10 @@ fn vehicle() -> Vehicle {
         device: device(),
         registration: "KA 01 AB 1234".into(),
         category: "TAXI".into(),
+        make: None,
+        model: None,
+        color: None,
+        driver: None,
         driver_name: "Raghav".into(),
         driver_phone: "+91-98".into(),
     }

@@ -20,7 +20,7 @@ use tripline_backend::store::Store;
 use tripline_backend::store::certificate::{CertificateRow, REVOKED, SUPERSEDED};
 use tripline_backend::store::lane::LaneKey;
 use tripline_backend::store::set_aside::SET_ASIDE_MAX;
-use tripline_protocol::id::{AssignmentId, DeviceId, JournalEpoch, Sequence};
+use tripline_protocol::id::{AssignmentId, DeviceId, JournalEpoch, Sequence, TripId};
 use tripline_protocol::link::down::CommitAck;
 use tripline_protocol::link::envelope::encode;
 use tripline_protocol::link::settings::DeviceSettings;
@@ -54,6 +54,10 @@ async fn platform(store: Store, vehicles: usize) -> (Arc<Platform>, mpsc::Receiv
             device: device(n),
             registration: format!("KA {n}"),
             category: "AUTO".into(),
+            make: None,
+            model: None,
+            color: None,
+            driver: None,
             driver_name: "Raghav".into(),
             driver_phone: "+91-98".into(),
         };
@@ -325,7 +329,7 @@ async fn a_device_locks_no_order_of_another() {
     let (order, assignment) = (order(1), AssignmentId::from_bytes([2; 16]));
     let mut tx = platform.store.write().await.expect("begins");
     tx.add_order(&order).await.expect("added");
-    tx.add_assignment(assignment, order.id).await.expect("added");
+    tx.add_assignment(assignment, TripId::from_bytes([2; 16]), order.id).await.expect("added");
     tx.commit().await.expect("commits");
 
     let mut other = platform.store.write().await.expect("begins");

@@ -1,32 +1,36 @@
 //! The ride's rules, with no I/O: who decides when, what is told, and that random crossings keep the
 //! machines in defined states.
 
-use proptest::prelude::*;
 use tripline_backend::domain::dispatch::DispatchRules;
 use tripline_backend::domain::effect::{Effect, Notice, Phase};
 use tripline_backend::domain::order::{
     Conversation, LOOK_AGAIN_MS, Order, QUOTE_MS, Rider, Vehicle,
 };
-use tripline_backend::domain::ride::{Candidate, RideError};
-use tripline_protocol::assignment::AssignmentState;
+use tripline_backend::domain::ride::{Candidate, Handled, Report, RideError, RideRules};
+use tripline_backend::domain::trip::By;
+use tripline_protocol::fare::Usage;
 use tripline_protocol::id::{AssignmentId, DeviceId, TripId};
 use tripline_protocol::link::down::CommandBody;
 use tripline_protocol::link::up::{Answer, Event, EventBody};
-use tripline_protocol::machine::Machine as _;
 use tripline_protocol::meter::Reading;
 use tripline_protocol::order::OrderState;
 use tripline_protocol::otp::TypedOtp;
-use tripline_protocol::tariff::{FareReason, Usage};
-use tripline_protocol::trip::{TripState, TripStep};
+use tripline_protocol::trip::TripStep;
 use tripline_protocol::unit::{Odometer, Paise, Steady, Timestamp};
 
 mod quoted;
 
-use quoted::tariff;
+use quoted::terms;
 
 const NOW: Timestamp = Timestamp::from_unix_ms(1_800_000_000_000);
+const RIDE: RideRules = RideRules {
+    search_ms: 100_000,
+    reassign_max: 8,
+    silent_ms: 120_000,
+    close_silent_ms: 21_600_000,
+};
 const RULES: DispatchRules =
-    DispatchRules { radius_m: 5_000, offer_ms: 30_000, search_ms: 100_000 };
+    DispatchRules { offer_ms: 30_000, search_ms: 100_000, ..DispatchRules::DEFAULT };
 
 fn quoted() -> Order {
     quoted::order(1, NOW)
@@ -53,6 +57,10 @@ fn candidate(n: u8) -> Candidate {
             device: device(n),
             registration: format!("KA {n}"),
             category: "TAXI".into(),
+            make: None,
+            model: None,
+            color: None,
+            driver: None,
             driver_name: "Raghav".into(),
             driver_phone: "+91-97".into(),
         },
@@ -73,7 +81,7 @@ fn event(step: TripStep, metres: u64) -> Event {
         reading: Reading {
             steady: Steady { ms: metres * 100 },
             odometer: Odometer { mm: metres * 1000 },
-            bridged: Odometer::default(),
+            ..Reading::default()
         },
         fix: None,
         body: EventBody::Trip { trip: TripId::from_bytes([1; 16]), step },
@@ -83,7 +91,9 @@ fn event(step: TripStep, metres: u64) -> Event {
 fn step(order: &mut Order, step: &TripStep, metres: u64) -> Result<Vec<Effect>, String> {
     let id = order.trip.as_ref().map_or(TripId::from_bytes([1; 16]), |trip| trip.id);
     let event = event(step.clone(), metres);
-    order.handle_step(id, step, &event, NOW).map_err(|refused| refused.to_string())
+    let report = Report { by: By::Device, event: &event, at: NOW, offline: false };
+    let Handled { effects, refused } = order.handle_step(id, step, &report, &RIDE);
+    refused.map_or(Ok(effects), Err)
 }
 
 fn start() -> TripStep {
@@ -92,15 +102,19 @@ fn start() -> TripStep {
 
 fn stop(metres: u64) -> TripStep {
     let usage = Usage { distance_m: metres, ..Usage::default() };
-    TripStep::Stop { fare: tariff().fare(usage, FareReason::Metered) }
+    TripStep::Stop { fare: terms(NOW).metered(usage) }
+}
+
+fn answer(order: &mut Order, n: u8, answer: &Answer) -> Result<Vec<Effect>, String> {
+    let id = AssignmentId::from_bytes([n; 16]);
+    let Handled { effects, refused } = order.handle_answer(id, answer, &RIDE, NOW, NOW);
+    refused.map_or(Ok(effects), Err)
 }
 
 fn accepted() -> Order {
     let mut order = confirmed();
     order.offer(candidate(1), &RULES, NOW);
-    order
-        .handle_answer(AssignmentId::from_bytes([1; 16]), &Answer::Accept, NOW, NOW)
-        .expect("offered");
+    answer(&mut order, 1, &Answer::Accept).expect("offered");
     order
 }
 
@@ -109,7 +123,8 @@ fn notices(effects: &[Effect]) -> Vec<Notice> {
         .iter()
         .filter_map(|effect| match effect {
             Effect::Tell(notice) => Some(*notice),
-            Effect::Command { .. } | Effect::Release(_) => None,
+            Effect::TellOf(_, notice) => Some(*notice),
+            Effect::Command { .. } | Effect::Release(_) | Effect::Cash { .. } => None,
         })
         .collect()
 }
@@ -134,8 +149,7 @@ fn the_offer_names_no_rider_and_carries_no_otp() {
 fn an_acceptance_confirms_to_the_bap_and_tells_the_driver_who_rides() {
     let mut order = confirmed();
     order.offer(candidate(1), &RULES, NOW);
-    let id = AssignmentId::from_bytes([1; 16]);
-    let effects = order.handle_answer(id, &Answer::Accept, NOW, NOW).expect("offered");
+    let effects = answer(&mut order, 1, &Answer::Accept).expect("offered");
     assert_eq!(notices(&effects), [Notice::Confirmed]);
     let told = effects.iter().any(|effect| {
         matches!(effect, Effect::Command { body, .. } if matches!(body.as_ref(), CommandBody::Rider(_)))
@@ -175,7 +189,11 @@ fn a_whole_ride_tells_each_phase_once_and_charges_the_lower_fare() {
     let paid = step(&mut order, &TripStep::Collected { amount: Paise(6000) }, 3_000);
     assert_eq!(notices(&paid.expect("owed")), [Notice::Paid]);
     assert_eq!(step(&mut order, &TripStep::Collected { amount: Paise(1) }, 3_000), Ok(Vec::new()));
-    assert_eq!((order.collected, order.cases.len()), (Some(Paise(6000)), 1), "twice is a case");
+    assert_eq!(
+        (order.payment.amount(), order.cases.len()),
+        (Some(Paise(6000)), 1),
+        "twice is a case"
+    );
 }
 
 #[test]
@@ -193,20 +211,9 @@ fn an_arrival_outside_is_told_once_and_waiting_counts_from_the_one_inside() {
 #[test]
 fn a_call_for_help_is_a_case_for_the_operator() {
     let mut order = accepted();
-    order.handle_sos(NOW);
+    let trip = order.trip.as_ref().expect("accepted").id;
+    order.handle_sos(trip, NOW, NOW);
     assert_eq!(order.cases.len(), 1);
-}
-
-#[test]
-fn a_start_with_a_wrong_otp_has_no_effect_and_becomes_a_case() {
-    for otp in [None, Some(TypedOtp("0000".into()))] {
-        let mut order = accepted();
-        step(&mut order, &TripStep::Arrive, 0).expect("possible");
-        let error = step(&mut order, &TripStep::Start { otp }, 0).expect_err("refused");
-        assert!(error.contains("OTP"), "{error}");
-        assert_eq!(order.trip.as_ref().map(|trip| trip.state), Some(TripState::AtPickup));
-        assert_eq!(order.cases.len(), 1);
-    }
 }
 
 #[test]
@@ -216,13 +223,14 @@ fn a_late_answer_is_withdrawn_and_nobody_is_told() {
     order.handle_timeout(NOW.plus_ms(30_000));
     order.offer(candidate(2), &RULES, NOW.plus_ms(30_000));
     let id = AssignmentId::from_bytes([1; 16]);
-    let effects = order.handle_answer(id, &Answer::Accept, NOW, NOW).expect("taken in");
+    let Handled { effects, refused } = order.handle_answer(id, &Answer::Accept, &RIDE, NOW, NOW);
+    assert!(refused.is_some());
     let [Effect::Command { device: to, body, .. }] = effects.as_slice() else {
         panic!("{effects:?}")
     };
     assert_eq!(*to, device(1));
     assert!(matches!(body.as_ref(), CommandBody::Withdraw { assignment, .. } if *assignment == id));
-    assert_eq!((order.state, order.cases.len()), (OrderState::Confirmed, 1));
+    assert_eq!((order.state, order.cases.len()), (OrderState::Confirmed, 0), "nothing was driven");
 }
 
 #[test]
@@ -238,6 +246,27 @@ fn offers_expire_vehicles_are_freed_and_the_search_ends_in_one_answer() {
     assert_eq!(notices(&effects), [Notice::Unserved]);
     assert_eq!((order.state, order.due_at()), (OrderState::Unserved, None));
     assert_eq!(order.handle_timeout(NOW.plus_ms(200_000)), []);
+}
+
+#[test]
+fn a_ride_booked_far_ahead_is_confirmed_at_once_and_searched_for_from_the_lead_time_to_the_pickup()
+{
+    let lead_ms = RULES.lead_ms;
+    let booked = |pickup_ms: i64| {
+        let mut order = quoted();
+        order.pickup_at = Some(NOW.plus_ms(pickup_ms));
+        order.initialize(Some(rider()), conversation(), NOW).expect("quoted");
+        order.confirm(None, None, conversation(), &RULES, NOW).expect("initialized");
+        order
+    };
+    let soon = booked(lead_ms);
+    assert_eq!((soon.booked(), soon.due_at()), (Vec::new(), Some(NOW.plus_ms(LOOK_AGAIN_MS))));
+    let mut later = booked(lead_ms + 60_000);
+    assert_eq!(notices(&later.booked()), [Notice::Confirmed]);
+    assert_eq!(later.due_at(), Some(NOW.plus_ms(60_000)), "the lead time before the pickup");
+    assert_eq!(later.handle_timeout(NOW.plus_ms(lead_ms + 59_999)), []);
+    let effects = later.handle_timeout(NOW.plus_ms(lead_ms + 60_000));
+    assert_eq!(notices(&effects), [Notice::Cancelled], "it was confirmed, and nobody came");
 }
 
 #[test]
@@ -270,98 +299,4 @@ fn an_order_is_trackable_from_assignment_to_end_only() {
     assert!(order.is_trackable());
     step(&mut order, &stop(0), 0).expect("possible");
     assert!(!order.is_trackable());
-}
-
-#[derive(Debug, Clone)]
-enum Input {
-    Init,
-    Confirm,
-    Offer(u8),
-    Answer(u8, bool),
-    Step(TripStep),
-    Undelivered(u8),
-    Timeout(i64),
-}
-
-fn inputs() -> impl Strategy<Value = Vec<Input>> {
-    let any_step = prop_oneof![
-        Just(TripStep::Depart),
-        Just(TripStep::Arrive),
-        Just(start()),
-        Just(TripStep::Start { otp: None }),
-        Just(TripStep::Pause),
-        Just(TripStep::Resume),
-        Just(stop(100)),
-        Just(TripStep::Cancel { reason: "flat".into() }),
-        Just(TripStep::NoShow),
-        Just(TripStep::Collected { amount: Paise(1) }),
-    ];
-    let one = prop_oneof![
-        1 => Just(Input::Init),
-        2 => Just(Input::Confirm),
-        3 => (1_u8..4).prop_map(Input::Offer),
-        4 => (1_u8..4, any::<bool>()).prop_map(|(n, yes)| Input::Answer(n, yes)),
-        8 => any_step.prop_map(Input::Step),
-        1 => (1_u8..4).prop_map(Input::Undelivered),
-        2 => (0_i64..200_000).prop_map(Input::Timeout),
-    ];
-    proptest::collection::vec(one, 1..60)
-}
-
-proptest! {
-    #[test]
-    fn any_crossing_leaves_the_machines_in_defined_states(inputs in inputs()) {
-        let mut order = quoted();
-        order.initialize(Some(rider()), conversation(), NOW).expect("quoted");
-        let (mut confirmations, mut ends, mut offered) = (0, 0, std::collections::BTreeSet::new());
-        for input in inputs {
-            let before = order.state;
-            let effects = match input {
-                Input::Init => {
-                    let _ = order.initialize(Some(rider()), conversation(), NOW);
-                    Vec::new()
-                }
-                Input::Confirm => {
-                    let _ = order.confirm(None, Some("4711".into()), conversation(), &RULES, NOW);
-                    Vec::new()
-                }
-                Input::Offer(n) => {
-                    let free = order.state == OrderState::Confirmed && order.open_offer().is_none();
-                    if free && offered.insert(n) {
-                        order.offer(candidate(n), &RULES, NOW)
-                    } else {
-                        Vec::new()
-                    }
-                }
-                Input::Answer(n, yes) => {
-                    let answer =
-                        if yes { Answer::Accept } else { Answer::Reject { reason: String::new() } };
-                    order.handle_answer(AssignmentId::from_bytes([n; 16]), &answer, NOW, NOW)
-                        .unwrap_or_default()
-                }
-                Input::Step(what) => step(&mut order, &what, 10).unwrap_or_default(),
-                Input::Undelivered(n) => {
-                    order.handle_undelivered(AssignmentId::from_bytes([n; 16]), NOW)
-                }
-                Input::Timeout(ms) => order.handle_timeout(NOW.plus_ms(ms)),
-            };
-            for notice in notices(&effects) {
-                confirmations += u32::from(matches!(notice, Notice::Confirmed | Notice::Unserved));
-                ends += u32::from(matches!(
-                    notice,
-                    Notice::Phase(Phase::Ended) | Notice::Cancelled | Notice::Unserved
-                ));
-            }
-            let moved = before == order.state
-                || OrderState::TABLE.iter().any(|row| row.from == before && row.to == order.state);
-            prop_assert!(moved, "{before} -> {}", order.state);
-            prop_assert!(confirmations <= 1, "confirm is answered once");
-            prop_assert!(ends <= 1, "an end is told once");
-            let open = order.offers.iter().filter(|o| o.state == AssignmentState::Offered).count();
-            let taken = order.offers.iter().filter(|o| o.state == AssignmentState::Accepted).count();
-            prop_assert!(open + taken <= 1, "one vehicle at a time");
-            prop_assert_eq!(order.settlement.is_some(), order.state == OrderState::Completed);
-            prop_assert!(order.cases.len() <= 20);
-        }
-    }
 }

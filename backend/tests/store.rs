@@ -18,7 +18,9 @@ use tripline_backend::store::lane::{Cursor, EventRow, LaneKey, TrailRow};
 use tripline_backend::store::presence::PresenceRow;
 use tripline_backend::store::settings::SettingsRow;
 use tripline_backend::store::{Store, StoreError, Tx};
-use tripline_protocol::id::{AssignmentId, CommandNumber, DeviceId, JournalEpoch, Sequence};
+use tripline_protocol::id::{
+    AssignmentId, CommandNumber, DeviceId, JournalEpoch, Sequence, TripId,
+};
 use tripline_protocol::link::down::{Command, CommandBody};
 use tripline_protocol::link::envelope::decode;
 use tripline_protocol::link::settings::{DeviceSettings, Keep};
@@ -41,6 +43,10 @@ fn vehicle(name: &str) -> Vehicle {
         device: device(name),
         registration: format!("KA {name}"),
         category: "TAXI".into(),
+        make: None,
+        model: None,
+        color: None,
+        driver: None,
         driver_name: "Raghav".into(),
         driver_phone: "+91-98".into(),
     }
@@ -86,7 +92,8 @@ async fn a_vehicle_is_added_once_and_found() {
         drop(tx);
         let mut tx = store.read().await.expect("begins");
         let found = tx.vehicle(&device("a")).await.expect("answers");
-        assert_eq!(found, Some(vehicle("a")));
+        let with_driver = Vehicle { driver: "a".parse().ok(), ..vehicle("a") };
+        assert_eq!(found, Some(with_driver), "whose driver has an id");
         assert_eq!(tx.vehicle(&device("x")).await.expect("answers"), None);
         assert_eq!(tx.vehicles().await.expect("answers").len(), 1);
     })
@@ -117,7 +124,7 @@ async fn a_device_is_held_for_one_order_at_a_time() {
         assert!(!tx.hold(&device("a"), second).await.expect("answers"));
         tx.release(&device("a"), second).await.expect("answers");
         assert!(
-            tx.held().await.expect("answers").contains(&device("a")),
+            !tx.held_among(&[device("a")]).await.expect("answers").is_empty(),
             "not the holder's release"
         );
         tx.release(&device("a"), first).await.expect("answers");
@@ -133,7 +140,9 @@ async fn an_order_comes_back_as_it_was_by_each_of_its_names() {
         add_order(&store, 1).await;
         let assignment = AssignmentId::from_bytes([9; 16]);
         let mut tx = store.write().await.expect("begins");
-        tx.add_assignment(assignment, order(1).id).await.expect("added");
+        tx.add_assignment(assignment, TripId::from_bytes([9; 16]), order(1).id)
+            .await
+            .expect("added");
         let by_names = [
             tx.order(order(1).id).await,
             tx.order_of_fulfillment("f1").await,
@@ -583,12 +592,24 @@ async fn cursors_are_kept_per_journal_and_epochs_use_all_their_bits() {
             [(JournalEpoch(u64::MAX), Sequence(60)), (JournalEpoch(1), Sequence(0))]
         );
 
-        let row = TrailRow { through: Sequence(60), skip: 0, records: 60, payload: vec![7; 99] };
+        let row = TrailRow {
+            through: Sequence(60),
+            skip: 0,
+            records: 60,
+            times: Some((NOW, NOW)),
+            payload: vec![7; 99],
+        };
         tx.add_trail_batches(&[(trail.clone(), row.clone())], NOW).await.expect("added");
         let kept = tx.trail_batches(&device("a"), trail.epoch).await.expect("answers");
         assert_eq!(kept, [row]);
         let row = |sequence, refused| {
-            let row = EventRow { sequence: Sequence(sequence), at: NOW, refused, payload: vec![1] };
+            let row = EventRow {
+                sequence: Sequence(sequence),
+                at: NOW,
+                trip: None,
+                refused,
+                payload: vec![1],
+            };
             (events.clone(), row)
         };
         let rows = [row(1, None), row(2, Some("late".to_owned()))];
@@ -673,16 +694,16 @@ async fn opening_twice_keeps_everything() {
     assert_eq!(tx.vehicles().await.expect("answers").len(), 1);
 }
 
-/// Runs a statement that changes one row.
+/// Runs a statement that changes something.
 async fn change(store: &Store, sql: &'static str) {
     let mut tx = store.write().await.expect("begins");
-    assert_eq!(execute(&mut tx, sql).await.expect("done"), 1);
+    assert_ne!(execute(&mut tx, sql).await.expect("done"), 0);
     tx.commit().await.expect("commits");
 }
 
 #[tokio::test]
 async fn a_store_with_a_schema_of_another_version_is_not_used_as_it_is_and_not_changed() {
-    const FORGET: &str = "DELETE FROM _sqlx_migrations WHERE version = 3";
+    const FORGET: &str = "DELETE FROM _sqlx_migrations WHERE version > 2";
     const ADD: &str = "INSERT INTO _sqlx_migrations \
          (version, description, success, checksum, execution_time) \
          SELECT 99, description, success, checksum, execution_time \

@@ -5,6 +5,7 @@
 //! waiting, night; the minimum over those; extras; discounts; taxes; rounding. Each charge is rounded to the
 //! nearest paisa, halves up.
 
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -177,6 +178,59 @@ pub struct Fare {
     pub lines: Vec<FareLine>,
 }
 
+impl FareLine {
+    /// How the line comes about, in words for driver, rider and operator: `distance: 3,400 m at 15.00 a km`.
+    pub fn in_words(&self) -> String {
+        let Self { kind, name, quantity, rate, .. } = self;
+        match kind {
+            FareLineKind::Distance => format!("distance: {} m at {rate} a km", grouped(*quantity)),
+            FareLineKind::Time => format!("time: {} at {rate} a minute", minutes(*quantity)),
+            FareLineKind::Waiting => format!("waiting: {} at {rate} a minute", minutes(*quantity)),
+            FareLineKind::Allowance => format!("driver's allowance: {quantity} x {rate}"),
+            FareLineKind::Night if *quantity == 1 => "night".into(),
+            FareLineKind::Night => format!("night: {quantity} % of {rate}"),
+            FareLineKind::Discount if *quantity == 1 => format!("offer {name}"),
+            FareLineKind::Discount => format!("offer {name}: {} of {rate}", percent(*quantity)),
+            FareLineKind::Tax => format!("{name}: {} of {rate}", percent(*quantity)),
+            FareLineKind::Extra => format!("paid by the driver: {name}"),
+            FareLineKind::Minimum => format!("to the minimum of {rate}"),
+            FareLineKind::Rounding => format!("rounding to {rate}"),
+            FareLineKind::Base => "base".into(),
+            FareLineKind::Pickup => "coming to the pickup".into(),
+            FareLineKind::Cancellation => "cancellation".into(),
+            FareLineKind::NoShow => "not having come".into(),
+        }
+    }
+}
+
+/// A number with a comma before every three digits.
+fn grouped(number: u64) -> String {
+    let digits = format!("{number}");
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A time as `3 min 05 s`.
+fn minutes(seconds: u64) -> String {
+    format!("{} min {:02} s", grouped(seconds / 60), seconds % 60)
+}
+
+/// Basis points as percent: `2.5 %`.
+fn percent(bp: u64) -> String {
+    let (whole, part) = (bp / 100, bp % 100);
+    match part {
+        0 => format!("{whole} %"),
+        tenths if tenths % 10 == 0 => format!("{whole}.{} %", tenths / 10),
+        part => format!("{whole}.{part:02} %"),
+    }
+}
+
 impl Fare {
     /// The sum of the lines.
     pub fn total(&self) -> Paise {
@@ -339,9 +393,8 @@ impl Lines {
             return;
         }
         let days = usage.days();
-        let least_m = tariff.outstation.map_or(0, |of| {
-            days.saturating_mul(u64::from(of.minimum_m_per_day))
-        });
+        let least_m =
+            tariff.outstation.map_or(0, |of| days.saturating_mul(u64::from(of.minimum_m_per_day)));
         self.bands(tariff, billed_m.max(least_m));
         self.charge(Time, usage.riding_s, tariff.per_minute_paise, 60);
         if let Some(outstation) = &tariff.outstation {
@@ -373,7 +426,8 @@ impl Lines {
             None => {}
             Some(Surcharge::FlatPaise(amount)) => self.once(Night, amount),
             Some(Surcharge::FactorPercent(factor)) => {
-                let by_day = self.0.iter().filter(|line| matches!(line.kind, Base | Distance | Time));
+                let by_day =
+                    self.0.iter().filter(|line| matches!(line.kind, Base | Distance | Time));
                 let by_day = by_day.fold(Paise::ZERO, |sum, line| sum + line.amount);
                 self.charge(Night, u64::from(factor.saturating_sub(100)), by_day, 100);
             }

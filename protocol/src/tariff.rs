@@ -210,8 +210,9 @@ impl Tariff {
             ("rounding_paise".into(), self.rounding_paise),
         ]);
         let bands = self.bands.iter().enumerate();
-        amounts
-            .extend(bands.map(|(at, band)| (format!("bands[{at}].per_km_paise"), band.per_km_paise)));
+        amounts.extend(
+            bands.map(|(at, band)| (format!("bands[{at}].per_km_paise"), band.per_km_paise)),
+        );
         if let Some(package) = &self.package {
             amounts.push(("package.per_km_over_paise".into(), package.per_km_over_paise));
             amounts.push(("package.per_minute_over_paise".into(), package.per_minute_over_paise));

@@ -5,9 +5,9 @@ use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
 use crate::coded::coded_enum;
+use crate::fare::{Extra, Fare};
 use crate::machine::machine;
 use crate::otp::TypedOtp;
-use crate::fare::{Extra, Fare};
 use crate::unit::Paise;
 
 coded_enum! {

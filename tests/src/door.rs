@@ -130,6 +130,10 @@ impl Door {
             device: device.clone(),
             registration: format!("KA {name}"),
             category: "TAXI".into(),
+            make: None,
+            model: None,
+            color: None,
+            driver: None,
             driver_name: "Raghav".into(),
             driver_phone: "+91-9800000001".into(),
         };

@@ -119,7 +119,10 @@ const fn verb(body: &EventBody) -> Option<&'static str> {
         | EventBody::Overspeed { .. }
         | EventBody::Near { .. }
         | EventBody::Trouble { .. }
-        | EventBody::Running { .. } => return None,
+        | EventBody::Running { .. }
+        | EventBody::OtpTried { .. }
+        | EventBody::SignedIn { .. }
+        | EventBody::Duty { .. } => return None,
     })
 }
 
@@ -170,7 +173,11 @@ async fn every_ride_is_settled(world: &World, driver: &Driver) -> Result<()> {
         let settlement = order.settlement.context("no final fare")?;
         ensure!(settlement.difference.0 == 0, "{id}: fares differ by {}", settlement.difference);
         let fare = settlement.charged.total();
-        ensure!(order.collected == Some(fare), "{id}: {:?} of {fare} collected", order.collected);
+        ensure!(
+            order.payment.amount() == Some(fare),
+            "{id}: {:?} of {fare} collected",
+            order.payment
+        );
         let strange: Vec<_> = order.cases.iter().filter(|c| !c.what.contains("SOS")).collect();
         ensure!(strange.is_empty(), "{id}: {strange:?}");
     }

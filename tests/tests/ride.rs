@@ -4,6 +4,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
+use tripline_backend::domain::order::CancelledBy;
 use tripline_protocol::trip::TripEvent;
 use tripline_tests::bap::Behavior;
 use tripline_tests::truth::Truth;
@@ -95,6 +96,7 @@ async fn a_whole_ride_is_told_kept_measured_and_charged() -> Result<()> {
     let status = world.bap.status(&booking.order_id).await?;
     let state = status.pointer("/message/order/fulfillment/state/descriptor/code");
     ensure!(state.and_then(Value::as_str) == Some("RIDE_ENDED"), "{status}");
+    the_receipt_is_shown(&world, &booking, &status).await?;
     let tracked = world.bap.track(&booking.order_id).await?;
     let tracking = tracked.pointer("/message/tracking").context("a tracking object")?;
     ensure!(tracking["status"] == "inactive" && tracking.get("location").is_none(), "{tracking}");
@@ -102,6 +104,42 @@ async fn a_whole_ride_is_told_kept_measured_and_charged() -> Result<()> {
     world.drive(&["collected"]).await?;
     world.check_no_errors()?;
     world.stop().await
+}
+
+/// The order's documents are its receipt in both forms, to whoever has the link, and the command line has the
+/// same and why.
+async fn the_receipt_is_shown(world: &World, booking: &Booking, status: &Value) -> Result<()> {
+    let link = |at: usize| {
+        let url = status.pointer(&format!("/message/order/documents/{at}/url"));
+        Ok::<_, anyhow::Error>(url.and_then(Value::as_str).context("a document")?.to_owned())
+    };
+    let (pdf, text) = (reqwest::get(link(0)?).await?, reqwest::get(link(1)?).await?);
+    ensure!(pdf.headers()["content-type"] == "application/pdf", "{pdf:?}");
+    ensure!(pdf.bytes().await?.starts_with(b"%PDF-"), "no PDF");
+    for header in ["cache-control", "content-security-policy", "x-content-type-options"] {
+        ensure!(text.headers().contains_key(header), "no {header}: {text:?}");
+    }
+    let text = text.text().await?;
+    let order = world.evidence().order(&booking.order_id).await?;
+    let total = order.fare().total().to_string();
+    ensure!(text.lines().any(|line| line.starts_with("TOTAL") && line.ends_with(&total)), "{text}");
+    let phone = order.rider.context("a rider")?.phone;
+    ensure!(!text.contains(&phone), "the rider's phone is on it: {text}");
+    let own = link(1)?;
+    let (folder, token) = own.rsplit_once('/').context("a link")?;
+    let other: String = token.trim_end_matches(".txt").chars().rev().collect();
+    let guessed = format!("{folder}/{other}.txt");
+    ensure!(reqwest::get(guessed).await?.status() == 404, "a link is guessed");
+
+    let explained = world.bpp_command(&["trip", "explain", &booking.order_id]).await?;
+    let explained = explained.first().context("an explanation")?;
+    ensure!(
+        explained["equal"] == true && explained["order"] == booking.order_id.as_str(),
+        "{explained}"
+    );
+    let verdict = explained.pointer("/audit/verdict").context("an audit")?;
+    ensure!(verdict == "agrees" || verdict == "incomplete", "{explained}");
+    Ok(())
 }
 
 #[tokio::test]
@@ -287,10 +325,11 @@ async fn a_driver_who_declines_or_stays_silent_leaves_the_rider_with_one_clear_a
 
 #[tokio::test]
 async fn a_trip_called_off_by_the_driver_is_told_and_the_vehicle_is_free() -> Result<()> {
-    let mut world = World::start(Plan::default()).await?;
-    for (verb, reason) in [
-        (&["cancel", "--reason", "flat tyre"][..], "flat tyre"),
-        (&["no-show"], "the rider did not come"),
+    // There is no other vehicle to take the ride over.
+    let mut world = World::start(Plan { search_s: 4, ..Plan::default() }).await?;
+    for (verb, by, reason) in [
+        (&["cancel", "--reason", "flat tyre"][..], CancelledBy::Rule, "no other driver was found"),
+        (&["no-show"], CancelledBy::Driver, "the rider did not come"),
     ] {
         let booking = world.book().await?;
         world.drive_to_pickup().await?;
@@ -308,7 +347,8 @@ async fn a_trip_called_off_by_the_driver_is_told_and_the_vehicle_is_free() -> Re
         let states = world.bap.fulfillment_states(&booking.order_id);
         ensure!(states.last().map(String::as_str) == Some("RIDE_CANCELLED"), "{states:?}");
         let order = world.evidence().order(&booking.order_id).await?;
-        ensure!(order.cancel_reason.as_deref() == Some(reason), "{:?}", order.cancel_reason);
+        let cancelled = order.cancelled.as_ref().map(|it| (it.by, it.reason.as_str()));
+        ensure!(cancelled == Some((by, reason)), "{cancelled:?}");
     }
     world.check_no_errors()?;
     world.stop().await

@@ -49,6 +49,40 @@ pub enum AuditKind {
     Configured,
     /// An authority of the device CA was added or retired.
     AuthorityChanged,
+    /// A provider was added or changed.
+    ProviderChanged,
+    /// A driver was added, changed or unlocked.
+    DriverChanged,
+    /// A vehicle was changed: what it is, whose, or who drives it.
+    VehicleChanged,
+    /// A document of a driver or a vehicle was added or changed.
+    DocumentChanged,
+    /// A driver's duty was changed by an operator.
+    DutyChanged,
+    /// An entry was made in a driver's cash account.
+    CashEntered,
+    /// A version of a tariff was added.
+    TariffChanged,
+    /// An item of the catalog was added, changed or removed.
+    ItemChanged,
+    /// An area or zone was added, changed or removed.
+    AreaChanged,
+    /// Fleet or tariffs were imported from a file.
+    Imported,
+    /// A trip was started, paused, resumed, stopped, cancelled, closed or unlocked by an operator.
+    TripCommanded,
+    /// A case was resolved.
+    CaseResolved,
+    /// Callbacks that were given up are tried once more.
+    CallbackReplayed,
+    /// A request to the admin API showed no token that counts.
+    AdminRefused,
+    /// A token for the admin API was made.
+    TokenAdded,
+    /// A token for the admin API was revoked.
+    TokenRevoked,
+    /// A rider or a driver was taken out of what is stored.
+    Erased,
 }
 
 /// A text that is the code of no [`AuditKind`].
@@ -74,6 +108,23 @@ impl AuditKind {
         Self::SetAside,
         Self::Configured,
         Self::AuthorityChanged,
+        Self::ProviderChanged,
+        Self::DriverChanged,
+        Self::VehicleChanged,
+        Self::DocumentChanged,
+        Self::DutyChanged,
+        Self::CashEntered,
+        Self::TariffChanged,
+        Self::ItemChanged,
+        Self::AreaChanged,
+        Self::Imported,
+        Self::TripCommanded,
+        Self::CaseResolved,
+        Self::CallbackReplayed,
+        Self::AdminRefused,
+        Self::TokenAdded,
+        Self::TokenRevoked,
+        Self::Erased,
     ];
 
     /// Whether it says that somebody may be attacking the fleet: it is written down whatever else is.
@@ -92,6 +143,7 @@ impl AuditKind {
                 | Self::PublishRefused
                 | Self::SubscriptionRefused
                 | Self::SetAside
+                | Self::AdminRefused
         )
     }
 
@@ -113,6 +165,23 @@ impl AuditKind {
             Self::SetAside => "set-aside",
             Self::Configured => "configured",
             Self::AuthorityChanged => "authority-changed",
+            Self::ProviderChanged => "provider-changed",
+            Self::DriverChanged => "driver-changed",
+            Self::VehicleChanged => "vehicle-changed",
+            Self::DocumentChanged => "document-changed",
+            Self::DutyChanged => "duty-changed",
+            Self::CashEntered => "cash-entered",
+            Self::TariffChanged => "tariff-changed",
+            Self::ItemChanged => "item-changed",
+            Self::AreaChanged => "area-changed",
+            Self::Imported => "imported",
+            Self::TripCommanded => "trip-commanded",
+            Self::CaseResolved => "case-resolved",
+            Self::CallbackReplayed => "callback-replayed",
+            Self::AdminRefused => "admin-refused",
+            Self::TokenAdded => "token-added",
+            Self::TokenRevoked => "token-revoked",
+            Self::Erased => "erased",
         }
     }
 }
@@ -140,6 +209,8 @@ pub struct Entry {
     pub device: Option<DeviceId>,
     /// From where.
     pub peer: Option<IpAddr>,
+    /// Which operator did it, where one did.
+    pub actor: Option<String>,
     /// Why, in a few fixed words; at most [`DETAIL_LEN_MAX`] bytes.
     pub detail: String,
 }
@@ -147,13 +218,19 @@ pub struct Entry {
 impl Entry {
     /// An entry about a device, by this backend or its operator.
     pub fn of_device(kind: AuditKind, device: &DeviceId, detail: impl Into<String>) -> Self {
-        Self { kind, device: Some(device.clone()), peer: None, detail: detail.into() }
+        Self { kind, device: Some(device.clone()), peer: None, actor: None, detail: detail.into() }
     }
 
     /// The same, from there.
     #[must_use]
     pub fn from_peer(self, peer: IpAddr) -> Self {
         Self { peer: Some(peer), ..self }
+    }
+
+    /// The same, by an operator of this name.
+    #[must_use]
+    pub fn by(self, actor: &str) -> Self {
+        Self { actor: Some(actor.to_owned()), ..self }
     }
 }
 

@@ -61,8 +61,8 @@ const AND_MORE: &str = "and more, not listed";
 /// How often old rows are deleted, in ms.
 const PRUNE_MS: i64 = 3_600_000;
 
-/// Age of the oldest rows that are kept, in ms: 90 days.
-const KEPT_MS_MAX: i64 = 90 * 86_400_000;
+/// A day, in ms: `[retention] audit_days` says how many the oldest row that is kept is old.
+const DAY_MS: i64 = 86_400_000;
 
 /// Rows kept of what strangers cause without end, and as many of what devices do. Together they take less
 /// than a gigabyte.
@@ -88,7 +88,13 @@ impl Minute {
         let entry = if self.rows.contains_key(&entry) || self.has_room(Budget::of(&entry)) {
             entry
         } else {
-            Entry { kind: entry.kind, device: None, peer: None, detail: AND_MORE.into() }
+            Entry {
+                kind: entry.kind,
+                device: None,
+                peer: None,
+                actor: None,
+                detail: AND_MORE.into(),
+            }
         };
         self.began.get_or_insert(now);
         if let Some((row, changed)) = self.rows.get_mut(&entry) {
@@ -136,6 +142,7 @@ pub async fn run(
     store: Store,
     mut entries: mpsc::Receiver<Entry>,
     mut stop: oneshot::Receiver<()>,
+    kept_days: u32,
 ) {
     let mut minute = Minute::default();
     let mut pruned_at = None;
@@ -147,7 +154,7 @@ pub async fn run(
             _ = &mut stop => break,
             _ = tick.tick() => {
                 write(&store, &mut minute).await;
-                prune_if_due(&store, &mut pruned_at).await;
+                prune_if_due(&store, &mut pruned_at, kept_days).await;
             }
             Some(entry) = entries.recv() => take(&mut minute, entry),
         }
@@ -183,13 +190,13 @@ async fn try_write(store: &Store, minute: &Minute) -> Result<(), ServiceError> {
     Ok(tx.commit().await?)
 }
 
-async fn prune_if_due(store: &Store, pruned_at: &mut Option<Timestamp>) {
+async fn prune_if_due(store: &Store, pruned_at: &mut Option<Timestamp>, kept_days: u32) {
     let now = time::now();
     if pruned_at.is_some_and(|at| (0..PRUNE_MS).contains(&now.since_ms(at))) {
         return;
     }
     *pruned_at = Some(now);
-    match prune(store, now, ROWS_KEPT_MAX).await {
+    match prune(store, now, kept_days, ROWS_KEPT_MAX).await {
         Ok(0) => {}
         Ok(rows) => info!(rows, "old audit entries deleted"),
         Err(error) => error!(%error, "old audit entries could not be deleted"),
@@ -201,10 +208,19 @@ async fn prune_if_due(store: &Store, pruned_at: &mut Option<Timestamp>) {
     }
 }
 
-/// Deletes what is too old, and of what peers cause without end the oldest beyond `kept_max` rows each of
+/// Deletes what is older than so many days, if there is such a limit, and of what peers cause without end the oldest beyond `kept_max` rows each of
 /// strangers and of devices; says how many went.
-async fn prune(store: &Store, now: Timestamp, kept_max: u32) -> Result<u64, ServiceError> {
-    let mut total = prune_through(store, Which::All, now.plus_ms(-KEPT_MS_MAX)).await?;
+async fn prune(
+    store: &Store,
+    now: Timestamp,
+    kept_days: u32,
+    kept_max: u32,
+) -> Result<u64, ServiceError> {
+    let mut total = 0;
+    if kept_days > 0 {
+        let through = now.plus_ms(-i64::from(kept_days) * DAY_MS);
+        total += prune_through(store, Which::All, through).await?;
+    }
     for which in [Which::Strangers, Which::Devices] {
         let too_many = store.read().await?.audit_time_after(which, kept_max).await?;
         if let Some(through) = too_many {
@@ -257,7 +273,13 @@ mod tests {
 
     fn from(n: u32) -> Entry {
         let peer = Some(IpAddr::V4(Ipv4Addr::from(n)));
-        Entry { kind: AuditKind::ConnectRefused, device: None, peer, detail: "why".into() }
+        Entry {
+            kind: AuditKind::ConnectRefused,
+            device: None,
+            peer,
+            actor: None,
+            detail: "why".into(),
+        }
     }
 
     #[test]
@@ -320,20 +342,21 @@ mod tests {
         let url = format!("sqlite:{}", dir.path().join("test.db").display());
         let store = Store::open(&url).await.expect("opens");
         let mut tx = store.write().await.expect("begins");
-        let ages_ms = [0, 1, 2, 3, 4, KEPT_MS_MAX + 1];
+        let ages_ms = [0, 1, 2, 3, 4, 90 * DAY_MS + 1];
         for (n, age_ms) in (0..).zip(ages_ms) {
             let row = AuditRow::new(from(n), NOW.plus_ms(-age_ms)).expect("random");
             tx.put_audit(row).await.expect("written");
         }
         tx.commit().await.expect("commits");
-        assert_eq!(prune(&store, NOW, 100).await.expect("pruned"), 1);
+        assert_eq!(prune(&store, NOW, 0, 100).await.expect("pruned"), 0, "for ever");
+        assert_eq!(prune(&store, NOW, 90, 100).await.expect("pruned"), 1);
         let mut tx = store.write().await.expect("begins");
         let old = NOW.plus_ms(-5);
         for entry in [of_device(1, AuditKind::Revoked), of_device(1, AuditKind::PublishRefused)] {
             tx.put_audit(AuditRow::new(entry, old).expect("random")).await.expect("written");
         }
         tx.commit().await.expect("commits");
-        assert_eq!(prune(&store, NOW, 3).await.expect("pruned"), 2);
+        assert_eq!(prune(&store, NOW, 90, 3).await.expect("pruned"), 2);
         let mut tx = store.read().await.expect("begins");
         let kept = tx.audit(&AuditFilter::default(), 100).await.expect("answers");
         let of_devices = kept.iter().filter(|row| row.entry.device.is_some()).count();

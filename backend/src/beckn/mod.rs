@@ -10,10 +10,11 @@ pub mod v0_9;
 use tripline_protocol::id::OrderId;
 use tripline_protocol::unit::Timestamp;
 
-use crate::domain::catalog::{Item, Provider, Serviceable};
+use crate::domain::catalog::Serviceable;
 use crate::domain::effect::Phase;
 use crate::domain::live::LivePosition;
 use crate::domain::order::{Conversation, Order, Rider, Route};
+use crate::domain::payment::PaymentTerms;
 
 /// A request, as far as its dialect could make sense of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +65,8 @@ pub enum Request {
         selection: Selection,
         /// Who rides.
         rider: Option<Rider>,
+        /// How it is paid, if that is said.
+        payment: Option<PaymentTerms>,
     },
     /// Book it.
     Confirm {
@@ -71,6 +74,8 @@ pub enum Request {
         selection: Selection,
         /// Who rides, if it was not said before.
         rider: Option<Rider>,
+        /// How it is paid, if that is said.
+        payment: Option<PaymentTerms>,
     },
     /// Where does it stand?
     Status {
@@ -318,12 +323,10 @@ pub struct Identity {
     pub subscriber_id: String,
     /// Our registered address.
     pub uri: String,
+    /// Address under which receipts are served, without a slash at the end.
+    pub receipts: String,
     /// The network domains we serve; any if there are none.
     pub domains: Vec<String>,
-    /// The provider in catalogs and orders.
-    pub provider: Provider,
-    /// The item.
-    pub item: Item,
 }
 
 /// A callback ready to be stored: its bytes never change any more.

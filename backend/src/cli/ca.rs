@@ -14,6 +14,7 @@ use crate::audit::{AuditKind, Entry};
 use crate::enrol::revoke::note;
 use crate::error::BppError;
 use crate::identity::authority::{self, Authorities, Authority, hex};
+use crate::operate::Actor;
 use crate::service::ServiceError;
 use crate::time;
 
@@ -164,7 +165,13 @@ async fn end_all(opened: &Opened, oldest: &Authority, now: Timestamp) -> Result<
 }
 
 fn changed(detail: String) -> Entry {
-    Entry { kind: AuditKind::AuthorityChanged, device: None, peer: None, detail }
+    Entry {
+        kind: AuditKind::AuthorityChanged,
+        device: None,
+        peer: None,
+        actor: Some(Actor::CLI.to_owned()),
+        detail,
+    }
 }
 
 async fn counting(

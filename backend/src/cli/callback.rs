@@ -2,16 +2,13 @@
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use tripline_protocol::unit::Timestamp;
 
 use super::ConfigPath;
 use super::newest::Newest;
-use super::opened::{Opened, counted, unix_ms, utc};
-use crate::callback::BOOKING_TRIED_MS;
+use super::opened::{Opened, counted, utc};
 use crate::error::BppError;
+use crate::operate::callback::{self, CallbackView, Replayed};
 use crate::store::callback::{CallbackFilter, Delivery, KeptCallback, Replay};
-use crate::store::retry::retry;
-use crate::store::{Store, StoreError};
 use crate::time;
 
 #[derive(Debug, Subcommand)]
@@ -152,12 +149,12 @@ async fn replay(args: ReplayArgs) -> Result<(), BppError> {
     let opened = Opened::open(&args.config).await?;
     let replay = args.which.replay();
     let count = if args.dry_run {
-        async { opened.store.read().await?.count_replayed(&replay, time::now()).await }.await
+        opened.look(async |tx| Ok(tx.count_replayed(&replay, time::now()).await?)).await
     } else {
-        replay_all(&opened.store, &replay, time::now()).await
+        replay_all(&opened, &replay).await
     };
-    let count = count.map_err(|source| opened.failed(source))?;
     opened.store.close().await;
+    let count = count?;
     if let (Replay::One { order_key, sequence }, 0) = (&replay, count) {
         return Err(BppError::Refused {
             message: format!(
@@ -176,40 +173,23 @@ async fn replay(args: ReplayArgs) -> Result<(), BppError> {
     Ok(())
 }
 
-/// Makes every dead callback that is meant pending again, in steps; says how many. What is given up once
-/// more while it works is left as it is.
-async fn replay_all(store: &Store, replay: &Replay, now: Timestamp) -> Result<u64, StoreError> {
-    let mut count = 0;
+/// Has every dead callback that is meant tried once more, in steps; says how many. What is given up once more
+/// while it works is left as it is.
+async fn replay_all(opened: &Opened, which: &Replay) -> Result<u64, BppError> {
+    let (mut count, dead_by) = (0, time::now());
     loop {
-        let step = retry(|| async {
-            let mut tx = store.write().await?;
-            let step = tx.replay_callbacks(replay, now, now.plus_ms(BOOKING_TRIED_MS)).await?;
-            tx.commit().await?;
-            Ok::<_, StoreError>(step)
-        });
-        match step.await? {
-            0 => return Ok(count),
-            step => count += step,
+        let step =
+            opened.change(async |tx, actor, _| callback::replay(tx, actor, which, dead_by).await);
+        let Replayed { replayed, more } = step.await?;
+        count += replayed;
+        if !more {
+            return Ok(count);
         }
     }
 }
 
 fn as_json(row: &KeptCallback) -> Value {
-    let next = (row.state == Delivery::Pending).then_some(row.next_attempt_at);
-    json!({
-        "order": row.order_key,
-        "sequence": row.sequence,
-        "subscriber": row.subscriber_id,
-        "action": row.action,
-        "url": row.url,
-        "state": row.state.code(),
-        "attempts": row.attempts,
-        "created_at_unix_ms": row.created_at.unix_ms,
-        "next_attempt_at_unix_ms": unix_ms(next),
-        "expires_at_unix_ms": row.expires_at.unix_ms,
-        "finished_at_unix_ms": unix_ms(row.finished_at),
-        "last_error": row.last_error,
-    })
+    serde_json::to_value(CallbackView::from(row.clone())).unwrap_or_default()
 }
 
 fn as_text(row: &KeptCallback) -> String {

@@ -16,10 +16,7 @@ pub(super) struct Lock {
 impl Lock {
     /// Takes it; an error if another process has it.
     pub(super) fn take(config: &Config) -> Result<Self, BppError> {
-        Self::take_if_free(config)?.ok_or_else(|| BppError::File {
-            path: config.data_dir.join("lock"),
-            reason: "another tripline-bpp serves from this folder: stop it first".into(),
-        })
+        Self::take_if_free(config)?.ok_or_else(|| Self::taken(config))
     }
 
     /// Takes it; `None` if another process has it.
@@ -27,6 +24,22 @@ impl Lock {
         if !Store::is_for_one_backend(&config.store_url()) {
             return Ok(Some(Self { _file: None }));
         }
+        Self::of_folder(config)
+    }
+
+    /// Takes the folder's, whatever store the configuration names; an error if another process has it.
+    pub(super) fn take_folder(config: &Config) -> Result<Self, BppError> {
+        Self::of_folder(config)?.ok_or_else(|| Self::taken(config))
+    }
+
+    fn taken(config: &Config) -> BppError {
+        BppError::File {
+            path: config.data_dir.join("lock"),
+            reason: "another tripline-bpp serves from this folder: stop it first".into(),
+        }
+    }
+
+    fn of_folder(config: &Config) -> Result<Option<Self>, BppError> {
         let path = config.data_dir.join("lock");
         let failed = |reason: String| BppError::File { path: path.clone(), reason };
         let file = File::create(&path).map_err(|error| failed(error.to_string()))?;

@@ -6,11 +6,19 @@ mod opened;
 mod audit;
 mod ca;
 mod callback;
+mod dispatch;
+mod erase;
+mod fleet;
 mod init;
 mod key;
 mod lock;
+mod openapi;
+mod order;
 mod serve;
+mod store;
 mod subscriber;
+mod token;
+mod trip;
 mod vehicle;
 
 use std::io::IsTerminal as _;
@@ -38,6 +46,7 @@ Exit codes:
   2  wrong use of the command line       7  an address to listen on is taken
   3  the configuration is not usable     8  the registry has another address for us
   4  a file of ours cannot be used       9  refused, with the reason
+ 10  asked for, and the device has not reported in time
 
 A first run:
   tripline-bpp init --dir fleet
@@ -60,6 +69,42 @@ enum Command {
     /// The fleet's vehicles and their devices: add, enrol, look at, revoke
     #[command(subcommand)]
     Vehicle(vehicle::VehicleCommand),
+    /// Take in a whole fleet from TOML and CSV files, all or none
+    Import(fleet::import::ImportArgs),
+    /// Who offers rides: the operator itself, or its agencies
+    #[command(subcommand)]
+    Provider(fleet::provider::ProviderCommand),
+    /// Who drives: add, change, PIN, ratings
+    #[command(subcommand)]
+    Driver(fleet::driver::DriverCommand),
+    /// Papers of drivers and vehicles, and when they expire
+    #[command(subcommand)]
+    Document(fleet::document::DocumentCommand),
+    /// Who is signed in on which vehicle
+    #[command(subcommand)]
+    Duty(fleet::duty::DutyCommand),
+    /// Drivers' time, and the cash that they have in hand
+    #[command(subcommand)]
+    Shift(fleet::shift::ShiftCommand),
+    /// What rides cost: versions that never change
+    #[command(subcommand)]
+    Tariff(fleet::tariff::TariffCommand),
+    /// What riders can book
+    #[command(subcommand)]
+    Item(fleet::item::ItemCommand),
+    /// Where rides are served, and where another tariff applies
+    #[command(subcommand)]
+    Area(fleet::area::AreaCommand),
+    /// Trips: look at them, explain their fares, print receipts, and start, pause, resume, stop, cancel or close
+    /// them on a driver's behalf
+    #[command(subcommand)]
+    Trip(trip::TripCommand),
+    /// What was booked: list, show, cancel, and whom it was offered to
+    #[command(subcommand)]
+    Order(order::OrderCommand),
+    /// Contradictions that somebody has to look at: list, resolve
+    #[command(subcommand)]
+    Case(order::CaseCommand),
     /// Who is on the network, as the registry or the file of subscribers has it
     #[command(subcommand)]
     Subscriber(subscriber::SubscriberCommand),
@@ -72,6 +117,17 @@ enum Command {
     /// What subscribers are told: what waits, what was given up; look at it, try it once more
     #[command(subcommand)]
     Callback(callback::CallbackCommand),
+    /// Tokens for the admin API: make, list, revoke
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// Print the OpenAPI document of the admin API
+    Openapi,
+    /// The store as a whole: how large and how sound it is; copy it from SQLite into PostgreSQL
+    #[command(subcommand)]
+    Store(store::StoreCommand),
+    /// Take a rider or a driver out of what is stored; amounts, dates and ids stay
+    #[command(subcommand)]
+    Erase(erase::EraseCommand),
     /// What was written down: enrolments, revocations, who was turned away and why; newest last
     Audit(audit::AuditArgs),
 }
@@ -97,10 +153,26 @@ impl Cli {
             Command::Init(args) => runtime.block_on(init::run(&args)),
             Command::Serve(args) => runtime.block_on(serve::run(&args)),
             Command::Vehicle(command) => runtime.block_on(vehicle::run(command)),
+            Command::Import(args) => runtime.block_on(fleet::import::run(args)),
+            Command::Provider(command) => runtime.block_on(fleet::provider::run(command)),
+            Command::Driver(command) => runtime.block_on(fleet::driver::run(command)),
+            Command::Document(command) => runtime.block_on(fleet::document::run(command)),
+            Command::Duty(command) => runtime.block_on(fleet::duty::run(command)),
+            Command::Shift(command) => runtime.block_on(fleet::shift::run(command)),
+            Command::Tariff(command) => runtime.block_on(fleet::tariff::run(command)),
+            Command::Item(command) => runtime.block_on(fleet::item::run(command)),
+            Command::Area(command) => runtime.block_on(fleet::area::run(command)),
+            Command::Trip(command) => runtime.block_on(trip::run(command)),
+            Command::Order(command) => runtime.block_on(order::run(command)),
+            Command::Case(command) => runtime.block_on(order::run_case(command)),
             Command::Subscriber(command) => runtime.block_on(subscriber::run(command)),
             Command::Ca(command) => runtime.block_on(ca::run(command)),
             Command::Key(command) => runtime.block_on(key::run(command)),
             Command::Callback(command) => runtime.block_on(callback::run(command)),
+            Command::Token(command) => runtime.block_on(token::run(command)),
+            Command::Openapi => openapi::run(),
+            Command::Store(command) => runtime.block_on(store::run(command)),
+            Command::Erase(command) => runtime.block_on(erase::run(command)),
             Command::Audit(args) => runtime.block_on(audit::run(args)),
         }
     }

@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp as Instant;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tripline_protocol::unit::Timestamp;
 
-use super::opened::{Opened, counted, unix_ms, utc};
+use super::opened::{Opened, counted, utc};
 use super::{ConfigPath, open_directory};
 use crate::error::BppError;
-use crate::network::directory::{Counts, Directory, DirectoryError, Listed, entries_as_json};
-use crate::network::subscriber::{Role, Subscriber, normalized_id};
+use crate::network::directory::{Counts, Directory, DirectoryError, Listed};
+use crate::network::subscriber::{Role, normalized_id};
+use crate::operate::subscriber::{SubscriberView, holding, holds_until, key};
 use crate::time;
 
 #[derive(Debug, Subcommand)]
@@ -256,41 +257,14 @@ fn print_in_full(one: &Listed, now: Timestamp) {
 }
 
 fn as_json(one: &Listed, now: Timestamp) -> Value {
-    json!({
-        "subscriber_id": one.id,
-        "role": one.role.code(),
-        "holds": !holding(one, now).is_empty(),
-        "url": holding(one, now).first().map(|entry| &entry.url),
-        "keys": keys(one, now),
-        "holds_until_unix_ms": holds_until(one, now).map(Instant::as_millisecond),
-        "fetched_at_unix_ms": unix_ms(one.fetched_at),
-    })
+    serde_json::to_value(SubscriberView::of(one, now)).unwrap_or_default()
 }
 
 fn in_full_as_json(one: &Listed, now: Timestamp) -> Value {
-    let mut entries = entries_as_json(&one.entries);
-    for (shown, entry) in entries.as_array_mut().into_iter().flatten().zip(one.entries.iter()) {
-        shown["holds"] = entry.is_active(now).into();
-        shown["why_not"] = entry.holds(now).err().map(|reason| reason.to_string()).into();
-    }
-    let mut all = as_json(one, now);
-    all["entries"] = entries;
-    all
-}
-
-fn holding(one: &Listed, now: Timestamp) -> Vec<&Subscriber> {
-    one.entries.iter().filter(|entry| entry.is_active(now)).collect()
+    serde_json::to_value(SubscriberView::in_full(one, now)).unwrap_or_default()
 }
 
 /// The ids of the keys that hold; `-` for one without.
 fn keys(one: &Listed, now: Timestamp) -> Vec<&str> {
-    let holding = holding(one, now).into_iter();
-    holding.map(|entry| entry.unique_key_id.as_deref().unwrap_or("-")).collect()
-}
-
-/// When the last of what holds ends; `None` if nothing holds, or something without end.
-fn holds_until(one: &Listed, now: Timestamp) -> Option<Instant> {
-    let ends: Option<Vec<_>> =
-        holding(one, now).into_iter().map(|entry| entry.valid_until).collect();
-    ends?.into_iter().max()
+    holding(one, now).into_iter().map(key).collect()
 }

@@ -4,6 +4,8 @@
 use std::net::IpAddr;
 
 use super::Config;
+use crate::domain::dispatch::{BATCH_MAX, REASSIGN_MAX, WEIGHT_MAX};
+use crate::domain::fleet::id::{CodeError, check_code};
 use crate::network::subscriber::normalized_id;
 
 /// Longest subscriber id of ours, in bytes: a domain name has 253, and it has to go into a header of bounded
@@ -17,10 +19,30 @@ impl Config {
         self.check_registry()?;
         self.check_device()?;
         self.check_private_networks()?;
+        let (weights, weight_max) = (&self.dispatch.weights, u64::from(WEIGHT_MAX));
         let ranges = [
             ("dispatch.radius_m", u64::from(self.dispatch.radius_m), 1, 100_000),
             ("dispatch.offer_s", u64::from(self.dispatch.offer_s), 1, 3_600),
             ("dispatch.search_s", u64::from(self.dispatch.search_s), 1, 86_400),
+            ("dispatch.batch", u64::from(self.dispatch.batch), 1, u64::from(BATCH_MAX)),
+            ("dispatch.lead_s", u64::from(self.dispatch.lead_s), 60, 86_400),
+            (
+                "dispatch.reassign_max",
+                u64::from(self.dispatch.reassign_max),
+                0,
+                u64::from(REASSIGN_MAX),
+            ),
+            ("dispatch.weights.pickup", u64::from(weights.pickup), 0, weight_max),
+            ("dispatch.weights.idle", u64::from(weights.idle), 0, weight_max),
+            ("dispatch.weights.acceptance", u64::from(weights.acceptance), 0, weight_max),
+            ("dispatch.weights.rating", u64::from(weights.rating), 0, weight_max),
+            ("ride.silent_after_s", u64::from(self.ride.silent_after_s), 30, 86_400),
+            (
+                "ride.close_silent_after_s",
+                u64::from(self.ride.close_silent_after_s),
+                u64::from(self.ride.silent_after_s),
+                30 * 86_400,
+            ),
             ("estimate.speed_kmph", u64::from(self.estimate.speed_kmph), 1, 200),
             (
                 "estimate.road_factor_percent",
@@ -59,8 +81,9 @@ impl Config {
                 return Err(format!("{key} is {value}; it must be between {min} and {max}"));
             }
         }
+        self.check_retention()?;
         self.registry_key().map_err(|error| format!("registry.encryption_public_key: {error}"))?;
-        self.check_tariff()
+        self.check_fleet()
     }
 
     /// It is our entry's, and its path is where requests are routed to.
@@ -179,22 +202,45 @@ impl Config {
             .into())
     }
 
-    fn check_tariff(&self) -> Result<(), String> {
-        const RATE_PAISE_MAX: i64 = 100_000_000;
-        let tariff = &self.tariff;
-        let rates = [
-            ("tariff.base_paise", tariff.base_paise),
-            ("tariff.per_km_paise", tariff.per_km_paise),
-            ("tariff.per_minute_paise", tariff.per_minute_paise),
-            ("tariff.waiting_per_minute_paise", tariff.waiting_per_minute_paise),
-            ("tariff.minimum_paise", tariff.minimum_paise),
-            ("tariff.rounding_paise", tariff.rounding_paise),
+    /// Money is kept longer than people, and nothing for a time that nobody can mean.
+    fn check_retention(&self) -> Result<(), String> {
+        const DAYS_MAX: u32 = 36_525;
+        let kept = &self.retention;
+        let days = [
+            ("retention.trail_days", kept.trail_days),
+            ("retention.events_days", kept.events_days),
+            ("retention.commands_days", kept.commands_days),
+            ("retention.set_aside_days", kept.set_aside_days),
+            ("retention.quotes_days", kept.quotes_days),
+            ("retention.personal_days", kept.personal_days),
+            ("retention.orders_days", kept.orders_days),
+            ("retention.audit_days", kept.audit_days),
         ];
-        for (key, rate) in rates {
-            if !(0..=RATE_PAISE_MAX).contains(&rate.0) {
+        for (key, days) in days {
+            if days > DAYS_MAX {
+                return Err(format!("{key} is {days}; it must be between 0 and {DAYS_MAX}"));
+            }
+        }
+        if kept.orders_days != 0 && kept.orders_days < kept.personal_days {
+            return Err(
+                "retention.orders_days is less than retention.personal_days: what was paid \
+                        would go before who rode"
+                    .into(),
+            );
+        }
+        Ok(())
+    }
+
+    /// They are words that documents are imported with.
+    fn check_fleet(&self) -> Result<(), String> {
+        let lists = [
+            ("fleet.driver_documents", &self.fleet.driver_documents),
+            ("fleet.vehicle_documents", &self.fleet.vehicle_documents),
+        ];
+        for (key, kinds) in lists {
+            if let Some(bad) = kinds.iter().find(|kind| check_code(kind).is_err()) {
                 return Err(format!(
-                    "{key} is {}; it must be between 0 and {RATE_PAISE_MAX}",
-                    rate.0
+                    "{key} has {bad:?}, which is no kind of document: it {CodeError}"
                 ));
             }
         }

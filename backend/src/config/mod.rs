@@ -11,26 +11,30 @@ use std::path::{Path, PathBuf};
 use figment::Figment;
 use figment::providers::{Env, Format as _, Toml};
 use serde::Deserialize;
-use tripline_protocol::tariff::Tariff;
 
 use crate::beckn::Identity;
 use crate::callback::worker::RetryRules;
-use crate::domain::catalog;
-use crate::domain::dispatch::DispatchRules;
+use crate::domain::dispatch::{DispatchRules, Weights};
 use crate::domain::estimate::RoadModel;
+use crate::domain::fleet::RosterRules;
+use crate::domain::ride::RideRules;
 use crate::error::BppError;
 use crate::http::Rules;
+use crate::http::admin::AdminRules;
 use crate::keys::encryption::{EncryptionKeyError, RegistryPublicKey};
 use crate::network::subscriber::{normalized_id, normalized_url};
 use crate::service::Settings;
 
 pub use tables::{
-    Admin, Beckn, Callback, Device, Dispatch, Enrol, Estimate, Item, Provider, Registry, Ride,
-    Store,
+    Admin, Beckn, Callback, Device, Dispatch, DispatchWeights, Enrol, Estimate, Fleet, Registry,
+    Retention, Ride, Store,
 };
 
 /// The configuration that `tripline-bpp init` writes.
 pub const SAMPLE: &str = include_str!("../../bpp.sample.toml");
+
+/// The first fleet that `tripline-bpp init` writes and takes in.
+pub const SAMPLE_FLEET: &str = include_str!("../../fleet.sample.toml");
 
 /// Prefix of the environment variables; `__` stands between table and key.
 pub const ENV_PREFIX: &str = "TRIPLINE_BPP_";
@@ -58,12 +62,9 @@ pub struct Config {
     /// The store.
     #[serde(default)]
     pub store: Store,
-    /// The provider.
-    pub provider: Provider,
-    /// The item.
-    pub item: Item,
-    /// The tariff.
-    pub tariff: Tariff,
+    /// What a vehicle needs before it is offered a ride.
+    #[serde(default)]
+    pub fleet: Fleet,
     /// Estimates.
     #[serde(default)]
     pub estimate: Estimate,
@@ -76,6 +77,24 @@ pub struct Config {
     /// Callbacks.
     #[serde(default)]
     pub callback: Callback,
+    /// How long things are kept.
+    #[serde(default)]
+    pub retention: Retention,
+}
+
+/// Tables of earlier versions whose place is the store.
+const MOVED: [&str; 3] = ["provider", "item", "tariff"];
+
+/// What is offered stood here once.
+fn check_moved(figment: &Figment, path: &Path) -> Result<(), String> {
+    match MOVED.iter().find(|table| figment.contains(table)) {
+        None => Ok(()),
+        Some(table) => Err(format!(
+            "{}: the table [{table}] is no configuration: what is offered is in the store. Write it into a \
+             file of its own as [[{table}]], and take that in with `tripline-bpp import FILE`",
+            path.display()
+        )),
+    }
 }
 
 impl Config {
@@ -88,10 +107,10 @@ impl Config {
                 path.display()
             )));
         }
-        let mut loaded: Self = Figment::from(Toml::file_exact(path))
-            .merge(Env::prefixed(ENV_PREFIX).split("__"))
-            .extract()
-            .map_err(|error| config(error.to_string()))?;
+        let figment =
+            Figment::from(Toml::file_exact(path)).merge(Env::prefixed(ENV_PREFIX).split("__"));
+        check_moved(&figment, path).map_err(config)?;
+        let mut loaded: Self = figment.extract().map_err(|error| config(error.to_string()))?;
         let folder = path.parent().unwrap_or(Path::new(""));
         loaded.data_dir = folder.join(&loaded.data_dir);
         loaded.check().map_err(config)?;
@@ -100,10 +119,12 @@ impl Config {
 
     /// The store's URL.
     pub fn store_url(&self) -> String {
-        self.store
-            .url
-            .clone()
-            .unwrap_or_else(|| format!("sqlite:{}", self.data_dir.join("tripline.db").display()))
+        self.store.url.clone().unwrap_or_else(|| self.sqlite_url())
+    }
+
+    /// The URL of the SQLite store in the data folder.
+    pub fn sqlite_url(&self) -> String {
+        format!("sqlite:{}", self.data_dir.join("tripline.db").display())
     }
 
     /// The file of the keys by which the network knows us.
@@ -119,6 +140,25 @@ impl Config {
     /// The file of the key that seals commands to devices.
     pub fn command_key_file(&self) -> PathBuf {
         self.data_dir.join("command.key")
+    }
+
+    /// The file of the key under which drivers' PINs are kept.
+    pub fn pin_key_file(&self) -> PathBuf {
+        self.data_dir.join("pin.key")
+    }
+
+    /// The file of the first token for the admin API; it may have been removed since.
+    pub fn admin_token_file(&self) -> PathBuf {
+        self.data_dir.join("admin.token")
+    }
+
+    /// Where the admin API is met.
+    pub fn admin_rules(&self) -> AdminRules {
+        AdminRules {
+            proxies: self.beckn.proxies.clone(),
+            open_metrics: self.admin.listen.ip().is_loopback(),
+            enrol_url: self.enrol_url(),
+        }
     }
 
     /// The folder of the device CA.
@@ -161,30 +201,62 @@ impl Config {
             identity: Identity {
                 subscriber_id: normalized_id(&self.beckn.subscriber_id),
                 uri: normalized_url(&self.beckn.uri),
+                receipts: format!("{origin}/receipt"),
                 domains: self.beckn.domains.clone(),
-                provider: catalog::Provider {
-                    id: self.provider.id.clone(),
-                    name: self.provider.name.clone(),
-                },
-                item: catalog::Item {
-                    id: self.item.id.clone(),
-                    name: self.item.name.clone(),
-                    vehicle_category: self.item.vehicle_category.clone(),
-                    tariff: self.tariff.clone(),
-                },
             },
-            dispatch: DispatchRules {
-                radius_m: self.dispatch.radius_m,
-                offer_ms: i64::from(self.dispatch.offer_s) * 1000,
-                search_ms: i64::from(self.dispatch.search_s) * 1000,
-            },
+            dispatch: self.dispatch_rules(),
             otp: self.ride.otp,
-            road: RoadModel {
-                road_factor_percent: self.estimate.road_factor_percent,
-                speed_kmph: self.estimate.speed_kmph,
-            },
+            ride: self.ride_rules(),
+            road: self.road(),
+            roster: self.roster_rules(),
             track_url: format!("{origin}/track"),
             first_settings: self.device.settings.0,
+        }
+    }
+
+    /// What a vehicle needs before it is offered a ride.
+    pub fn roster_rules(&self) -> RosterRules {
+        let Fleet { sign_in_required, driver_documents, vehicle_documents } = self.fleet.clone();
+        RosterRules { sign_in_required, driver_documents, vehicle_documents }
+    }
+
+    /// How orders are offered.
+    fn dispatch_rules(&self) -> DispatchRules {
+        let Dispatch { weights, .. } = &self.dispatch;
+        let ms = |s: u32| i64::from(s) * 1000;
+        DispatchRules {
+            radius_m: self.dispatch.radius_m,
+            weights: Weights {
+                pickup: weights.pickup,
+                idle: weights.idle,
+                acceptance: weights.acceptance,
+                rating: weights.rating,
+            },
+            batch: self.dispatch.batch,
+            offer_ms: ms(self.dispatch.offer_s),
+            search_ms: ms(self.dispatch.search_s),
+            lead_ms: ms(self.dispatch.lead_s),
+            auto_accept: self.dispatch.auto_accept,
+            reassign_max: self.dispatch.reassign_max,
+            road: self.road(),
+        }
+    }
+
+    const fn road(&self) -> RoadModel {
+        RoadModel {
+            road_factor_percent: self.estimate.road_factor_percent,
+            speed_kmph: self.estimate.speed_kmph,
+        }
+    }
+
+    /// How rides go on.
+    pub fn ride_rules(&self) -> RideRules {
+        let ms = |s: u32| i64::from(s) * 1000;
+        RideRules {
+            search_ms: ms(self.dispatch.search_s),
+            reassign_max: self.dispatch.reassign_max,
+            silent_ms: ms(self.ride.silent_after_s),
+            close_silent_ms: ms(self.ride.close_silent_after_s),
         }
     }
 

@@ -165,26 +165,16 @@ pub struct Store {
     pub url: Option<String>,
 }
 
-/// `[provider]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Provider {
-    /// Stable id.
-    pub id: String,
-    /// Name.
-    pub name: String,
-}
-
-/// `[item]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Item {
-    /// Stable id.
-    pub id: String,
-    /// Name.
-    pub name: String,
-    /// Category of the vehicle that comes.
-    pub vehicle_category: String,
+/// `[fleet]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Fleet {
+    /// Whether a vehicle is offered rides only while a driver is signed in on its device.
+    pub sign_in_required: bool,
+    /// Documents that a driver must have, by their kind.
+    pub driver_documents: Vec<String>,
+    /// Documents that a vehicle must have, by their kind.
+    pub vehicle_documents: Vec<String>,
 }
 
 /// `[estimate]`
@@ -209,15 +199,54 @@ impl Default for Estimate {
 pub struct Dispatch {
     /// How far a vehicle may be from the pickup, in metres.
     pub radius_m: u32,
+    /// To how many vehicles an order is offered at a time.
+    pub batch: u8,
     /// How long a driver has to answer, in s.
     pub offer_s: u32,
     /// How long a driver is looked for, in s.
     pub search_s: u32,
+    /// How long before the pickup of a scheduled ride a driver is looked for, in s.
+    pub lead_s: u32,
+    /// Whether devices accept offers by themselves.
+    pub auto_accept: bool,
+    /// How often an order goes to another vehicle after its driver cancelled.
+    pub reassign_max: u32,
+    /// How much each part of a score counts.
+    pub weights: DispatchWeights,
 }
 
 impl Default for Dispatch {
     fn default() -> Self {
-        Self { radius_m: 5_000, offer_s: 30, search_s: 120 }
+        Self {
+            radius_m: 5_000,
+            batch: 1,
+            offer_s: 30,
+            search_s: 120,
+            lead_s: 900,
+            auto_accept: false,
+            reassign_max: 3,
+            weights: DispatchWeights::default(),
+        }
+    }
+}
+
+/// `[dispatch.weights]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DispatchWeights {
+    /// How soon the vehicle is at the pickup.
+    pub pickup: u8,
+    /// How long its driver has been without a ride.
+    pub idle: u8,
+    /// How many of the offers made to it were accepted.
+    pub acceptance: u8,
+    /// What riders say of the driver.
+    pub rating: u8,
+}
+
+impl Default for DispatchWeights {
+    fn default() -> Self {
+        Self { pickup: 70, idle: 10, acceptance: 10, rating: 10 }
     }
 }
 
@@ -227,11 +256,15 @@ impl Default for Dispatch {
 pub struct Ride {
     /// Whether a ride starts only with the rider's OTP.
     pub otp: bool,
+    /// After so long a trip whose device is not heard is shown as silent, in s.
+    pub silent_after_s: u32,
+    /// After so long it is closed without its device, in s.
+    pub close_silent_after_s: u32,
 }
 
 impl Default for Ride {
     fn default() -> Self {
-        Self { otp: true }
+        Self { otp: true, silent_after_s: 120, close_silent_after_s: 6 * 3_600 }
     }
 }
 
@@ -250,5 +283,43 @@ pub struct Callback {
 impl Default for Callback {
     fn default() -> Self {
         Self { retry_ms_max: 60_000, timeout_ms: 10_000, private_networks: Vec::new() }
+    }
+}
+
+/// `[retention]`: how many days things are kept; 0 is for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retention {
+    /// Trail batches, from when they came.
+    pub trail_days: u32,
+    /// Events of devices, from when they came.
+    pub events_days: u32,
+    /// Commands that devices have reported on.
+    pub commands_days: u32,
+    /// What revoked devices still had on the way.
+    pub set_aside_days: u32,
+    /// Quotes that nobody booked.
+    pub quotes_days: u32,
+    /// Names, phones, addresses and places of rides, from their end.
+    pub personal_days: u32,
+    /// Orders with what was paid, from their end.
+    pub orders_days: u32,
+    /// The audit trail.
+    pub audit_days: u32,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            trail_days: 180,
+            events_days: 400,
+            commands_days: 90,
+            set_aside_days: 90,
+            quotes_days: 30,
+            personal_days: 400,
+            // Eight years: as long as books of account are to be kept in India.
+            orders_days: 2_922,
+            audit_days: 90,
+        }
     }
 }

@@ -34,7 +34,7 @@ fn a_registrys_encryption_key_is_one_or_named_as_none() {
 
 #[test]
 fn an_unknown_key_is_refused_by_name_with_its_file() {
-    for (from, to) in [("radius_m =", "radius_km ="), ("base_paise", "bass_paise")] {
+    for (from, to) in [("radius_m =", "radius_km ="), ("sign_in_required", "sign_on_required")] {
         let error = load(&SAMPLE.replace(from, to)).expect_err("refused");
         let wrong = to.trim_end_matches([' ', '=']);
         assert!(error.contains(wrong) && error.contains("bpp.toml"), "{error}");
@@ -160,6 +160,16 @@ fn private_networks_are_not_let_through_on_the_word_of_a_registry_elsewhere() {
 fn values_out_of_range_are_refused_with_their_range() {
     let error = load(&SAMPLE.replace("offer_s = 30", "offer_s = 0")).expect_err("refused");
     assert!(error.contains("dispatch.offer_s is 0; it must be between 1 and 3600"), "{error}");
-    let text = SAMPLE.replace("per_km_paise = 1500", "per_km_paise = -1");
-    assert!(load(&text).expect_err("refused").contains("tariff.per_km_paise"));
+    let text = SAMPLE.replace("vehicle_documents = []", "vehicle_documents = [\"a permit\"]");
+    let error = load(&text).expect_err("refused");
+    assert!(error.contains("fleet.vehicle_documents has \"a permit\""), "{error}");
+}
+
+#[test]
+fn what_is_offered_is_no_configuration_and_says_where_it_belongs() {
+    for table in ["provider", "item", "tariff"] {
+        let error = load(&format!("{SAMPLE}\n[{table}]\nid = \"a\"\n")).expect_err("refused");
+        assert!(error.contains(&format!("the table [{table}] is no configuration")), "{error}");
+        assert!(error.contains("tripline-bpp import"), "{error}");
+    }
 }

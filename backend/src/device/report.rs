@@ -132,7 +132,13 @@ fn tell(
     detail: &str,
 ) {
     let peer = Some(peer.to_canonical());
-    platform.tell_audit(Entry { kind, device: device.cloned(), peer, detail: detail.into() });
+    platform.tell_audit(Entry {
+        kind,
+        device: device.cloned(),
+        peer,
+        actor: None,
+        detail: detail.into(),
+    });
 }
 
 fn count(platform: &Platform) {

@@ -94,6 +94,10 @@ mod tests {
             device: device.clone(),
             registration: "KA 1".into(),
             category: "TAXI".into(),
+            make: None,
+            model: None,
+            color: None,
+            driver: None,
             driver_name: "Raghav".into(),
             driver_phone: "+91-98".into(),
         };

@@ -3,12 +3,23 @@
 //!
 //! Nothing here knows a field name of a Beckn version: those live in `beckn/`.
 
+pub mod fleet;
 pub mod live;
+pub mod passage;
+
+pub mod course;
+pub mod explain;
+pub mod words;
 
 pub mod catalog;
 pub mod dispatch;
 pub mod estimate;
+pub mod night;
 
+pub mod case;
 pub mod effect;
+pub mod payment;
+pub mod trip;
+
 pub mod order;
 pub mod ride;

@@ -2,16 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 use tripline_protocol::assignment::{AssignmentState, Place};
-use tripline_protocol::fix::FixStamp;
-use tripline_protocol::id::{AssignmentId, DeviceId, OrderId, TripId};
+use tripline_protocol::fare::{Fare, Settlement};
+use tripline_protocol::id::{AssignmentId, DeviceId, DriverId, OrderId, TripId};
 use tripline_protocol::machine::{Machine as _, Refused};
-use tripline_protocol::meter::Meter;
 use tripline_protocol::order::{OrderEvent, OrderState};
-use tripline_protocol::tariff::{Fare, Settlement, Tariff};
-use tripline_protocol::trip::TripState;
-use tripline_protocol::unit::{Paise, Timestamp};
+use tripline_protocol::terms::Terms;
+use tripline_protocol::unit::Timestamp;
 
-use super::effect::Phase;
+use super::case::{CaseKind, Cases};
+use super::catalog::Listing;
+use super::fleet::coded;
+use super::payment::Payment;
+use super::trip::Trip;
 
 /// How long a quote holds, in ms.
 pub const QUOTE_MS: i64 = 10 * 60_000;
@@ -26,6 +28,9 @@ pub struct Route {
     pub pickup: Place,
     /// Where the rider goes; a search may leave it open.
     pub drop: Option<Place>,
+    /// When the rider wants to be picked up; at once if not said.
+    #[serde(default)]
+    pub pickup_at: Option<Timestamp>,
 }
 
 /// Who rides.
@@ -46,9 +51,21 @@ pub struct Vehicle {
     pub registration: String,
     /// Category, in the operator's words.
     pub category: String,
-    /// The driver's name.
+    /// Who made it.
+    #[serde(default)]
+    pub make: Option<String>,
+    /// The model.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// The colour.
+    #[serde(default)]
+    pub color: Option<String>,
+    /// Who drives: whoever is signed in on the device, else the vehicle's standing driver.
+    #[serde(default)]
+    pub driver: Option<DriverId>,
+    /// The driver's name; empty if nobody drives.
     pub driver_name: String,
-    /// The driver's phone.
+    /// The driver's phone; empty if nobody drives.
     pub driver_phone: String,
 }
 
@@ -72,40 +89,38 @@ pub struct Offer {
     pub expires_at: Timestamp,
 }
 
-/// What the vehicle did.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Trip {
-    /// Its id.
-    pub id: TripId,
-    /// Who drives.
-    pub vehicle: Vehicle,
-    /// Where it stands.
-    pub state: TripState,
-    /// The phase the rider's platform was last told.
-    pub phase: Phase,
-    /// When that phase began, by the device's clock. Never goes back.
-    pub phase_at: Timestamp,
-    /// The meter over the events received.
-    pub meter: Meter,
-    /// The fix at the start.
-    pub start_fix: Option<FixStamp>,
-    /// The fix at the stop.
-    pub stop_fix: Option<FixStamp>,
-    /// When it was accepted.
-    pub accepted_at: Timestamp,
+/// Most trips kept of an order that their drivers called off, or that others drove in its name.
+pub const PAST_TRIPS_MAX: usize = 8;
+
+coded! {
+    /// Who called an order off.
+    CancelledBy {
+        /// The rider.
+        Rider => "rider",
+        /// The driver.
+        Driver => "driver",
+        /// The operator.
+        Operator => "operator",
+        /// A rule of ours.
+        Rule => "rule",
+    }
 }
 
-/// A contradiction that a person has to look at. What the rider's platform was told stands.
+/// That an order was called off.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Case {
-    /// When it was found.
+pub struct Cancelled {
+    /// Who did.
+    pub by: CancelledBy,
+    /// Which operator, where one did.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// When.
     pub at: Timestamp,
-    /// What.
-    pub what: String,
+    /// What it costs the rider; a fare of nothing where it costs nothing.
+    pub fare: Option<Fare>,
 }
-
-/// Most cases kept with an order; a device that misbehaves does not make an order grow without bound.
-pub const CASES_MAX: usize = 20;
 
 /// An order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,38 +135,54 @@ pub struct Order {
     pub state: OrderState,
     /// The item.
     pub item_id: String,
+    /// The item and its provider, as they were offered.
+    pub listing: Listing,
     /// From where to where; the drop is always set.
     pub route: Route,
-    /// Estimated road distance, in metres.
-    pub estimated_distance_m: u32,
+    /// Tariff, estimate and all that the fare depends on beside the ride, fixed with the quote.
+    pub terms: Terms,
     /// The quoted fare.
     pub quote: Fare,
     /// Until when the quote holds.
     pub quote_expires_at: Timestamp,
-    /// The tariff, fixed with the quote.
-    pub tariff: Tariff,
     /// Who rides, from `init` on.
     pub rider: Option<Rider>,
+    /// How it is paid.
+    pub payment: Payment,
+    /// When the rider is to be picked up, of a ride that was booked ahead.
+    #[serde(default)]
+    pub pickup_at: Option<Timestamp>,
     /// The OTP the rider tells the driver, from `confirm` on.
     pub otp: Option<String>,
+    /// Whether a driver who gave the ride up knows that OTP: the next is offered the ride with another.
+    #[serde(default)]
+    pub otp_spent: bool,
+    /// From when on a driver is looked for, of a ride that was booked so far ahead that it waits.
+    #[serde(default)]
+    pub search_from: Option<Timestamp>,
     /// Until when a driver is looked for, from `confirm` on.
     pub search_until: Option<Timestamp>,
-    /// Every offer made, the last one last.
+    /// Every offer made, the last one last. Several may be open.
     pub offers: Vec<Offer>,
     /// What the vehicle did, once a driver accepted.
     pub trip: Option<Trip>,
-    /// What the rider is charged, once the trip ended.
+    /// Trips that are over for the order: called off by their drivers before the start, or driven by a vehicle
+    /// that the order was not given to.
+    #[serde(default)]
+    pub past_trips: Vec<Trip>,
+    /// What the rider is charged, once the trip ended. Never changes.
     pub settlement: Option<Settlement>,
-    /// What the driver collected.
-    pub collected: Option<Paise>,
-    /// Why it was called off.
-    pub cancel_reason: Option<String>,
+    /// That it was called off.
+    pub cancelled: Option<Cancelled>,
     /// Contradictions for the operator.
-    pub cases: Vec<Case>,
+    pub cases: Cases,
     /// Where to answer.
     pub conversation: Conversation,
     /// The capability under which the rider's link shows the vehicle.
     pub track_token: String,
+    /// The capability under which its receipt is shown.
+    #[serde(default)]
+    pub receipt_token: Option<String>,
     /// How many callbacks were written for this order.
     pub callbacks: u64,
     /// When it was made.
@@ -169,18 +200,18 @@ pub struct NewOrder {
     pub fulfillment_id: String,
     /// Fresh and unguessable.
     pub track_token: String,
+    /// Fresh, unguessable, and not the other one.
+    pub receipt_token: String,
     /// The BAP.
     pub subscriber_id: String,
     /// The item.
     pub item_id: String,
+    /// The item and its provider.
+    pub listing: Listing,
     /// The route, with its drop.
     pub route: Route,
-    /// Estimated road distance, in metres.
-    pub estimated_distance_m: u32,
-    /// The quoted fare.
-    pub quote: Fare,
-    /// The tariff.
-    pub tariff: Tariff,
+    /// The terms.
+    pub terms: Terms,
     /// Where to answer.
     pub conversation: Conversation,
 }
@@ -188,28 +219,34 @@ pub struct NewOrder {
 impl Order {
     /// A quoted order.
     pub fn quote(new: NewOrder, at: Timestamp) -> Self {
+        let pickup_at = new.route.pickup_at.filter(|pickup_at| *pickup_at > at);
         Self {
             id: new.id,
             fulfillment_id: new.fulfillment_id,
             subscriber_id: new.subscriber_id,
             state: OrderState::INITIAL,
             item_id: new.item_id,
+            listing: new.listing,
             route: new.route,
-            estimated_distance_m: new.estimated_distance_m,
-            quote: new.quote,
+            quote: new.terms.estimated(),
+            terms: new.terms,
             quote_expires_at: at.plus_ms(QUOTE_MS),
-            tariff: new.tariff,
             rider: None,
+            payment: Payment::default(),
+            pickup_at,
             otp: None,
+            otp_spent: false,
+            search_from: None,
             search_until: None,
             offers: Vec::new(),
             trip: None,
+            past_trips: Vec::new(),
             settlement: None,
-            collected: None,
-            cancel_reason: None,
-            cases: Vec::new(),
+            cancelled: None,
+            cases: Cases::default(),
             conversation: new.conversation,
             track_token: new.track_token,
+            receipt_token: Some(new.receipt_token),
             callbacks: 0,
             created_at: at,
             updated_at: at,
@@ -227,20 +264,65 @@ impl Order {
         self.updated_at = self.updated_at.max(at);
     }
 
-    /// Notes a contradiction for the operator.
-    pub(super) fn open_case(&mut self, what: String, at: Timestamp) {
-        if self.cases.len() < CASES_MAX {
-            self.cases.push(Case { at, what });
-        }
+    /// Notes a contradiction for the operator; of one kind and trip there is one open at a time.
+    pub(super) fn open_case(
+        &mut self,
+        kind: CaseKind,
+        trip: Option<TripId>,
+        what: impl Into<String>,
+        at: Timestamp,
+    ) {
+        self.cases.find_or_open(kind, trip, at, || what.into());
     }
 
-    /// The offer that waits for an answer.
-    pub fn open_offer(&self) -> Option<&Offer> {
-        self.offers.last().filter(|offer| offer.state == AssignmentState::Offered)
+    /// The offers that wait for an answer.
+    pub fn open_offers(&self) -> impl Iterator<Item = &Offer> {
+        self.offers.iter().filter(|offer| offer.state == AssignmentState::Offered)
+    }
+
+    /// Whether an offer waits for an answer.
+    pub fn has_open_offer(&self) -> bool {
+        self.open_offers().next().is_some()
+    }
+
+    /// A trip of the order, the one that counts or one that is past.
+    pub fn trip_of(&self, id: TripId) -> Option<&Trip> {
+        self.trips().find(|trip| trip.id == id)
+    }
+
+    /// Every trip of the order, the one that counts first.
+    pub fn trips(&self) -> impl Iterator<Item = &Trip> {
+        self.trip.iter().chain(&self.past_trips)
+    }
+
+    pub(super) fn trip_mut(&mut self, id: TripId) -> Option<&mut Trip> {
+        self.trip.iter_mut().chain(&mut self.past_trips).find(|trip| trip.id == id)
+    }
+
+    /// Whether this trip is the one that counts, and the order stands by it.
+    pub(super) fn follows(&self, id: TripId) -> bool {
+        self.state == OrderState::Active && self.trip.as_ref().is_some_and(|trip| trip.id == id)
     }
 
     /// When something is to be done about the order if nothing happens.
     pub fn due_at(&self) -> Option<Timestamp> {
+        let of_trips = self.trips().filter(|trip| trip.is_live() || trip.held);
+        let of_trips = of_trips.filter_map(|trip| trip.look_at).min();
+        [self.search_due_at(), of_trips].into_iter().flatten().min()
+    }
+
+    /// When a driver is looked for if none is asked.
+    fn look_again_at(&self) -> Timestamp {
+        let again = self.updated_at.plus_ms(LOOK_AGAIN_MS);
+        self.search_from.map_or(again, |from| again.max(from))
+    }
+
+    /// Whether it was booked so far ahead that the booking was confirmed before there was a driver.
+    pub const fn is_scheduled(&self) -> bool {
+        self.search_from.is_some()
+    }
+
+    fn search_due_at(&self) -> Option<Timestamp> {
         match self.state {
             OrderState::Quoted | OrderState::Initialized => return Some(self.quote_expires_at),
             OrderState::Confirmed => {}
@@ -250,23 +332,35 @@ impl Order {
             | OrderState::Unserved
             | OrderState::Expired => return None,
         }
-        let offer = self.open_offer().map(|offer| offer.expires_at);
+        let offer = self.open_offers().map(|offer| offer.expires_at).min();
         match (offer, self.search_until) {
             (Some(offer), Some(search)) => Some(offer.min(search)),
             // Nobody could be asked: look again soon, until the search ends.
-            (None, search) => search.map(|at| at.min(self.updated_at.plus_ms(LOOK_AGAIN_MS))),
+            (None, search) => search.map(|until| until.min(self.look_again_at())),
             (offer, None) => offer,
         }
     }
 
-    /// The fare as it stands: charged once settled, the quote before.
+    /// When it was over: its ride ended or was called off.
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        let of_trip = self.trip.as_ref().and_then(|trip| trip.ended_at);
+        let ended = self.state == OrderState::Completed;
+        self.cancelled.as_ref().map(|cancelled| cancelled.at).or(of_trip.filter(|_| ended))
+    }
+
+    /// What the rider is charged: known once the ride ended or was called off.
+    pub fn charged(&self) -> Option<&Fare> {
+        let settled = self.settlement.as_ref().map(|settlement| &settlement.charged);
+        settled.or_else(|| self.cancelled.as_ref()?.fare.as_ref())
+    }
+
+    /// The fare as it stands: charged once that is known, the quote before.
     pub fn fare(&self) -> &Fare {
-        self.settlement.as_ref().map_or(&self.quote, |settlement| &settlement.charged)
+        self.charged().unwrap_or(&self.quote)
     }
 
     /// Whether the rider may see the vehicle: from assignment to end.
     pub fn is_trackable(&self) -> bool {
-        self.state == OrderState::Active
-            && self.trip.as_ref().is_some_and(|trip| !trip.state.is_terminal())
+        self.state == OrderState::Active && self.trip.as_ref().is_some_and(Trip::is_live)
     }
 }

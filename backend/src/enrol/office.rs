@@ -113,6 +113,8 @@ impl Office {
     ) -> Result<(Given, Enrolled), NotIssued> {
         let code: EnrolCode =
             request.code.parse().map_err(|error| refused(EnrolRefusal::Malformed, None, &error))?;
+        // A vehicle that was added a moment ago is on the roster before its device can be heard.
+        self.platform.refresh_fleet(now).await?;
         let hash = code.hash();
         // A look at the code first, which is all that a wrong one costs.
         let seen = self.platform.store.read().await?.code(&hash).await?;
@@ -269,7 +271,7 @@ impl Office {
             AuditKind::EnrolmentRefused
         };
         let detail = refusal.code().to_owned();
-        self.platform.tell_audit(Entry { kind, device, peer: Some(peer), detail });
+        self.platform.tell_audit(Entry { kind, device, peer: Some(peer), actor: None, detail });
     }
 
     fn count(&self, reason: &'static str) {

@@ -38,12 +38,24 @@ async fn try_revoke(
     now: Timestamp,
 ) -> Result<Revoked, ServiceError> {
     let mut tx = store.write().await?;
+    let entry = Entry::of_device(AuditKind::Revoked, device, reason);
+    let revoked = revoke_in(&mut tx, device, entry, now).await?;
+    tx.commit().await?;
+    Ok(revoked)
+}
+
+/// The same in a transaction, with the entry that tells of it.
+pub async fn revoke_in(
+    tx: &mut Tx,
+    device: &DeviceId,
+    entry: Entry,
+    now: Timestamp,
+) -> Result<Revoked, ServiceError> {
     tx.lock_vehicle(device).await?;
     let certificates = tx.end_certificates(device, None, REVOKED, now).await?;
     let codes = tx.end_codes(device, now).await?;
-    note(&mut tx, Entry::of_device(AuditKind::Revoked, device, reason), now).await?;
+    note(tx, entry, now).await?;
     tx.signal_device(device, now).await?;
-    tx.commit().await?;
     Ok(Revoked { certificates, codes })
 }
 
@@ -55,11 +67,24 @@ pub async fn rekey(
     now: Timestamp,
 ) -> Result<NewCode, ServiceError> {
     let mut tx = store.write().await?;
+    let entry = Entry::of_device(AuditKind::Rekeyed, device, "a new code");
+    let code = rekey_in(&mut tx, device, ca, entry, now).await?;
+    tx.commit().await?;
+    Ok(code)
+}
+
+/// The same in a transaction, with the entry that tells of it.
+pub async fn rekey_in(
+    tx: &mut Tx,
+    device: &DeviceId,
+    ca: &Fingerprint,
+    entry: Entry,
+    now: Timestamp,
+) -> Result<NewCode, ServiceError> {
     tx.lock_vehicle(device).await?;
     tx.end_codes(device, now).await?;
-    let code = new_code(&mut tx, device, ca, now).await?;
-    note(&mut tx, Entry::of_device(AuditKind::Rekeyed, device, "a new code"), now).await?;
-    tx.commit().await?;
+    let code = new_code(tx, device, ca, now).await?;
+    note(tx, entry, now).await?;
     Ok(code)
 }
 

@@ -16,18 +16,52 @@ pub const BODY_LEN_MAX: usize = 256 * 1024;
 /// Longest time for a body to come in, in ms.
 pub const BODY_MS_MAX: u64 = 10_000;
 
+/// Why a body was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum BodyError {
+    /// Too long.
+    #[error("the body is longer than {0} bytes")]
+    TooLarge(usize),
+    /// Too slow.
+    #[error("the body did not come within {BODY_MS_MAX} ms")]
+    TooSlow,
+    /// Not whole.
+    #[error("the body did not come to its end")]
+    CutOff,
+    /// Encoded, compressed for instance.
+    #[error("an encoded body is not taken: what is signed are the bytes of the JSON itself")]
+    Encoded,
+}
+
+impl From<BodyError> for Fault {
+    fn from(error: BodyError) -> Self {
+        let kind = match error {
+            BodyError::TooLarge(_) => FaultKind::TooLarge,
+            BodyError::TooSlow | BodyError::CutOff => FaultKind::TooSlow,
+            BodyError::Encoded => FaultKind::Encoding,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
 /// Reads a body to its end.
 pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Fault> {
-    check_head(headers)?;
-    let whole = whole(Limited::new(body, BODY_LEN_MAX));
+    Ok(read_up_to(headers, body, BODY_LEN_MAX).await?)
+}
+
+/// Reads a body of at most so many bytes to its end.
+pub(super) async fn read_up_to(
+    headers: &HeaderMap,
+    body: Body,
+    len_max: usize,
+) -> Result<Bytes, BodyError> {
+    check_head(headers, len_max)?;
+    let whole = whole(Limited::new(body, len_max));
     match tokio::time::timeout(Duration::from_millis(BODY_MS_MAX), whole).await {
         Ok(Ok(body)) => Ok(body.freeze()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => Err(Fault::new(FaultKind::TooSlow, "the body did not come to its end")),
-        Err(_) => {
-            let message = format!("the body did not come within {BODY_MS_MAX} ms");
-            Err(Fault::new(FaultKind::TooSlow, message))
-        }
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge(len_max)),
+        Ok(Err(_)) => Err(BodyError::CutOff),
+        Err(_) => Err(BodyError::TooSlow),
     }
 }
 
@@ -47,24 +81,18 @@ where
 }
 
 /// What can be told before a byte of the body is there.
-fn check_head(headers: &HeaderMap) -> Result<(), Fault> {
+fn check_head(headers: &HeaderMap, len_max: usize) -> Result<(), BodyError> {
     let identity =
         |value: &axum::http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
     if !headers.get_all(CONTENT_ENCODING).iter().all(identity) {
-        let message =
-            "an encoded body is not taken: what is signed are the bytes of the JSON itself";
-        return Err(Fault::new(FaultKind::Encoding, message));
+        return Err(BodyError::Encoded);
     }
     let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     let length: Option<u64> = length.and_then(|text| text.parse().ok());
-    if length.is_some_and(|length| length > BODY_LEN_MAX as u64) {
-        return Err(too_large());
+    if length.is_some_and(|length| length > len_max as u64) {
+        return Err(BodyError::TooLarge(len_max));
     }
     Ok(())
-}
-
-fn too_large() -> Fault {
-    Fault::new(FaultKind::TooLarge, format!("the body is longer than {BODY_LEN_MAX} bytes"))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod body;
 mod gate;
 mod nack;
 mod peer;
+mod receipt;
 mod repeats;
 mod track;
 
@@ -64,6 +65,7 @@ pub fn router(app: Arc<App>, base: &str) -> Router {
     Router::new()
         .route(&format!("{base}/{{action}}"), post(beckn::handle))
         .route("/track/{token}", get(track::handle))
+        .route("/receipt/{file}", get(receipt::handle))
         .route("/health", get(|| async { "ok\n" }))
         .with_state(app)
 }

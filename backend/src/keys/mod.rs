@@ -9,4 +9,5 @@ pub mod challenge;
 pub mod ring;
 
 pub mod live;
+pub mod pin;
 pub mod rotation;

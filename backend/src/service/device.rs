@@ -2,15 +2,16 @@
 
 use tracing::{debug, error, info, warn};
 use tripline_protocol::id::{AssignmentId, DeviceId, TripId};
-use tripline_protocol::link::down::{Command, CommandBody};
-use tripline_protocol::link::envelope::decode;
-use tripline_protocol::link::up::{CommandOutcome, Event, EventBody};
+use tripline_protocol::link::up::{Event, EventBody};
 use tripline_protocol::unit::Timestamp;
 
 use super::effects::Wake;
 use super::{Platform, ServiceError};
 use crate::device::printable_version;
-use crate::domain::effect::Effect;
+use crate::domain::dispatch::Cause;
+use crate::domain::effect::{Effect, Notice};
+use crate::domain::ride::{Handled, Report};
+use crate::domain::trip::{By, OFFLINE_MS_MIN};
 use crate::store::Tx;
 use crate::store::order::StoredOrder;
 
@@ -55,34 +56,71 @@ impl Platform {
                 tx.set_running(device, *settings, event.fact_at(at)).await?;
                 Ok((None, Wake::default()))
             }
-            EventBody::Sos { trip } => self.handle_sos(tx, device, *trip, at).await,
+            EventBody::Sos { trip } => {
+                self.handle_sos(tx, device, *trip, event.fact_at(at), at).await
+            }
+            EventBody::OtpTried { trip } => self.handle_otp_try(tx, device, *trip, event, at).await,
+            EventBody::SignedIn { driver, pin } => {
+                self.handle_sign_in(tx, device, (driver, pin), at).await
+            }
+            EventBody::Duty { duty } => Self::handle_duty(tx, device, (*duty).into(), at).await,
             EventBody::Lost => Ok((Some("its record was damaged".into()), Wake::default())),
             EventBody::CommandDone { number, outcome } => {
-                let payload = tx.finish_down_message(device, *number, *outcome).await?;
-                let wake = match (payload, outcome) {
-                    (_, CommandOutcome::Applied) | (None, _) => Wake::default(),
-                    (Some(payload), CommandOutcome::Expired | CommandOutcome::Refused) => {
-                        self.handle_undelivered(tx, &payload, at).await?
-                    }
-                };
-                Ok((None, wake))
+                self.handle_command_done(tx, device, (*number, *outcome), event, at).await
             }
             EventBody::Answered { assignment, answer } => {
                 let id = *assignment;
                 let Some(mut stored) = self.own_assignment(tx, device, id).await? else {
                     return Ok((Some("no such offer to this device".into()), Wake::default()));
                 };
-                let outcome = stored.order.handle_answer(id, answer, event.fact_at(at), at);
-                self.store_outcome(tx, stored, outcome, at).await
+                let (happened, rules) = (event.fact_at(at), self.settings.ride);
+                let handled = stored.order.handle_answer(id, answer, &rules, happened, at);
+                self.store_handled(tx, stored, handled, at).await
             }
             EventBody::Trip { trip, step } => {
-                let Some(mut stored) = self.own_trip(tx, device, Some(*trip)).await? else {
+                let Some(mut stored) = self.own_trip(tx, device, *trip).await? else {
                     return Ok((Some("no such trip of this device".into()), Wake::default()));
                 };
-                let outcome = stored.order.handle_step(*trip, step, event, at);
-                self.store_outcome(tx, stored, outcome, at).await
+                let report = self.report(tx, device, event, at).await?;
+                let rules = self.settings.ride;
+                let handled = stored.order.handle_step(*trip, step, &report, &rules);
+                self.store_handled(tx, stored, handled, at).await
             }
         }
+    }
+
+    /// An event of a trip, with what the platform knows of its way here.
+    pub(super) async fn report<'e>(
+        &self,
+        tx: &mut Tx,
+        device: &DeviceId,
+        event: &'e Event,
+        at: Timestamp,
+    ) -> Result<Report<'e>, ServiceError> {
+        let happened = event.fact_at(at);
+        let late = at.since_ms(happened) >= OFFLINE_MS_MIN;
+        let presence = if late { None } else { tx.presence(device).await? };
+        // It was not connected then: it is not, or it came after.
+        let away = presence.is_some_and(|it| !it.connected || it.since > happened);
+        Ok(Report { by: By::Device, event, at, offline: late || away })
+    }
+
+    /// An OTP is tried on the device: it is counted.
+    async fn handle_otp_try(
+        &self,
+        tx: &mut Tx,
+        device: &DeviceId,
+        trip: TripId,
+        event: &Event,
+        at: Timestamp,
+    ) -> Result<(Refusal, Wake), ServiceError> {
+        debug!(%device, %trip, "an OTP is tried");
+        let Some(mut stored) = self.own_trip(tx, device, trip).await? else {
+            return Ok((Some("no such trip of this device".into()), Wake::default()));
+        };
+        stored.order.handle_otp_try(trip, event.fact_at(at), at);
+        let wake = self.carry_out(tx, &mut stored, Vec::new(), at).await?;
+        Ok((None, wake))
     }
 
     /// The driver calls for help: the operator's log says so, and the order gets a case.
@@ -91,61 +129,45 @@ impl Platform {
         tx: &mut Tx,
         device: &DeviceId,
         trip: Option<TripId>,
+        happened: Timestamp,
         at: Timestamp,
     ) -> Result<(Refusal, Wake), ServiceError> {
         error!(%device, trip = trip.map(|trip| trip.to_string()), "SOS: the driver calls for help");
+        let Some(trip) = trip else { return Ok((None, Wake::default())) };
         let Some(mut stored) = self.own_trip(tx, device, trip).await? else {
             return Ok((None, Wake::default()));
         };
-        stored.order.handle_sos(at);
+        stored.order.handle_sos(trip, happened, at);
         let wake = self.carry_out(tx, &mut stored, Vec::new(), at).await?;
         Ok((None, wake))
     }
 
-    /// Stores an order after an event. What the domain refused changed nothing but the order's cases.
-    async fn store_outcome<E: std::fmt::Display>(
+    /// Stores an order after an event, with all that it calls for.
+    pub(super) async fn store_handled(
         &self,
         tx: &mut Tx,
         mut stored: StoredOrder,
-        outcome: Result<Vec<Effect>, E>,
+        handled: Handled,
         at: Timestamp,
     ) -> Result<(Refusal, Wake), ServiceError> {
-        let (refused, mut effects) = match outcome {
-            Ok(effects) => (None, effects),
-            Err(refused) => (Some(refused.to_string()), Vec::new()),
-        };
-        effects.extend(self.offer_next(tx, &mut stored.order, at).await?);
+        let Handled { mut effects, refused } = handled;
+        let given_up = effects.contains(&Effect::Tell(Notice::Unassigned));
+        let cause = if given_up { Cause::GivenUp } else { Cause::NotTaken };
+        effects.extend(self.offer_next(tx, &mut stored.order, cause, at).await?);
         let wake = self.carry_out(tx, &mut stored, effects, at).await?;
         Ok((refused, wake))
     }
 
-    /// A command had no effect on the device: an offer goes to the next vehicle.
-    async fn handle_undelivered(
-        &self,
-        tx: &mut Tx,
-        payload: &[u8],
-        at: Timestamp,
-    ) -> Result<Wake, ServiceError> {
-        let Ok(Command { body: CommandBody::Offer(assignment), .. }) = decode(payload) else {
-            return Ok(Wake::default());
-        };
-        let Some(mut stored) = tx.order_of_assignment(assignment.id).await? else {
-            return Ok(Wake::default());
-        };
-        let mut effects = stored.order.handle_undelivered(assignment.id, at);
-        effects.extend(self.offer_next(tx, &mut stored.order, at).await?);
-        self.carry_out(tx, &mut stored, effects, at).await
-    }
-
-    async fn own_trip(
+    /// The order of a trip that this device was offered.
+    pub(super) async fn own_trip(
         &self,
         tx: &mut Tx,
         device: &DeviceId,
-        trip: Option<TripId>,
+        trip: TripId,
     ) -> Result<Option<StoredOrder>, ServiceError> {
-        let Some(trip) = trip else { return Ok(None) };
         let is_own = |stored: &StoredOrder| {
-            stored.order.trip.as_ref().is_some_and(|trip| trip.vehicle.device == *device)
+            let mut offers = stored.order.offers.iter();
+            offers.any(|offer| offer.trip == trip && offer.vehicle.device == *device)
         };
         // Nobody locks what is another's.
         if !tx.look_at_order_of_trip(trip).await?.is_some_and(|stored| is_own(&stored)) {
@@ -154,7 +176,7 @@ impl Platform {
         Ok(tx.order_of_trip(trip).await?.filter(is_own))
     }
 
-    async fn own_assignment(
+    pub(super) async fn own_assignment(
         &self,
         tx: &mut Tx,
         device: &DeviceId,

@@ -5,12 +5,13 @@ use tripline_protocol::id::{AssignmentId, OrderId, TripId};
 use tripline_protocol::order::OrderState;
 use tripline_protocol::unit::Timestamp;
 
+use super::choice::Wanted;
 use super::effects::Wake;
 use super::{Platform, ServiceError};
 use crate::chance;
-use crate::domain::dispatch::candidates;
+use crate::domain::dispatch::{Cause, Decision, Ranking};
 use crate::domain::effect::Effect;
-use crate::domain::order::Order;
+use crate::domain::order::{Order, Vehicle};
 use crate::domain::ride::Candidate;
 use crate::store::Tx;
 use crate::store::retry::retry;
@@ -21,6 +22,7 @@ const DUE_ORDERS_MAX: u32 = 32;
 impl Platform {
     /// Does what is due by `at` about orders that wait for a driver; gives how many there were.
     pub async fn handle_due(&self, at: Timestamp) -> Result<usize, ServiceError> {
+        self.refresh_fleet(at).await?;
         let mut tx = self.store.read().await?;
         let due = tx.due_orders(at, DUE_ORDERS_MAX).await?;
         drop(tx);
@@ -58,41 +60,92 @@ impl Platform {
         if stored.order.due_at().is_none_or(|due| due > at) {
             return Ok(Wake::default());
         }
+        let cause = cause_of(&stored.order);
         let mut effects = stored.order.handle_timeout(at);
-        effects.extend(self.offer_next(tx, &mut stored.order, at).await?);
+        effects.extend(self.handle_due_looks(tx, &mut stored.order, at).await?);
+        effects.extend(self.offer_next(tx, &mut stored.order, cause, at).await?);
         self.carry_out(tx, &mut stored, effects, at).await
     }
 
-    /// Offers an order that waits for a driver to the next vehicle, which is held for it.
+    /// Offers an order that waits for a driver to the next vehicles, which are held for it.
     pub(super) async fn offer_next(
         &self,
         tx: &mut Tx,
         order: &mut Order,
+        cause: Cause,
         at: Timestamp,
     ) -> Result<Vec<Effect>, ServiceError> {
-        if order.state != OrderState::Confirmed || order.open_offer().is_some() {
+        let is_early = order.search_from.is_some_and(|from| from > at);
+        if order.state != OrderState::Confirmed || order.has_open_offer() || is_early {
             return Ok(Vec::new());
         }
         let rules = &self.settings.dispatch;
-        let near = self.fleet().near(order.route.pickup.position, rules.radius_m, at);
-        let held = tx.held().await?;
-        let asked = order.offers.iter().map(|offer| offer.vehicle.device.clone()).collect();
-        for device in candidates(near, &held, &asked) {
-            let Some(vehicle) = tx.vehicle(&device).await? else { continue };
-            if !tx.hold(&device, order.id).await? {
-                continue;
-            }
+        let wanted = Wanted {
+            asked: order.offers.iter().map(|offer| offer.vehicle.device.clone()).collect(),
+            ..Wanted::of(&order.listing)
+        };
+        let place = order.route.pickup.position;
+        let count = rules.at_a_time();
+        let ranking = self.choose(tx, place, &wanted, count, at).await?;
+        let vehicles = take(tx, order.id, &ranking, count).await?;
+        let offered: Vec<_> = vehicles.iter().map(|vehicle| vehicle.device.clone()).collect();
+        let decision = Decision::new(cause, ranking, offered, rules, at);
+        tx.add_decision(order.id, &decision).await?;
+        if vehicles.is_empty() {
+            order.find_nobody(at);
+        }
+        if order.needs_new_otp() && !vehicles.is_empty() {
+            order.renew_otp(chance::otp()?);
+        }
+        let mut effects = Vec::new();
+        for vehicle in vehicles {
             let candidate = Candidate {
                 vehicle,
                 assignment: AssignmentId::from(chance::uuid()?),
                 trip: TripId::from(chance::uuid()?),
                 otp_key: chance::bytes()?,
             };
-            tx.add_assignment(candidate.assignment, order.id).await?;
-            info!(order = %order.id, %device, "offered");
-            return Ok(order.offer(candidate, rules, at));
+            tx.add_assignment(candidate.assignment, candidate.trip, order.id).await?;
+            info!(order = %order.id, device = %candidate.vehicle.device, "offered");
+            effects.extend(order.offer(candidate, rules, at));
         }
-        order.find_nobody(at);
-        Ok(Vec::new())
+        Ok(effects)
     }
+}
+
+/// Why a driver is looked for once something is due.
+fn cause_of(order: &Order) -> Cause {
+    if order.has_open_offer() {
+        Cause::NotTaken
+    } else if order.is_scheduled() && order.offers.is_empty() {
+        Cause::Scheduled
+    } else {
+        Cause::LookedAgain
+    }
+}
+
+/// Takes the best `count` vehicles for an order. The key of the table of holds decides between orders that
+/// want the same one, whichever backends they are on.
+async fn take(
+    tx: &mut Tx,
+    order: OrderId,
+    ranking: &Ranking,
+    count: usize,
+) -> Result<Vec<Vehicle>, ServiceError> {
+    let mut taken = Vec::new();
+    let mut left = ranking.ranked.as_slice();
+    while taken.len() < count && !left.is_empty() {
+        let (best, others) = left.split_at((count - taken.len()).min(left.len()));
+        left = others;
+        // In one order whoever takes them, so that two who want the same ones seldom wait for each other.
+        let mut devices: Vec<_> = best.iter().map(|it| &it.device).collect();
+        devices.sort_unstable();
+        for device in devices {
+            let Some(vehicle) = tx.vehicle(device).await? else { continue };
+            if tx.hold(device, order).await? {
+                taken.push(vehicle);
+            }
+        }
+    }
+    Ok(taken)
 }

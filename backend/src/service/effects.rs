@@ -1,10 +1,12 @@
 //! Carries out what a decision calls for, in the decision's transaction.
 
-use tripline_protocol::id::DeviceId;
-use tripline_protocol::link::down::Command;
+use tripline_protocol::id::{CommandNumber, DeviceId};
+use tripline_protocol::link::down::{Command, CommandBody};
 use tripline_protocol::link::envelope::encode;
 use tripline_protocol::unit::Timestamp;
 
+use super::duty::note_cash;
+use super::offers::{note_accepted, note_released};
 use super::{Platform, ServiceError};
 use crate::beckn::{Action, Failure, FailureKind, Rendered, Reply, render};
 use crate::callback::BOOKING_TRIED_MS;
@@ -44,7 +46,7 @@ pub(super) struct Letter<'a> {
 
 /// What is to be woken once a transaction is committed.
 #[derive(Debug, Default)]
-pub(super) struct Wake {
+pub(crate) struct Wake {
     callbacks: bool,
     devices: Vec<DeviceId>,
 }
@@ -55,6 +57,11 @@ impl Wake {
         Self { callbacks: true, devices: Vec::new() }
     }
 
+    /// Devices for which something was written.
+    pub(super) fn devices(devices: Vec<DeviceId>) -> Self {
+        Self { callbacks: false, devices }
+    }
+
     pub(super) fn merge(&mut self, other: Self) {
         self.callbacks |= other.callbacks;
         self.devices.extend(other.devices);
@@ -63,7 +70,7 @@ impl Wake {
 
 impl Platform {
     /// Wakes whoever has something to do after a commit.
-    pub(super) fn wake(&self, wake: Wake) {
+    pub(crate) fn wake(&self, wake: Wake) {
         if wake.callbacks {
             self.outbox.notify_one();
         }
@@ -73,7 +80,7 @@ impl Platform {
     }
 
     /// Writes what `effects` call for and then the order itself.
-    pub(super) async fn carry_out(
+    pub(crate) async fn carry_out(
         &self,
         tx: &mut Tx,
         stored: &mut StoredOrder,
@@ -84,18 +91,31 @@ impl Platform {
         for effect in effects {
             match effect {
                 Effect::Tell(notice) => {
+                    if notice.is_assigned() {
+                        note_accepted(tx, &stored.order, at).await?;
+                    }
                     self.tell(tx, &mut stored.order, notice, at).await?;
                     wake.callbacks = true;
                 }
+                Effect::TellOf(then, notice) => {
+                    let mut then = *then;
+                    then.callbacks = stored.order.callbacks;
+                    self.tell(tx, &mut then, notice, at).await?;
+                    stored.order.callbacks = then.callbacks;
+                    wake.callbacks = true;
+                }
                 Effect::Command { device, body, expires_at } => {
-                    let number = tx.next_command_number(&device).await?;
-                    let payload = encode(&Command { number, expires_at, body: *body });
-                    tx.add_down_message(&device, number, payload, at).await?;
-                    // Another backend may have its session.
-                    tx.signal_device(&device, time::now()).await?;
+                    send_command(tx, &device, *body, expires_at, at).await?;
                     wake.devices.push(device);
                 }
-                Effect::Release(device) => tx.release(&device, stored.order.id).await?,
+                Effect::Release(device) => {
+                    note_released(tx, &stored.order, &device, at).await?;
+                    tx.release(&device, stored.order.id).await?;
+                }
+                Effect::Cash { driver, device, amount, at: taken_at } => {
+                    let order = stored.order.id;
+                    note_cash(tx, (&driver, &device), (order, amount), taken_at).await?;
+                }
             }
         }
         tx.save_order(stored).await?;
@@ -116,7 +136,9 @@ impl Platform {
             Notice::Confirmed => (Reply::Confirmed(&view), true),
             Notice::Unserved => (Reply::Failed(Action::Confirm, &unserved), true),
             Notice::Phase(phase) => (Reply::Status(&view, Some(phase)), false),
-            Notice::FinalFare | Notice::Paid => (Reply::Updated(&view), false),
+            Notice::FinalFare | Notice::Paid | Notice::Reassigned | Notice::Unassigned => {
+                (Reply::Updated(&view), false)
+            }
             Notice::Cancelled => (Reply::Cancelled(&view), false),
         };
         let message_id = if answers { None } else { Some(chance::uuid()?.to_string()) };
@@ -145,6 +167,22 @@ impl Platform {
         let new = new_callback(place, &order.subscriber_id, rendered, answer_until, at);
         Ok(tx.add_callback(new, at).await?)
     }
+}
+
+/// Writes a command for a device, and tells whoever serves it; gives the command's number.
+pub(crate) async fn send_command(
+    tx: &mut Tx,
+    device: &DeviceId,
+    body: CommandBody,
+    expires_at: Option<Timestamp>,
+    at: Timestamp,
+) -> Result<CommandNumber, ServiceError> {
+    let number = tx.next_command_number(device).await?;
+    let payload = encode(&Command { number, expires_at, body });
+    tx.add_down_message(device, number, payload, at).await?;
+    // Another backend may have its session.
+    tx.signal_device(device, time::now()).await?;
+    Ok(number)
 }
 
 /// A callback to be stored: under which key, at which place there.

@@ -5,24 +5,25 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use tracing::warn;
-use tripline_protocol::id::{DeviceId, JournalEpoch, Sequence};
-use tripline_protocol::link::down::CommitAck;
-use tripline_protocol::link::envelope::encode;
+use tripline_protocol::id::{DeviceId, JournalEpoch, Sequence, TripId};
+use tripline_protocol::link::down::{Command, CommitAck};
+use tripline_protocol::link::envelope::{decode, encode};
 use tripline_protocol::link::trail::TrailBatch;
-use tripline_protocol::link::up::{Batch, EventBatch, Stream};
+use tripline_protocol::link::up::{Batch, Event, EventBatch, EventBody, Stream};
 use tripline_protocol::unit::Timestamp;
 
 use super::effects::Wake;
 use super::{Platform, ServiceError};
 use crate::audit::{AuditKind, Entry};
 use crate::chance;
+use crate::domain::passage;
 use crate::identity::authority::Fingerprint;
 use crate::metrics::OnLane;
-use crate::store::Tx;
 use crate::store::certificate::{AUTHORITY_RETIRED, REVOKED, SUPERSEDED};
 use crate::store::lane::{Cursor, EventRow, LaneKey, TrailRow};
 use crate::store::retry::retry;
 use crate::store::set_aside::SetAsideRow;
+use crate::store::{StoreError, Tx};
 use crate::time;
 
 /// Journals a device may begin within [`EPOCHS_NEW_MS`]; batches of more are held back.
@@ -167,9 +168,14 @@ impl Platform {
             if let Some(reason) = &refused {
                 warn!(%device, %sequence, reason, "event had no effect");
             }
-            let alone = Batch { epoch: batch.epoch, after, records: vec![event.clone()] };
-            let row =
-                EventRow { sequence, at: event.fact_at(at), refused, payload: encode(&alone) };
+            let alone = Batch { epoch: batch.epoch, after, records: vec![without_pin(event)] };
+            let row = EventRow {
+                sequence,
+                at: event.fact_at(at),
+                trip: trip_of(tx, device, event).await?,
+                refused,
+                payload: encode(&alone),
+            };
             group.events.push((lane.clone(), row));
         }
         Ok(Some(sequence))
@@ -240,6 +246,7 @@ impl Group {
                 through,
                 skip: cursor.since(batch.after),
                 records: through.since(batch.after),
+                times: passage::times(&batch.entries),
                 payload: payload.to_vec(),
             };
             self.trail.push((lane.clone(), row));
@@ -286,7 +293,7 @@ impl Group {
 
     fn tell(&mut self, kind: AuditKind, device: &DeviceId, detail: &str) {
         let device = Some(device.clone());
-        self.audit.push(Entry { kind, device, peer: None, detail: detail.into() });
+        self.audit.push(Entry { kind, device, peer: None, actor: None, detail: detail.into() });
     }
 
     /// Writes everything that was taken in.
@@ -296,6 +303,27 @@ impl Group {
         let moved: Vec<_> = std::mem::take(&mut self.moved).into_iter().collect();
         Ok(tx.move_cursors(&moved, self.at).await?)
     }
+}
+
+/// An event as it may be kept: a PIN is for the moment of sign-in.
+fn without_pin(event: &Event) -> Event {
+    let mut kept = event.clone();
+    if let EventBody::SignedIn { pin, .. } = &mut kept.body {
+        pin.0.clear();
+    }
+    kept
+}
+
+/// The trip an event is of: its own, or that of the command it reports on.
+async fn trip_of(
+    tx: &mut Tx,
+    device: &DeviceId,
+    event: &Event,
+) -> Result<Option<TripId>, StoreError> {
+    let EventBody::CommandDone { number, .. } = &event.body else { return Ok(event.body.trip()) };
+    let payload = tx.down_payload(device, *number).await?;
+    let command = payload.and_then(|payload| decode::<Command>(&payload).ok());
+    Ok(command.and_then(|command| command.body.trip()))
 }
 
 /// Why a batch is set aside whose certificate ended for this reason.

@@ -1,24 +1,35 @@
 //! The platform: loads what a decision needs, lets the domain decide, and stores the decision with
 //! everything it calls for (callbacks, commands, freed vehicles) in one transaction.
 
+mod choice;
+mod command;
 mod device;
 mod dispatch;
 mod effects;
-mod ingest;
-mod request;
 
+pub mod duty;
+pub mod fleet;
+
+mod ingest;
+mod offers;
+mod request;
+mod silence;
+
+pub mod fold;
 pub mod intake;
 
+mod receipt;
 pub mod settings;
 mod track;
 
 use std::collections::HashSet;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Mutex, Notify, watch};
 use tripline_protocol::id::DeviceId;
 use tripline_protocol::link::settings::DeviceSettings;
 use tripline_protocol::link::up::Live;
+use tripline_protocol::unit::Timestamp;
 
 use tripline_protocol::signing::SecretKey;
 
@@ -28,7 +39,10 @@ use crate::chance::NoChance;
 use crate::device::sessions::Sessions;
 use crate::domain::dispatch::DispatchRules;
 use crate::domain::estimate::RoadModel;
+use crate::domain::fleet::RosterRules;
 use crate::domain::live::LiveFleet;
+use crate::domain::ride::RideRules;
+use crate::keys::pin::PinKey;
 use crate::metrics::Metrics;
 use crate::network::standing::Standing;
 use crate::store::retry::Contended;
@@ -36,6 +50,7 @@ use crate::store::{Store, StoreError};
 use crate::time;
 
 pub use device::Refusal;
+pub(crate) use effects::send_command;
 pub use ingest::{Applied, EPOCHS_NEW_MAX, EPOCHS_NEW_MS, Lane, Submission};
 pub use request::{Asked, RequestError, Taken};
 pub use track::Tracked;
@@ -82,10 +97,14 @@ pub struct Settings {
     pub dispatch: DispatchRules,
     /// Whether a ride starts only with the rider's OTP.
     pub otp: bool,
+    /// How rides go on.
+    pub ride: RideRules,
     /// How straight lines become roads.
     pub road: RoadModel,
     /// Address under which tracking links are served, without a slash at the end.
     pub track_url: String,
+    /// What a vehicle needs before it is offered a ride.
+    pub roster: RosterRules,
     /// What every device of the fleet is to run, beside what is wanted of it alone.
     pub first_settings: DeviceSettings,
 }
@@ -107,13 +126,19 @@ pub struct Platform {
     pub metrics: Metrics,
     /// Seals commands to devices.
     pub command_key: SecretKey,
+    /// The key of drivers' PINs; without it nobody signs in.
+    pin_key: Option<PinKey>,
+    /// Since when it listens to devices.
+    pub since: Timestamp,
     audit: Audit,
     fleet: RwLock<LiveFleet>,
+    known: RwLock<fleet::Known>,
+    refreshing: Mutex<()>,
     outboxes_full: RwLock<HashSet<String>>,
 }
 
 impl Platform {
-    /// A platform over a store, which seals commands with `command_key`.
+    /// A platform over a store that has not looked at its fleet yet ([`Platform::refresh_fleet`]), which seals commands with `command_key`.
     pub fn new(store: Store, settings: Settings, command_key: SecretKey, audit: Audit) -> Self {
         Self {
             store,
@@ -123,10 +148,25 @@ impl Platform {
             standing: watch::Sender::new(Standing::Good),
             metrics: Metrics::default(),
             command_key,
+            pin_key: None,
+            since: time::now(),
             audit,
             fleet: RwLock::default(),
+            known: RwLock::default(),
+            refreshing: Mutex::default(),
             outboxes_full: RwLock::default(),
         }
+    }
+
+    /// The same, with the key of drivers' PINs.
+    #[must_use]
+    pub fn with_pin_key(self, key: PinKey) -> Self {
+        Self { pin_key: Some(key), ..self }
+    }
+
+    /// The key of drivers' PINs, if there is one.
+    pub const fn pin_key(&self) -> Option<&PinKey> {
+        self.pin_key.as_ref()
     }
 
     /// Has something written down that a peer caused; nothing waits for it.

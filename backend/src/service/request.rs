@@ -3,22 +3,30 @@
 
 use tracing::info;
 use tripline_protocol::id::OrderId;
+use tripline_protocol::tariff::Tariff;
 use tripline_protocol::unit::Timestamp;
 
+use super::choice::Wanted;
 use super::effects::{Letter, Wake, answer_until, new_callback};
-use super::{Platform, ServiceError, Settings};
+use super::{Platform, ServiceError};
 use crate::beckn::{
     Action, Failure, FailureKind, Fault, FaultKind, Received, Reply, Request, Selection, render,
 };
 use crate::chance;
-use crate::domain::catalog::Serviceable;
-use crate::domain::dispatch::candidates;
+use crate::domain::catalog::{Listing, Offered, Serviceable};
+use crate::domain::dispatch::Cause;
+use crate::domain::estimate::terms;
+use crate::domain::fleet::{Item, NotServed};
 use crate::domain::order::{Conversation, NewOrder, Order, Rider, Route};
+use crate::domain::payment::PaymentTerms;
 use crate::domain::ride::RideError;
 use crate::store::Tx;
 use crate::store::inbox::{RequestKey, Seen};
 use crate::store::order::StoredOrder;
 use crate::time;
+
+/// Said where a ride would be served, and nobody is there for it.
+const NO_VEHICLE: &str = "no free vehicle is near this pickup";
 
 /// Why a request was not acknowledged. Nothing of it is stored.
 #[derive(Debug, thiserror::Error)]
@@ -96,6 +104,7 @@ impl Platform {
         &self,
         group: &[Asked],
     ) -> Result<Vec<Result<Taken, Fault>>, ServiceError> {
+        self.refresh_fleet(time::now()).await?;
         let mut tx = self.store.write().await?;
         let (mut outcomes, mut wake) = (Vec::with_capacity(group.len()), Wake::default());
         for asked in group {
@@ -164,9 +173,11 @@ impl Platform {
         match request {
             Request::Search { route } => self.search(tx, asker, route, at).await,
             Request::Select { item_id, route } => self.select(tx, asker, item_id, route, at).await,
-            Request::Init { selection, rider } => self.init(tx, asker, selection, rider, at).await,
-            Request::Confirm { selection, rider } => {
-                self.confirm(tx, asker, selection, rider, at).await
+            Request::Init { selection, rider, payment } => {
+                self.init(tx, asker, selection, (rider, payment), at).await
+            }
+            Request::Confirm { selection, rider, payment } => {
+                self.confirm(tx, asker, selection, (rider, payment), at).await
             }
             Request::Status { order_id } => self.status(tx, asker, order_id, at).await,
             Request::Track { order_id } => self.track(tx, asker, order_id, at).await,
@@ -180,41 +191,88 @@ impl Platform {
         route: Route,
         at: Timestamp,
     ) -> Result<Outcome, RequestError> {
-        let Some(nearest_m) = self.nearest_free_m(tx, &route, at).await? else {
-            let message = "no free vehicle is near this pickup";
-            return Err(Fault::new(FaultKind::NotServed, message).into());
-        };
-        let identity = &self.settings.identity;
-        let road = &self.settings.road;
-        let estimate = route.drop.as_ref().map(|drop| {
-            let road_m = road.distance_m(route.pickup.position, drop.position);
-            road.fare(&identity.item.tariff, road_m)
-        });
-        let serviceable = Serviceable {
-            provider: identity.provider.clone(),
-            item: identity.item.clone(),
-            route,
-            estimate,
-            nearest_m,
-            pickup_s: road.duration_s(nearest_m),
-        };
-        let reply = Reply::Catalog(&serviceable);
+        let offered = self.offered(tx, &route, at).await?;
+        let reply = Reply::Catalog(&Serviceable { route, offered });
         Ok(Outcome::Done(self.enqueue_answer(tx, asker, reply, at).await?))
     }
 
-    /// How far the nearest free vehicle is, if one is near enough.
-    async fn nearest_free_m(
+    /// Whether the ride is so far ahead that nobody is looked for yet.
+    fn is_later(&self, route: &Route, at: Timestamp) -> bool {
+        let lead_ms = self.settings.dispatch.lead_ms;
+        route.pickup_at.is_some_and(|pickup_at| pickup_at.plus_ms(-lead_ms) > at)
+    }
+
+    /// What is offered on a route: items that serve it and have a free vehicle near; at least one.
+    async fn offered(
         &self,
         tx: &mut Tx,
         route: &Route,
         at: Timestamp,
+    ) -> Result<Vec<Offered>, RequestError> {
+        let catalog = self.catalog();
+        let drop = route.drop.as_ref().map(|drop| drop.position);
+        // Who is there now says nothing of a ride later on: at worst one comes from the end of the radius.
+        let later = self.is_later(route, at).then_some(self.settings.dispatch.radius_m);
+        let mut why = "nothing is offered here".to_owned();
+        let mut offered = Vec::new();
+        for item in catalog.items() {
+            let tariff = match catalog.served(route.pickup.position, drop, item) {
+                Ok(tariff) => tariff,
+                Err(error) => {
+                    why = error.to_string();
+                    continue;
+                }
+            };
+            let Some(provider) = catalog.provider(&item.provider) else { continue };
+            let listing = Listing::of(provider, item);
+            let Some(nearest_m) = self.nearest_free_m(tx, route, &listing, at).await?.or(later)
+            else {
+                NO_VEHICLE.clone_into(&mut why);
+                continue;
+            };
+            offered.push(self.offer_of(item, listing, (tariff, nearest_m), route, at));
+        }
+        if offered.is_empty() {
+            return Err(Fault::new(FaultKind::NotServed, why).into());
+        }
+        Ok(offered)
+    }
+
+    fn offer_of(
+        &self,
+        item: &Item,
+        listing: Listing,
+        (tariff, nearest_m): (&Tariff, u32),
+        route: &Route,
+        at: Timestamp,
+    ) -> Offered {
+        let road = &self.settings.road;
+        let estimate = route.drop.as_ref().map(|drop| {
+            let (pickup, drop) = (route.pickup.position, drop.position);
+            let estimate = road.estimate(pickup, drop, start_of(route, at));
+            terms(tariff.clone(), estimate, Vec::new()).estimated()
+        });
+        Offered {
+            item_id: item.id.to_string(),
+            listing,
+            tariff: tariff.clone(),
+            estimate,
+            nearest_m,
+            pickup_s: road.pickup_s(nearest_m),
+        }
+    }
+
+    /// How far the nearest free vehicle is that may come, if one is near enough.
+    async fn nearest_free_m(
+        &self,
+        tx: &mut Tx,
+        route: &Route,
+        listing: &Listing,
+        at: Timestamp,
     ) -> Result<Option<u32>, ServiceError> {
-        let radius_m = self.settings.dispatch.radius_m;
-        let near = self.fleet().near(route.pickup.position, radius_m, at);
-        let held = tx.held().await?;
-        let free = candidates(near.clone(), &held, &std::collections::BTreeSet::new());
-        let first = free.first();
-        Ok(near.iter().find(|near| Some(&near.device) == first).map(|near| near.distance_m))
+        let (place, wanted) = (route.pickup.position, Wanted::of(listing));
+        let ranking = self.choose(tx, place, &wanted, 1, at).await?;
+        Ok(ranking.ranked.iter().map(|ranked| ranked.distance_m).min())
     }
 
     async fn select(
@@ -226,9 +284,9 @@ impl Platform {
         at: Timestamp,
     ) -> Result<Outcome, RequestError> {
         let mut order = self.new_order(asker, item_id, route, at)?;
-        if self.nearest_free_m(tx, &order.route, at).await?.is_none() {
-            let message = "no free vehicle is near this pickup".into();
-            return Ok(failed(Action::Select, FailureKind::NoDriver, message));
+        let nearest_m = self.nearest_free_m(tx, &order.route, &order.listing, at).await?;
+        if nearest_m.is_none() && !self.is_later(&order.route, at) {
+            return Ok(failed(Action::Select, FailureKind::NoDriver, NO_VEHICLE.into()));
         }
         let view = order.clone();
         let reply = Reply::Quoted(&view);
@@ -245,22 +303,27 @@ impl Platform {
         route: Route,
         at: Timestamp,
     ) -> Result<Order, RequestError> {
-        let Settings { identity, road, .. } = &self.settings;
-        let drop = route.drop.as_ref().filter(|_| item_id == identity.item.id);
-        let Some(drop) = drop else {
-            let message = "no such item; search again";
+        let catalog = self.catalog();
+        let item = catalog.item(&item_id);
+        let found = item.and_then(|item| Some((item, catalog.provider(&item.provider)?)));
+        let (Some((item, provider)), Some(drop)) = (found, route.drop.as_ref()) else {
+            let message = NotServed::UnknownItem.to_string();
             return Err(Fault::new(FaultKind::UnknownItem, message).into());
         };
-        let road_m = road.distance_m(route.pickup.position, drop.position);
+        let (pickup, drop) = (route.pickup.position, drop.position);
+        let tariff = catalog
+            .served(pickup, Some(drop), item)
+            .map_err(|error| Fault::new(FaultKind::NotServed, error.to_string()))?;
+        let estimate = self.settings.road.estimate(pickup, drop, start_of(&route, at));
         let new = NewOrder {
             id: OrderId::from(chance::uuid().map_err(ServiceError::from)?),
             fulfillment_id: chance::uuid().map_err(ServiceError::from)?.to_string(),
             track_token: chance::token().map_err(ServiceError::from)?,
+            receipt_token: chance::token().map_err(ServiceError::from)?,
             subscriber_id: asker.subscriber_id.into(),
             item_id,
-            estimated_distance_m: road_m,
-            quote: road.fare(&identity.item.tariff, road_m),
-            tariff: identity.item.tariff.clone(),
+            listing: Listing::of(provider, item),
+            terms: terms(tariff.clone(), estimate, Vec::new()),
             route,
             conversation: asker.conversation.clone(),
         };
@@ -272,13 +335,14 @@ impl Platform {
         tx: &mut Tx,
         asker: &Asker<'_>,
         selection: Selection,
-        rider: Option<Rider>,
+        (rider, payment): (Option<Rider>, Option<PaymentTerms>),
         at: Timestamp,
     ) -> Result<Outcome, RequestError> {
         let mut stored = self.selected(tx, asker, selection, at).await?;
         if let Err(error) = stored.order.initialize(rider, asker.conversation.clone(), at) {
             return Ok(refused(Action::Init, &error));
         }
+        stored.order.pay_by(payment);
         let view = stored.order.clone();
         let reply = Reply::Initialized(&view);
         self.enqueue_in_sequence(tx, &mut stored.order, reply, asker.letter(), at).await?;
@@ -291,7 +355,7 @@ impl Platform {
         tx: &mut Tx,
         asker: &Asker<'_>,
         selection: Selection,
-        rider: Option<Rider>,
+        (rider, payment): (Option<Rider>, Option<PaymentTerms>),
         at: Timestamp,
     ) -> Result<Outcome, RequestError> {
         if matches!(selection, Selection::Anew { .. }) {
@@ -305,7 +369,9 @@ impl Platform {
         if let Err(error) = stored.order.confirm(rider, otp, conversation, rules, at) {
             return Ok(refused(Action::Confirm, &error));
         }
-        let effects = self.offer_next(tx, &mut stored.order, at).await?;
+        stored.order.pay_by(payment);
+        let mut effects = stored.order.booked();
+        effects.extend(self.offer_next(tx, &mut stored.order, Cause::Booked, at).await?);
         Ok(Outcome::Done(self.carry_out(tx, &mut stored, effects, at).await?))
     }
 
@@ -387,6 +453,11 @@ fn own(stored: Option<StoredOrder>, asker: &Asker<'_>) -> Option<StoredOrder> {
     stored.filter(|stored| stored.order.subscriber_id == asker.subscriber_id)
 }
 
+/// When a ride on this route is expected to start.
+fn start_of(route: &Route, at: Timestamp) -> Timestamp {
+    route.pickup_at.unwrap_or(at).max(at)
+}
+
 fn unknown_order() -> RequestError {
     Fault::new(FaultKind::UnknownOrder, "no such order").into()
 }
@@ -398,7 +469,11 @@ fn failed(action: Action, kind: FailureKind, message: String) -> Outcome {
 fn refused(action: Action, error: &RideError) -> Outcome {
     let kind = match error {
         RideError::QuoteExpired => FailureKind::QuoteGone,
-        RideError::Refused(_) | RideError::Missing { .. } => FailureKind::Impossible,
+        RideError::Refused(_)
+        | RideError::Missing { .. }
+        | RideError::UnderWay
+        | RideError::NoTrip { .. }
+        | RideError::Over { .. } => FailureKind::Impossible,
     };
     failed(action, kind, error.to_string())
 }

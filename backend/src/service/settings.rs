@@ -42,6 +42,18 @@ pub async fn configure(
     fleet: &DeviceSettings,
     now: Timestamp,
 ) -> Result<Option<Configured>, ServiceError> {
+    configure_by(tx, None, device, change, fleet, now).await
+}
+
+/// The same by an operator.
+pub async fn configure_by(
+    tx: &mut Tx,
+    actor: Option<&str>,
+    device: &DeviceId,
+    change: Change,
+    fleet: &DeviceSettings,
+    now: Timestamp,
+) -> Result<Option<Configured>, ServiceError> {
     if !tx.lock_vehicle(device).await? {
         return Ok(None);
     }
@@ -57,7 +69,8 @@ pub async fn configure(
     let payload = encode(&Command { number, expires_at: change.expires_at, body });
     tx.add_down_message(device, number, payload, now).await?;
     tx.set_wanted(device, wanted, number, now).await?;
-    note(tx, Entry::of_device(AuditKind::Configured, device, detail(&change)), now).await?;
+    let entry = Entry::of_device(AuditKind::Configured, device, detail(&change));
+    note(tx, Entry { actor: actor.map(str::to_owned), ..entry }, now).await?;
     tx.signal_device(device, now).await?;
     Ok(Some(Configured { number, wanted, sent }))
 }

@@ -1,7 +1,7 @@
 //! The rider's link: where the vehicle is, from assignment to end, to whoever has the link.
 
 use super::{Platform, ServiceError};
-use crate::chance::TOKEN_LEN;
+use crate::chance::is_token;
 use crate::domain::live::LivePosition;
 use crate::domain::order::Order;
 
@@ -31,7 +31,7 @@ impl Platform {
     /// What the link with this capability shows.
     pub async fn tracked(&self, token: &str) -> Result<Tracked, ServiceError> {
         // Anybody may ask: what cannot be a capability does not reach the store.
-        if token.len() != TOKEN_LEN || !token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        if !is_token(token) {
             return Ok(Tracked::Unknown);
         }
         let mut tx = self.store.read().await?;

@@ -42,6 +42,8 @@ pub struct AuditFilter {
     pub device: Option<DeviceId>,
     /// Of this kind only.
     pub kind: Option<AuditKind>,
+    /// By this operator only.
+    pub actor: Option<String>,
     /// From then on.
     pub since: Option<Timestamp>,
 }
@@ -61,7 +63,7 @@ pub enum Which {
 macro_rules! common {
     () => {
         "kind IN ('enrolment-refused', 'connect-refused', 'taken-over', 'publish-refused', \
-         'subscription-refused', 'set-aside')"
+         'subscription-refused', 'set-aside', 'admin-refused')"
     };
 }
 
@@ -93,17 +95,17 @@ macro_rules! oldest {
     };
 }
 
-type Row = (String, i64, String, Option<String>, Option<String>, String, i64);
+type Row = (String, i64, String, Option<String>, Option<String>, Option<String>, String, i64);
 
 fn audit_row(row: Row) -> Result<AuditRow, StoreError> {
-    let (id, at, kind, device, peer, detail, count) = row;
+    let (id, at, kind, device, peer, actor, detail, count) = row;
     let peer: Option<IpAddr> = peer.map(|peer| parse(TABLE, &id, "peer", &peer)).transpose()?;
     let device: Option<DeviceId> =
         device.map(|device| parse(TABLE, &id, "device_id", &device)).transpose()?;
     Ok(AuditRow {
         id: parse(TABLE, &id, "audit_id", &id)?,
         at: Timestamp::from_unix_ms(at),
-        entry: Entry { kind: parse(TABLE, &id, "kind", &kind)?, device, peer, detail },
+        entry: Entry { kind: parse(TABLE, &id, "kind", &kind)?, device, peer, actor, detail },
         count: from_db(count),
     })
 }
@@ -117,8 +119,9 @@ fn cut(mut detail: String) -> String {
 impl Tx {
     /// Writes a row; one that is there already gets its count.
     pub async fn put_audit(&mut self, row: AuditRow) -> Result<(), StoreError> {
-        const SQL: &str = "INSERT INTO audit (audit_id, at, kind, device_id, peer, detail, count) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7) \
+        const SQL: &str = "INSERT INTO audit \
+             (audit_id, at, kind, device_id, peer, actor, detail, count) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
              ON CONFLICT (audit_id) DO UPDATE SET count = excluded.count";
         on_db!(self, conn => sqlx::query(SQL)
             .bind(row.id.to_string())
@@ -126,6 +129,7 @@ impl Tx {
             .bind(row.entry.kind.code())
             .bind(row.entry.device.map(|device| device.as_str().to_owned()))
             .bind(row.entry.peer.map(|peer| peer.to_string()))
+            .bind(row.entry.actor)
             .bind(cut(row.entry.detail))
             .bind(to_db(row.count))
             .execute(conn).await?.rows_affected());
@@ -138,17 +142,37 @@ impl Tx {
         filter: &AuditFilter,
         limit: u32,
     ) -> Result<Vec<AuditRow>, StoreError> {
-        const SQL: &str = "SELECT audit_id, at, kind, device_id, peer, detail, count FROM audit \
-             WHERE ($1 = '' OR device_id = $1) AND ($2 = '' OR kind = $2) AND at >= $3 \
-             ORDER BY at DESC, audit_id DESC LIMIT $4";
+        let mut rows = self.audit_before(filter, None, i64::from(limit)).await?;
+        rows.reverse();
+        Ok(rows)
+    }
+
+    /// The last `limit` rows before one that pass the filter, newest first.
+    pub async fn audit_before(
+        &mut self,
+        filter: &AuditFilter,
+        before: Option<(Timestamp, Uuid)>,
+        limit: i64,
+    ) -> Result<Vec<AuditRow>, StoreError> {
+        const SQL: &str = "SELECT audit_id, at, kind, device_id, peer, actor, detail, count \
+             FROM audit \
+             WHERE ($1 = '' OR device_id = $1) AND ($2 = '' OR kind = $2) \
+             AND ($3 = '' OR actor = $3) AND at >= $4 \
+             AND at <= $5 AND (at < $5 OR audit_id < $6) \
+             ORDER BY at DESC, audit_id DESC LIMIT $7";
         let device = filter.device.as_ref().map(|device| device.as_str().to_owned());
+        let (at, id) =
+            before.map_or((i64::MAX, String::new()), |(at, id)| (at.unix_ms, id.to_string()));
         let rows: Vec<Row> = on_db!(self, conn => sqlx::query_as(SQL)
             .bind(device.unwrap_or_default())
             .bind(filter.kind.map_or("", AuditKind::code))
+            .bind(filter.actor.clone().unwrap_or_default())
             .bind(filter.since.map_or(0, |since| since.unix_ms))
-            .bind(i64::from(limit))
+            .bind(at)
+            .bind(id)
+            .bind(limit)
             .fetch_all(conn).await?);
-        rows.into_iter().rev().map(audit_row).collect()
+        rows.into_iter().map(audit_row).collect()
     }
 
     /// When the row of `which` was written that has `newer` newer ones; `None` if there are not so many.

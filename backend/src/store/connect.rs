@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::str::FromStr as _;
 use std::time::Duration;
 
+use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{PgPool, SqlitePool};
 
+use super::safety::{check_postgres, check_sqlite};
 use super::{Pools, Store, StoreError, migrate};
 
 /// Connections that read, on SQLite.
@@ -40,16 +41,35 @@ impl Store {
     /// Opens the store that `url` names, makes it if need be, and brings its schema up to date; one that is
     /// newer than ours is an error. Nobody who knows an older one may use it meanwhile.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
+        Self::open_through(url, migrate::KNOWN).await
+    }
+
+    /// The same with the schema of an earlier version, for tests of what becomes of older stores.
+    pub async fn open_through(url: &str, version: i64) -> Result<Self, StoreError> {
         let store = Self { pools: connect(url, true).await? };
-        let (found, known) = (migrate::version(&store).await?, migrate::KNOWN);
+        let (found, known) = (migrate::version(&store).await?, version);
         if found > known {
             return Err(StoreError::Schema { found, known });
         }
         match &store.pools {
-            Pools::Sqlite { writer, .. } => migrate::run(writer, "BLOB").await?,
-            Pools::Postgres(_) => migrate_postgres(url).await?,
+            Pools::Sqlite { writer, .. } => migrate::run(writer, "BLOB", version).await?,
+            Pools::Postgres(_) => migrate_postgres(url, version).await?,
         }
         Ok(store)
+    }
+
+    /// The versions that a schema can have, oldest first.
+    pub fn versions() -> impl Iterator<Item = i64> {
+        migrate::versions()
+    }
+
+    /// A new store in memory, which keeps nothing: to look at what a new store is like.
+    pub(super) async fn in_memory() -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new().in_memory(true);
+        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
+        migrate::run(&writer, "BLOB", migrate::KNOWN).await?;
+        let readers = writer.clone();
+        Ok(Self { pools: Pools::Sqlite { writer, readers } })
     }
 
     /// Opens the store that `url` names as it is: one that is not there is an error, and so is a schema that
@@ -103,29 +123,6 @@ async fn open_sqlite(path: PathBuf, create: bool) -> Result<Pools, StoreError> {
     Ok(Pools::Sqlite { writer, readers })
 }
 
-async fn check_sqlite(pool: &SqlitePool) -> Result<(), StoreError> {
-    const WHY: &str = "a power cut would lose committed data (is the file system a network share?)";
-    let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(pool).await?;
-    if mode != "wal" {
-        return Err(StoreError::Unsafe {
-            setting: "journal_mode",
-            found: mode,
-            expected: "wal",
-            why: WHY,
-        });
-    }
-    let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(pool).await?;
-    if synchronous < 2 {
-        return Err(StoreError::Unsafe {
-            setting: "synchronous",
-            found: synchronous.to_string(),
-            expected: "2 (FULL) or 3 (EXTRA)",
-            why: WHY,
-        });
-    }
-    Ok(())
-}
-
 async fn open_postgres(url: &str) -> Result<PgPool, StoreError> {
     let options = postgres_options(url)?.options([
         ("statement_timeout", STATEMENT_MS_MAX),
@@ -137,19 +134,7 @@ async fn open_postgres(url: &str) -> Result<PgPool, StoreError> {
         .acquire_timeout(Duration::from_secs(BUSY_S_MAX))
         .connect_with(options)
         .await?;
-    for (setting, sql) in
-        [("fsync", "SHOW fsync"), ("synchronous_commit", "SHOW synchronous_commit")]
-    {
-        let found: String = sqlx::query_scalar(sql).fetch_one(&pool).await?;
-        if found == "off" {
-            return Err(StoreError::Unsafe {
-                setting,
-                found,
-                expected: "on",
-                why: "a crash of the server would lose committed data",
-            });
-        }
-    }
+    check_postgres(&pool).await?;
     Ok(pool)
 }
 
@@ -159,10 +144,10 @@ fn postgres_options(url: &str) -> Result<PgConnectOptions, StoreError> {
 
 /// Over a connection of its own, which nothing cuts off: a step may rewrite a large table, and one backend
 /// waits here for another that does.
-async fn migrate_postgres(url: &str) -> Result<(), StoreError> {
+async fn migrate_postgres(url: &str, through: i64) -> Result<(), StoreError> {
     let options = postgres_options(url)?;
     let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await?;
-    let migrated = migrate::run(&pool, "BYTEA").await;
+    let migrated = migrate::run(&pool, "BYTEA", through).await;
     pool.close().await;
     migrated
 }

@@ -57,6 +57,18 @@ impl Tx {
         Ok(())
     }
 
+    /// What became of a command; `None` while nobody knows.
+    pub async fn down_outcome(
+        &mut self,
+        device: &DeviceId,
+        number: CommandNumber,
+    ) -> Result<Option<String>, StoreError> {
+        const SQL: &str = "SELECT outcome FROM down_message WHERE device_id = $1 AND number = $2";
+        let found: Option<Option<String>> = on_db!(self, conn => sqlx::query_scalar(SQL)
+            .bind(device.as_str().to_owned()).bind(to_db(number.0)).fetch_optional(conn).await?);
+        Ok(found.flatten())
+    }
+
     /// Notes what became of a command and gives its payload; `None` if that was known or there is no
     /// such command.
     pub async fn finish_down_message(
@@ -72,5 +84,16 @@ impl Tx {
             .bind(to_db(number.0))
             .bind(outcome.code())
             .fetch_optional(conn).await?))
+    }
+
+    /// A command's payload, whatever became of it; `None` if there is no such command any more.
+    pub async fn down_payload(
+        &mut self,
+        device: &DeviceId,
+        number: CommandNumber,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        const SQL: &str = "SELECT payload FROM down_message WHERE device_id = $1 AND number = $2";
+        Ok(on_db!(self, conn => sqlx::query_scalar(SQL)
+            .bind(device.as_str().to_owned()).bind(to_db(number.0)).fetch_optional(conn).await?))
     }
 }

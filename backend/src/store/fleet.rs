@@ -3,7 +3,8 @@
 use tripline_protocol::id::DeviceId;
 use tripline_protocol::unit::Timestamp;
 
-use super::{StoreError, Tx, from_db, on_db, parse};
+use super::vehicle::vehicle;
+use super::{StoreError, Tx, from_db, on_db};
 use crate::domain::order::Vehicle;
 
 /// A vehicle and its device.
@@ -42,21 +43,24 @@ pub struct SetAsideRow {
 }
 
 type Row = (
-    String,
-    String,
-    String,
-    String,
-    String,
     Option<bool>,
     Option<i64>,
     Option<i64>,
     Option<i64>,
     Option<String>,
     Option<i64>,
+    String,
+    String,
+    String,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
 );
 
-const SELECT: &str = "SELECT v.device_id, v.registration, v.category, v.driver_name, \
-     v.driver_phone, p.connected, p.since, \
+const SELECT: &str = "SELECT p.connected, p.since, \
      (SELECT MAX(c.expires_at) FROM device_certificate c \
       WHERE c.device_id = v.device_id AND c.ended_at IS NULL), \
      (SELECT MAX(c.ended_at) FROM device_certificate c WHERE c.device_id = v.device_id), \
@@ -64,31 +68,32 @@ const SELECT: &str = "SELECT v.device_id, v.registration, v.category, v.driver_n
       WHERE c.device_id = v.device_id AND c.ended_at IS NOT NULL ORDER BY c.ended_at DESC LIMIT 1), \
      (SELECT MAX(e.expires_at) FROM enrolment_code e \
       WHERE e.device_id = v.device_id AND e.used_at IS NULL) \
+     , v.device_id, v.registration, v.category, v.make, v.model, v.color, d.driver_id, d.name, d.phone \
      FROM vehicle v LEFT JOIN device_presence p ON p.device_id = v.device_id \
+     LEFT JOIN duty u ON u.device_id = v.device_id \
+     LEFT JOIN driver d ON d.driver_id = COALESCE(u.driver_id, v.driver_id) \
      WHERE $1 = '' OR v.device_id = $1 ORDER BY v.registration";
 
 fn fleet_row(row: Row) -> Result<FleetRow, StoreError> {
     let (
-        device,
-        registration,
-        category,
-        driver_name,
-        driver_phone,
         on,
         since,
         until,
         ended,
         why,
         code,
+        device,
+        plate,
+        category,
+        make,
+        model,
+        color,
+        id,
+        name,
+        phone,
     ) = row;
     Ok(FleetRow {
-        vehicle: Vehicle {
-            device: parse("vehicle", &device, "device_id", &device)?,
-            registration,
-            category,
-            driver_name,
-            driver_phone,
-        },
+        vehicle: vehicle((device, plate, category, make, model, color, id, name, phone))?,
         presence: on.zip(since.map(Timestamp::from_unix_ms)),
         certificate_expires_at: until.map(Timestamp::from_unix_ms),
         ended: ended.map(Timestamp::from_unix_ms).zip(why),

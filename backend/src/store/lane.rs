@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-use tripline_protocol::id::{DeviceId, JournalEpoch, Sequence};
+use tripline_protocol::id::{DeviceId, JournalEpoch, Sequence, TripId};
 use tripline_protocol::link::up::Stream;
 use tripline_protocol::unit::Timestamp;
 
@@ -52,6 +52,8 @@ pub struct EventRow {
     pub sequence: Sequence,
     /// When it happened.
     pub at: Timestamp,
+    /// The trip it is of.
+    pub trip: Option<TripId>,
     /// Why it had no effect, where it had none.
     pub refused: Option<String>,
     /// Its bytes.
@@ -67,6 +69,8 @@ pub struct TrailRow {
     pub skip: u64,
     /// How many sequences it stands for.
     pub records: u64,
+    /// Between which times its fixes lie, where they tell.
+    pub times: Option<(Timestamp, Timestamp)>,
     /// The batch as it came over the wire.
     pub payload: Vec<u8>,
 }
@@ -83,17 +87,18 @@ static LOCK: LazyLock<ManyRows> = LazyLock::new(|| {
 
 static MOVE: LazyLock<ManyRows> = LazyLock::new(|| {
     ManyRows::new(
-        "INSERT INTO lane_cursor (device_id, epoch, stream, sequence, created_at) VALUES",
-        5,
-        "ON CONFLICT (device_id, epoch, stream) DO UPDATE SET sequence = excluded.sequence",
+        "INSERT INTO lane_cursor (device_id, epoch, stream, sequence, created_at, moved_at) VALUES",
+        6,
+        "ON CONFLICT (device_id, epoch, stream) DO UPDATE SET sequence = excluded.sequence, \
+         moved_at = excluded.moved_at",
     )
 });
 
 static ADD_EVENTS: LazyLock<ManyRows> = LazyLock::new(|| {
     ManyRows::new(
-        "INSERT INTO device_event (device_id, epoch, sequence, at, received_at, refused, payload) \
-         VALUES",
-        7,
+        "INSERT INTO device_event (device_id, epoch, sequence, at, received_at, trip_id, refused, \
+         payload) VALUES",
+        8,
         "",
     )
 });
@@ -101,8 +106,8 @@ static ADD_EVENTS: LazyLock<ManyRows> = LazyLock::new(|| {
 static ADD_TRAIL: LazyLock<ManyRows> = LazyLock::new(|| {
     ManyRows::new(
         "INSERT INTO trail_batch (device_id, epoch, through_sequence, skip, records, received_at, \
-         payload) VALUES",
-        7,
+         first_at, last_at, payload) VALUES",
+        9,
         "",
     )
 });
@@ -155,6 +160,7 @@ impl Tx {
                         .bind(to_db(lane.epoch.0))
                         .bind(lane.stream.code())
                         .bind(to_db(through.0))
+                        .bind(at.unix_ms)
                         .bind(at.unix_ms);
                 }
                 query.execute(conn).await?.rows_affected()
@@ -222,6 +228,7 @@ impl Tx {
                         .bind(to_db(row.sequence.0))
                         .bind(row.at.unix_ms)
                         .bind(received_at.unix_ms)
+                        .bind(row.trip.map(|trip| trip.to_string()))
                         .bind(row.refused.clone())
                         .bind(row.payload.clone());
                 }
@@ -244,19 +251,32 @@ impl Tx {
         device: &DeviceId,
         epoch: JournalEpoch,
     ) -> Result<Vec<EventRow>, StoreError> {
-        const SQL: &str = "SELECT sequence, at, refused, payload FROM device_event \
+        const SQL: &str = "SELECT sequence, at, trip_id, refused, payload FROM device_event \
              WHERE device_id = $1 AND epoch = $2 ORDER BY sequence";
-        let rows: Vec<(i64, i64, Option<String>, Vec<u8>)> = on_db!(self, conn => sqlx::query_as(SQL)
+        let rows: Vec<EventColumns> = on_db!(self, conn => sqlx::query_as(SQL)
             .bind(device.as_str().to_owned()).bind(to_db(epoch.0)).fetch_all(conn).await?);
-        Ok(rows
-            .into_iter()
-            .map(|(sequence, at, refused, payload)| EventRow {
-                sequence: Sequence(from_db(sequence)),
-                at: Timestamp::from_unix_ms(at),
-                refused,
-                payload,
-            })
-            .collect())
+        rows.into_iter().map(event_row).collect()
+    }
+
+    /// Every event that is said to be of a trip, in no particular order: its device, its journal, and when it
+    /// was received.
+    pub async fn events_of_trip(
+        &mut self,
+        trip: TripId,
+    ) -> Result<Vec<(LaneKey, Timestamp, EventRow)>, StoreError> {
+        const SQL: &str = "SELECT device_id, epoch, received_at, sequence, at, trip_id, refused, \
+             payload FROM device_event WHERE trip_id = $1";
+        let rows: Vec<TripEventColumns> = on_db!(self, conn => sqlx::query_as(SQL)
+            .bind(trip.to_string()).fetch_all(conn).await?);
+        let row = |columns: TripEventColumns| {
+            let (device, epoch, received_at, sequence, at, trip, refused, payload) = columns;
+            let device = parse("device_event", &device, "device_id", &device)?;
+            let epoch = JournalEpoch(from_db(epoch));
+            let event = event_row((sequence, at, trip, refused, payload))?;
+            let received_at = Timestamp::from_unix_ms(received_at);
+            Ok((LaneKey { device, epoch, stream: Stream::Event }, received_at, event))
+        };
+        rows.into_iter().map(row).collect()
     }
 
     /// Keeps trail batches.
@@ -276,6 +296,8 @@ impl Tx {
                         .bind(to_db(row.skip))
                         .bind(to_db(row.records))
                         .bind(received_at.unix_ms)
+                        .bind(row.times.map(|(first, _)| first.unix_ms))
+                        .bind(row.times.map(|(_, last)| last.unix_ms))
                         .bind(row.payload.clone());
                 }
                 query.execute(conn).await?.rows_affected()
@@ -284,24 +306,40 @@ impl Tx {
         Ok(())
     }
 
-    /// Every trail batch of a device's journal, in order.
+    /// Every trail batch of a device's journal that has not been folded yet, in order.
     pub async fn trail_batches(
         &mut self,
         device: &DeviceId,
         epoch: JournalEpoch,
     ) -> Result<Vec<TrailRow>, StoreError> {
-        const SQL: &str = "SELECT through_sequence, skip, records, payload FROM trail_batch \
-             WHERE device_id = $1 AND epoch = $2 ORDER BY through_sequence";
-        let rows: Vec<(i64, i64, i64, Vec<u8>)> = on_db!(self, conn => sqlx::query_as(SQL)
+        const SQL: &str = "SELECT through_sequence, skip, records, first_at, last_at, payload \
+             FROM trail_batch WHERE device_id = $1 AND epoch = $2 ORDER BY through_sequence";
+        let rows: Vec<TrailColumns> = on_db!(self, conn => sqlx::query_as(SQL)
             .bind(device.as_str().to_owned()).bind(to_db(epoch.0)).fetch_all(conn).await?);
-        Ok(rows
-            .into_iter()
-            .map(|(through, skip, records, payload)| TrailRow {
-                through: Sequence(from_db(through)),
-                skip: from_db(skip),
-                records: from_db(records),
-                payload,
-            })
-            .collect())
+        Ok(rows.into_iter().map(trail_row).collect())
+    }
+}
+
+type TripEventColumns = (String, i64, i64, i64, i64, Option<String>, Option<String>, Vec<u8>);
+
+type EventColumns = (i64, i64, Option<String>, Option<String>, Vec<u8>);
+
+fn event_row(columns: EventColumns) -> Result<EventRow, StoreError> {
+    let (sequence, at, trip, refused, payload) = columns;
+    let trip = trip.map(|trip| parse("device_event", &trip, "trip_id", &trip)).transpose()?;
+    let (sequence, at) = (Sequence(from_db(sequence)), Timestamp::from_unix_ms(at));
+    Ok(EventRow { sequence, at, trip, refused, payload })
+}
+
+type TrailColumns = (i64, i64, i64, Option<i64>, Option<i64>, Vec<u8>);
+
+fn trail_row(columns: TrailColumns) -> TrailRow {
+    let (through, skip, records, first, last, payload) = columns;
+    TrailRow {
+        through: Sequence(from_db(through)),
+        skip: from_db(skip),
+        records: from_db(records),
+        times: first.map(Timestamp::from_unix_ms).zip(last.map(Timestamp::from_unix_ms)),
+        payload,
     }
 }

@@ -12,10 +12,21 @@ const STEPS: &[(i64, &str, &str)] = &[
     (1, "initial", include_str!("../../migrations/0001_initial.sql")),
     (2, "device door", include_str!("../../migrations/0002_device_door.sql")),
     (3, "network", include_str!("../../migrations/0003_network.sql")),
+    (4, "fleet", include_str!("../../migrations/0004_fleet.sql")),
+    (5, "admin", include_str!("../../migrations/0005_admin.sql")),
+    (6, "trips", include_str!("../../migrations/0006_trips.sql")),
+    (7, "dispatch", include_str!("../../migrations/0007_dispatch.sql")),
+    (8, "receipts", include_str!("../../migrations/0008_receipts.sql")),
+    (9, "retention", include_str!("../../migrations/0009_retention.sql")),
 ];
 
 /// The version of the last step.
 pub(super) const KNOWN: i64 = STEPS[STEPS.len() - 1].0;
+
+/// The version of every step.
+pub(super) fn versions() -> impl Iterator<Item = i64> {
+    STEPS.iter().map(|(version, ..)| *version)
+}
 
 /// The version of a store's schema; 0 if it has none. Nothing is changed.
 pub(super) async fn version(store: &Store) -> Result<i64, StoreError> {
@@ -35,13 +46,15 @@ pub(super) async fn version(store: &Store) -> Result<i64, StoreError> {
     Ok(on_db!(&mut tx, conn => sqlx::query_scalar(LAST).fetch_one(conn).await?))
 }
 
-pub(super) async fn run<D>(pool: &Pool<D>, bytes_type: &str) -> Result<(), StoreError>
+/// Brings a schema forward through the step `through`, at most.
+pub(super) async fn run<D>(pool: &Pool<D>, bytes_type: &str, through: i64) -> Result<(), StoreError>
 where
     D: Database,
     D::Connection: Connection + Migrate,
 {
     let steps = STEPS
         .iter()
+        .filter(|(version, ..)| *version <= through)
         .map(|(version, name, sql)| {
             let sql = sql.replace("BYTES", bytes_type);
             Migration::new(

@@ -8,23 +8,49 @@ mod connect;
 mod fault;
 mod migrate;
 mod rows;
+mod safety;
+mod upgrade;
 
+pub mod answer;
+pub mod area;
 pub mod audit;
 pub mod callback;
 pub mod certificate;
+pub mod change;
+pub mod check;
 pub mod code;
+pub mod copy;
+pub mod decision;
+pub mod document;
 pub mod down;
+pub mod driver;
+pub mod duty;
+pub mod erase;
 pub mod fleet;
+pub mod heard;
+pub mod hold;
 pub mod inbox;
+pub mod item;
 pub mod lane;
+pub mod listing;
+pub mod offers;
 pub mod order;
 pub mod presence;
+pub mod provider;
+pub mod rating;
 pub mod registration;
+pub mod retention;
 pub mod retry;
+pub mod schema;
 pub mod set_aside;
 pub mod settings;
+pub mod shift;
 pub mod signal;
+pub mod snapshot;
 pub mod subscriber;
+pub mod tariff;
+pub mod token;
+pub mod trail;
 pub mod vehicle;
 
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool};
@@ -79,6 +105,16 @@ pub enum StoreError {
         row: String,
         /// What is wrong.
         reason: String,
+    },
+    /// A column of a type that no migration of ours may use.
+    #[error("table {table}, column {column}: {declared} is no type of ours")]
+    Column {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+        /// Its type.
+        declared: String,
     },
     /// Somebody else changed a row in between.
     #[error("table {table}, row {row} was changed by another writer; try again")]

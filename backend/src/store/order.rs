@@ -3,6 +3,8 @@
 use tripline_protocol::id::{AssignmentId, OrderId, TripId};
 use tripline_protocol::unit::Timestamp;
 
+use super::erase::rider_key;
+use super::upgrade::{BODY_VERSION, upgraded};
 use super::{StoreError, Tx, on_db};
 use crate::domain::order::Order;
 
@@ -22,31 +24,42 @@ struct By {
     locking: &'static str,
 }
 
+macro_rules! select {
+    () => {
+        "SELECT o.order_id, o.version, o.body_version, o.body FROM ride_order o "
+    };
+}
+
 macro_rules! by {
     ($condition:literal) => {
         By {
-            plain: concat!("SELECT o.order_id, o.version, o.body FROM ride_order o ", $condition),
-            locking: concat!(
-                "SELECT o.order_id, o.version, o.body FROM ride_order o ",
-                $condition,
-                " FOR UPDATE OF o"
-            ),
+            plain: concat!(select!(), $condition),
+            locking: concat!(select!(), $condition, " FOR UPDATE OF o"),
         }
     };
 }
 
-const OF_TRIP: By = by!("WHERE o.trip_id = $1");
+const OF_TRIP: By = by!("JOIN trip t ON t.order_id = o.order_id WHERE t.trip_id = $1");
 
 const OF_ASSIGNMENT: By =
     by!("JOIN assignment a ON a.order_id = o.order_id WHERE a.assignment_id = $1");
 
-fn stored((id, version, body): (String, i64, String)) -> Result<StoredOrder, StoreError> {
-    let order = serde_json::from_str(&body).map_err(|error| StoreError::BadRow {
+pub(super) type Row = (String, i64, i64, String);
+
+pub(super) fn stored((id, version, body_version, body): Row) -> Result<StoredOrder, StoreError> {
+    let order = read(body_version, &body).map_err(|error| StoreError::BadRow {
         table: TABLE,
         row: id,
         reason: format!("column body: {error}"),
     })?;
     Ok(StoredOrder { order, version })
+}
+
+fn read(version: i64, body: &str) -> serde_json::Result<Order> {
+    if version == BODY_VERSION {
+        return serde_json::from_str(body);
+    }
+    serde_json::from_value(upgraded(version, serde_json::from_str(body)?))
 }
 
 fn body(order: &Order) -> Result<String, StoreError> {
@@ -57,42 +70,100 @@ fn body(order: &Order) -> Result<String, StoreError> {
     })
 }
 
+/// What of the trip that counts is a column.
+struct Columns {
+    trip_id: Option<String>,
+    driver_id: Option<String>,
+    device_id: Option<String>,
+    trip_state: Option<&'static str>,
+    accepted_at: Option<i64>,
+}
+
+impl Columns {
+    fn of(order: &Order) -> Self {
+        let trip = order.trip.as_ref();
+        Self {
+            trip_id: trip.map(|trip| trip.id.to_string()),
+            driver_id: trip
+                .and_then(|trip| trip.vehicle.driver.as_ref())
+                .map(|driver| driver.as_str().to_owned()),
+            device_id: trip.map(|trip| trip.vehicle.device.as_str().to_owned()),
+            trip_state: trip.map(|trip| trip.state.code()),
+            accepted_at: trip.map(|trip| trip.accepted_at.unix_ms),
+        }
+    }
+}
+
+fn open_cases(order: &Order) -> i64 {
+    i64::try_from(order.cases.open()).unwrap_or(i64::MAX)
+}
+
+/// By what the orders of its rider are found.
+fn key_of_rider(order: &Order) -> Option<Vec<u8>> {
+    order.rider.as_ref().and_then(|rider| rider_key(&rider.phone))
+}
+
 impl Tx {
     /// Adds a new order.
     pub async fn add_order(&mut self, order: &Order) -> Result<(), StoreError> {
-        const SQL: &str = "INSERT INTO ride_order (order_id, fulfillment_id, subscriber_id, \
-             track_token, trip_id, state, due_at, version, created_at, updated_at, body) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $10)";
+        const SQL: &str = "INSERT INTO ride_order (order_id, version, trip_id, state, due_at, \
+             updated_at, body, body_version, driver_id, device_id, trip_state, accepted_at, ended_at, \
+             open_cases, fulfillment_id, subscriber_id, track_token, created_at, rider_key, \
+             receipt_token) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, \
+             $16, $17, $18, $19, $20)";
+        let Columns { trip_id, driver_id, device_id, trip_state, accepted_at } = Columns::of(order);
         let body = body(order)?;
         on_db!(self, conn => sqlx::query(SQL)
             .bind(order.id.to_string())
+            .bind(1_i64)
+            .bind(trip_id)
+            .bind(order.state.code())
+            .bind(order.due_at().map(|at| at.unix_ms))
+            .bind(order.updated_at.unix_ms)
+            .bind(body)
+            .bind(BODY_VERSION)
+            .bind(driver_id)
+            .bind(device_id)
+            .bind(trip_state)
+            .bind(accepted_at)
+            .bind(order.ended_at().map(|at| at.unix_ms))
+            .bind(open_cases(order))
             .bind(order.fulfillment_id.clone())
             .bind(order.subscriber_id.clone())
             .bind(order.track_token.clone())
-            .bind(order.trip.as_ref().map(|trip| trip.id.to_string()))
-            .bind(order.state.code())
-            .bind(order.due_at().map(|at| at.unix_ms))
             .bind(order.created_at.unix_ms)
-            .bind(order.updated_at.unix_ms)
-            .bind(body)
+            .bind(key_of_rider(order))
+            .bind(order.receipt_token.clone())
             .execute(conn).await?.rows_affected());
         Ok(())
     }
 
     /// Writes a changed order. It must not have been changed by anybody else since it was read.
     pub async fn save_order(&mut self, stored: &StoredOrder) -> Result<(), StoreError> {
-        const SQL: &str = "UPDATE ride_order SET trip_id = $3, state = $4, due_at = $5, \
-             version = version + 1, updated_at = $6, body = $7 WHERE order_id = $1 AND version = $2";
+        const SQL: &str = "UPDATE ride_order SET version = version + 1, trip_id = $3, state = $4, \
+             due_at = $5, updated_at = $6, body = $7, body_version = $8, driver_id = $9, \
+             device_id = $10, trip_state = $11, accepted_at = $12, ended_at = $13, open_cases = $14, \
+             rider_key = $15 \
+             WHERE order_id = $1 AND version = $2";
         let StoredOrder { order, version } = stored;
+        let Columns { trip_id, driver_id, device_id, trip_state, accepted_at } = Columns::of(order);
         let body = body(order)?;
         let rows = on_db!(self, conn => sqlx::query(SQL)
             .bind(order.id.to_string())
             .bind(*version)
-            .bind(order.trip.as_ref().map(|trip| trip.id.to_string()))
+            .bind(trip_id)
             .bind(order.state.code())
             .bind(order.due_at().map(|at| at.unix_ms))
             .bind(order.updated_at.unix_ms)
             .bind(body)
+            .bind(BODY_VERSION)
+            .bind(driver_id)
+            .bind(device_id)
+            .bind(trip_state)
+            .bind(accepted_at)
+            .bind(order.ended_at().map(|at| at.unix_ms))
+            .bind(open_cases(order))
+            .bind(key_of_rider(order))
             .execute(conn).await?.rows_affected());
         if rows == 1 {
             return Ok(());
@@ -137,6 +208,15 @@ impl Tx {
         self.find_order(BY, token.into()).await
     }
 
+    /// An order by the capability of its receipt, unless its rider was taken out of it.
+    pub async fn order_of_receipt_token(
+        &mut self,
+        token: &str,
+    ) -> Result<Option<StoredOrder>, StoreError> {
+        const BY: By = by!("WHERE o.receipt_token = $1 AND o.erased_at IS NULL");
+        self.find_order(BY, token.into()).await
+    }
+
     /// An order by one of its offers.
     pub async fn order_of_assignment(
         &mut self,
@@ -166,19 +246,26 @@ impl Tx {
         sql: &'static str,
         key: String,
     ) -> Result<Option<StoredOrder>, StoreError> {
-        let row = on_db!(self, conn => sqlx::query_as(sql).bind(key).fetch_optional(conn).await?);
+        let row: Option<Row> =
+            on_db!(self, conn => sqlx::query_as(sql).bind(key).fetch_optional(conn).await?);
         row.map(stored).transpose()
     }
 
-    /// Notes which order an offer belongs to.
+    /// Notes which order an offer belongs to, and the trip that it becomes.
     pub async fn add_assignment(
         &mut self,
         id: AssignmentId,
+        trip: TripId,
         order: OrderId,
     ) -> Result<(), StoreError> {
-        const SQL: &str = "INSERT INTO assignment (assignment_id, order_id) VALUES ($1, $2)";
-        on_db!(self, conn => sqlx::query(SQL)
-            .bind(id.to_string()).bind(order.to_string()).execute(conn).await?.rows_affected());
+        const OFFER: &str = "INSERT INTO assignment (assignment_id, order_id) VALUES ($1, $2)";
+        const TRIP: &str = "INSERT INTO trip (trip_id, order_id) VALUES ($1, $2)";
+        on_db!(self, conn => {
+            sqlx::query(OFFER)
+                .bind(id.to_string()).bind(order.to_string()).execute(&mut *conn).await?;
+            sqlx::query(TRIP)
+                .bind(trip.to_string()).bind(order.to_string()).execute(conn).await?.rows_affected()
+        });
         Ok(())
     }
 

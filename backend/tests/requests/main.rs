@@ -6,6 +6,8 @@
 mod both;
 #[path = "../log/mod.rs"]
 mod lines;
+#[path = "../offer/mod.rs"]
+mod offer;
 #[path = "../registry/mod.rs"]
 #[expect(dead_code, reason = "shared with tests that need more of it")]
 mod registry;

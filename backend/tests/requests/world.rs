@@ -26,6 +26,7 @@ use tripline_protocol::signing::{KeyId, SecretKey, sign};
 use tripline_protocol::unit::{Position, Timestamp};
 
 use crate::both::postgres;
+use crate::offer;
 use crate::registry::StubRegistry;
 
 pub(crate) const DOMAIN: &str = "nic2004:60221";
@@ -205,13 +206,19 @@ impl World {
         let vehicle = Vehicle {
             device: device.clone(),
             registration: "KA 1".into(),
-            category: "AUTO".into(),
+            category: "AUTO_RICKSHAW".into(),
+            make: None,
+            model: None,
+            color: None,
+            driver: None,
             driver_name: "Raghav".into(),
             driver_phone: "+91-98".into(),
         };
         let mut tx = self.platform.store.write().await.expect("begins");
         tx.add_vehicle(vehicle, time::now()).await.expect("added, or there");
+        offer::take_in(&mut tx, time::now()).await;
         tx.commit().await.expect("commits");
+        self.platform.refresh_fleet(tripline_backend::time::now()).await.expect("looked at");
         let position = Position::new(129_345_671, 776_123_459).expect("on the globe");
         let live = Live { at: time::now(), position, speed_mmps: None, course_cdeg: None };
         self.platform.handle_live(&device, live);
@@ -225,7 +232,7 @@ impl World {
     }
 
     pub(crate) fn item_id(&self) -> String {
-        self.platform.settings.identity.item.id.clone()
+        "auto".into()
     }
 
     /// Signs and sends.

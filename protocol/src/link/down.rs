@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::envelope::Postcard;
 use super::settings::DeviceSettings;
 use super::up::Stream;
+use crate::assignment::{Assignment, RiderContact};
 use crate::coded::coded_enum;
 use crate::duty::OnDuty;
-use crate::trip::TripEvent;
-use crate::assignment::{Assignment, RiderContact};
 use crate::id::{AssignmentId, CommandNumber, JournalEpoch, Sequence, TripId};
+use crate::trip::TripEvent;
 use crate::unit::Timestamp;
 
 /// Lane `ack`: everything of the stream up to `through` is committed in the backend.
@@ -81,6 +81,20 @@ pub enum CommandBody {
     },
     /// Who is signed in, and why somebody is not.
     OnDuty(OnDuty),
+}
+
+impl CommandBody {
+    /// The trip it is about.
+    pub const fn trip(&self) -> Option<TripId> {
+        match self {
+            Self::Offer(assignment) => Some(assignment.trip),
+            Self::CancelTrip { trip, .. } | Self::Drive { trip, .. } | Self::UnlockOtp { trip } => {
+                Some(*trip)
+            }
+            Self::Rider(contact) => Some(contact.trip),
+            Self::Withdraw { .. } | Self::Configure(_) | Self::OnDuty(_) => None,
+        }
+    }
 }
 
 coded_enum! {

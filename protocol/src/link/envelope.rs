@@ -82,6 +82,11 @@ pub fn encode<M: Message>(message: &M) -> Vec<u8> {
 
 /// The message of these bytes; total over any input.
 pub fn decode<M: Message>(bytes: &[u8]) -> Result<M, DecodeError> {
+    M::read(body(bytes)?)
+}
+
+/// What follows the version.
+pub(super) fn body(bytes: &[u8]) -> Result<&[u8], DecodeError> {
     if bytes.len() > PAYLOAD_LEN_MAX {
         return Err(DecodeError::TooLong { len: bytes.len() });
     }
@@ -89,5 +94,5 @@ pub fn decode<M: Message>(bytes: &[u8]) -> Result<M, DecodeError> {
     if *version != VERSION {
         return Err(DecodeError::Version { found: *version });
     }
-    M::read(body)
+    Ok(body)
 }

@@ -187,6 +187,28 @@ pub enum EventBody {
     },
 }
 
+impl EventBody {
+    /// The trip it is of.
+    pub const fn trip(&self) -> Option<TripId> {
+        match self {
+            Self::Trip { trip, .. } | Self::Near { trip, .. } | Self::OtpTried { trip } => {
+                Some(*trip)
+            }
+            Self::Sos { trip } => *trip,
+            Self::Booted { .. }
+            | Self::Answered { .. }
+            | Self::CommandDone { .. }
+            | Self::Lost
+            | Self::Motion { .. }
+            | Self::Overspeed { .. }
+            | Self::Trouble { .. }
+            | Self::Running { .. }
+            | Self::SignedIn { .. }
+            | Self::Duty { .. } => None,
+        }
+    }
+}
+
 coded_enum! {
     /// What a vehicle does.
     MotionState {

@@ -80,6 +80,10 @@ async fn platform(url: &str) -> Result<Platform> {
             device: device(n),
             registration: format!("KA {n}"),
             category: "AUTO".into(),
+            make: None,
+            model: None,
+            color: None,
+            driver: None,
             driver_name: "Raghav".into(),
             driver_phone: "+91-98".into(),
         };

@@ -69,7 +69,7 @@ fn written() -> (SimDisk, Vec<u8>) {
         let reading = Reading {
             steady: Steady { ms: sequence * 1000 },
             odometer: Odometer { mm: sequence * 13_890 },
-            bridged: Odometer::default(),
+            ..Reading::default()
         };
         let record = Record::Fix { sequence: Sequence(sequence), fix: fix(sequence), reading };
         journal.append(&record).expect("room");

@@ -7,13 +7,16 @@ use std::path::PathBuf;
 
 mod agent;
 mod corpus;
+mod dispatch;
 mod door;
 mod ingest;
 mod journal;
+mod month;
 mod network;
 mod odometer;
 mod parse;
 mod platform;
+mod restart;
 mod running;
 mod trail;
 
@@ -24,12 +27,15 @@ type Section = (&'static str, fn(&Data) -> Vec<Row>);
 const SECTIONS: &[Section] = &[
     ("agent", agent::rows),
     ("corpus", corpus::rows),
+    ("dispatch", dispatch::rows),
     ("door", door::rows),
     ("ingest", ingest::rows),
     ("journal", journal::rows),
+    ("month", month::rows),
     ("network", network::rows),
     ("odometer", odometer::rows),
     ("parse", parse::rows),
+    ("restart", restart::rows),
     ("trail", trail::rows),
 ];
 

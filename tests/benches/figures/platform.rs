@@ -133,12 +133,23 @@ impl Platform {
         Ok(())
     }
 
-    fn connected(&self) -> Result<u64> {
+    /// Whether it says that it is well.
+    pub(crate) fn is_well(&self) -> Result<bool> {
+        Ok(self.get("/health")?.ends_with("ok\n"))
+    }
+
+    fn get(&self, path: &str) -> Result<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.admin_port))?;
-        stream
-            .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes())?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    }
+
+    fn connected(&self) -> Result<u64> {
+        let answer = self.get("/metrics")?;
         let line = answer.lines().find_map(|line| line.strip_prefix("tripline_devices_connected "));
         Ok(line.context("tripline_devices_connected in /metrics")?.trim().parse()?)
     }

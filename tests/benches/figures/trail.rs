@@ -32,7 +32,7 @@ const OTHERS: [&str; 8] = [
 ];
 
 pub(super) fn rows(data: &Data) -> Vec<Row> {
-    let drive = fixes(&data.0.join("traces/MTV.Local1.ublox-F9K.20200206-181434.nmea"));
+    let drive = recorded(data);
     let batches = batches(&drive);
     let payloads: Vec<_> = batches.iter().map(encode).collect();
     let writing = quickest(|| batches.iter().for_each(|batch| drop(black_box(encode(batch)))));
@@ -57,6 +57,11 @@ pub(super) fn rows(data: &Data) -> Vec<Row> {
         },
         Row { measure: "live position", reach: "a few bytes", measured: format!("{live} bytes") },
     ]
+}
+
+/// The fixes of the recorded drive.
+pub(crate) fn recorded(data: &Data) -> Vec<Fix> {
+    fixes(&data.0.join("traces/MTV.Local1.ublox-F9K.20200206-181434.nmea"))
 }
 
 /// The fixes of a recording, by the agent's own code.

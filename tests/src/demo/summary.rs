@@ -5,7 +5,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
-use tripline_protocol::tariff::FareLine;
+use tripline_backend::domain::explain::Explanation;
+use tripline_protocol::fare::FareLine;
 use tripline_protocol::unit::Paise;
 
 use crate::truth::Truth;
@@ -33,6 +34,7 @@ pub(super) struct Summary {
     vehicle_fare_paise: i64,
     fares_agree: bool,
     collected_paise: Option<i64>,
+    explanation: Explanation,
 }
 
 /// Looks at ledger, store, journal and ground truth.
@@ -59,7 +61,8 @@ pub(super) async fn make(world: &World, order_id: &str, truth: Option<&Path>) ->
         fare_lines: settlement.charged.lines.clone(),
         vehicle_fare_paise: journal.fare_paise().context("the vehicle computed no fare")?,
         fares_agree: settlement.difference == Paise::ZERO,
-        collected_paise: order.collected.map(|paise| paise.0),
+        collected_paise: order.payment.amount().map(|paise| paise.0),
+        explanation: evidence.explanation(order_id).await?,
     })
 }
 
@@ -126,14 +129,7 @@ impl Summary {
             Paise(self.fare_paise),
             Paise(self.vehicle_fare_paise)
         );
-        for line in &self.fare_lines {
-            let _ = writeln!(
-                text,
-                "            {:<10}{:>9}",
-                line.kind.code(),
-                line.amount.to_string()
-            );
-        }
+        let _ = write!(text, "\nWhy this fare\n\n{}", self.explanation);
         text
     }
 
@@ -147,6 +143,9 @@ impl Summary {
         }
         if self.collected_paise != Some(self.fare_paise) {
             bail!("collected {:?}, charged {}", self.collected_paise, self.fare_paise);
+        }
+        if let Some(difference) = self.explanation.difference() {
+            bail!("the fare does not explain itself: {difference}");
         }
         match self.distance_error_percent {
             Some(error) if error.abs() > DISTANCE_ERROR_PERCENT_MAX => {

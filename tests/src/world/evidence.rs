@@ -6,7 +6,10 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail, ensure};
 use tripline_agent_core::record::{Item, Record, scan};
 use tripline_agent_core::segment::read_header;
+use tripline_backend::domain::explain::Explanation;
 use tripline_backend::domain::order::Order;
+use tripline_backend::operate::OperateError;
+use tripline_backend::operate::explain::explain;
 use tripline_backend::store::Store;
 use tripline_backend::store::lane::TrailRow;
 use tripline_protocol::fix::Fix;
@@ -14,9 +17,17 @@ use tripline_protocol::id::{DeviceId, JournalEpoch, OrderId, Sequence};
 use tripline_protocol::link::envelope::decode;
 use tripline_protocol::link::trail::{TrailBatch, TrailEntry, TrailFix};
 use tripline_protocol::link::up::{Event, EventBatch, EventBody, Stream};
+use tripline_protocol::order::OrderState;
 use tripline_protocol::trip::{TripEvent, TripStep};
+use tripline_protocol::unit::Timestamp;
 
 use super::{LOOK_AGAIN, PATIENCE, World};
+
+/// Later than anything that happens in a world.
+const FOR_EVER: Timestamp = Timestamp::from_unix_ms(i64::MAX);
+
+/// More orders than a world has.
+const ORDERS_MAX: u32 = 100_000;
 
 /// Looks into a world's store and journal.
 #[derive(Debug)]
@@ -130,6 +141,7 @@ impl<'w> Evidence<'w> {
     /// holds is the journal's, record by record. Gives how many fixes.
     pub async fn everything_is_committed_once(&self) -> Result<u64> {
         self.wait_until_committed().await?;
+        self.every_fare_explains_itself().await?;
         let store = Store::open(self.store_url).await?;
         let mut tx = store.read().await?;
         let mut committed = BTreeMap::new();
@@ -156,6 +168,36 @@ impl<'w> Evidence<'w> {
             fixes += next.0;
         }
         Ok(fixes)
+    }
+
+    /// Why an order's fare was charged.
+    pub async fn explanation(&self, id: &str) -> Result<Explanation> {
+        let store = Store::open(self.store_url).await?;
+        let explained = explain(&mut store.read().await?, id).await;
+        store.close().await;
+        Ok(explained?)
+    }
+
+    /// Every final fare in the store comes out the same when it is computed once more from the events, and no
+    /// trail contradicts its odometer. Gives how many there are.
+    pub async fn every_fare_explains_itself(&self) -> Result<usize> {
+        let store = Store::open(self.store_url).await?;
+        let mut tx = store.read().await?;
+        let mut fares = 0;
+        for state in [OrderState::Completed, OrderState::Cancelled] {
+            for id in tx.orders_over(state, false, FOR_EVER, ORDERS_MAX).await? {
+                match explain(&mut tx, &id).await {
+                    Ok(explanation) => ensure!(explanation.holds(), "{explanation}"),
+                    // Called off before anything was charged.
+                    Err(OperateError::Refused { .. }) if state == OrderState::Cancelled => continue,
+                    Err(error) => bail!("order {id} is not explained: {error}"),
+                }
+                fares += 1;
+            }
+        }
+        drop(tx);
+        store.close().await;
+        Ok(fares)
     }
 
     /// What the backend has committed, whatever the journal says of it.

@@ -27,6 +27,38 @@ pub(super) struct NetworkKeys {
     pub(super) registry: String,
 }
 
+/// What the platform offers; `init` takes it in.
+const FLEET: &str = r#"[[provider]]
+id = "city-cabs"
+name = "City Cabs"
+
+[[item]]
+id = "auto"
+provider = "city-cabs"
+name = "Auto ride"
+vehicle_category = "AUTO_RICKSHAW"
+tariff = "auto"
+
+[[tariff]]
+code = "auto"
+version = 1
+base_paise = 3000
+base_distance_m = 100
+bands = [{ from_m = 100, per_km_paise = 1500 }]
+per_minute_paise = 100
+waiting_per_minute_paise = 200
+waiting_free_s = 3
+minimum_paise = 3000
+rounding_paise = 1
+"#;
+
+/// What the platform offers, before there is a platform.
+pub(super) fn write_fleet(dir: &Path) -> Result<()> {
+    let folder = dir.join("bpp");
+    fs::create_dir(&folder)?;
+    Ok(fs::write(folder.join("fleet.toml"), FLEET)?)
+}
+
 /// The platform's, over the one that `init` made.
 pub(super) fn write_bpp(
     dir: &Path,
@@ -59,27 +91,6 @@ listen = "{admin}"
 
 [store]
 url = "{store_url}"
-
-[provider]
-id = "city-cabs"
-name = "City Cabs"
-
-[item]
-id = "auto"
-name = "Auto ride"
-vehicle_category = "AUTO_RICKSHAW"
-
-[tariff]
-code = "auto"
-version = 1
-base_paise = 3000
-base_distance_m = 100
-per_km_paise = 1500
-per_minute_paise = 100
-waiting_per_minute_paise = 200
-waiting_free_s = 3
-minimum_paise = 3000
-rounding_paise = 1
 
 [dispatch]
 radius_m = 5000

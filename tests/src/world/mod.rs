@@ -199,6 +199,7 @@ impl World {
             admin: free_address()?,
             device_port: proxy.address().port(),
         };
+        files::write_fleet(dir.path())?;
         let made = binaries.bpp(&["init", "--dir", path(&dir.path().join("bpp"))?, "--json"])?;
         let network = Network::start(&plan.subscribers, addresses.beckn, &made).await?;
         let bap = network.start_bap(BAP_ID).await?;
@@ -460,13 +461,14 @@ impl World {
         Evidence::new(self)
     }
 
-    /// Stops everything in good order.
+    /// Stops everything in good order. Whatever happened in this world, its fares must explain themselves.
     pub async fn stop(&mut self) -> Result<()> {
         for process in [&mut self.agent, &mut self.bpp, &mut self.receiver, &mut self.pins] {
             if let Some(process) = process.take() {
                 process.terminate().await?;
             }
         }
+        self.evidence().every_fare_explains_itself().await?;
         self.ended_well = true;
         Ok(())
     }

@@ -1,10 +1,11 @@
 //! Every code string of this dialect, in one place.
 
+use tripline_protocol::fare::FareLineKind;
 use tripline_protocol::order::OrderState;
-use tripline_protocol::tariff::FareLineKind;
 
 use crate::beckn::{Action, FailureKind, FaultKind};
 use crate::domain::effect::Phase;
+use crate::domain::payment::{CollectedBy, PaymentMethod};
 
 /// Versions of the core this dialect speaks.
 pub const CORE_VERSIONS: [&str; 2] = ["0.9.4", "0.9.1"];
@@ -15,14 +16,58 @@ pub const CURRENCY: &str = "INR";
 /// Code of an item that is a ride.
 pub const ITEM_CODE: &str = "RIDE";
 
+/// When the rider pays who was told of one way only, in the catalog.
+pub const PAYMENT_TYPE: &str = payment_type(PaymentMethod::Cash);
+
+/// Id of that way.
+pub const PAYMENT_ID: &str = payment_id(PaymentMethod::Cash);
+
 /// When the rider pays.
-pub const PAYMENT_TYPE: &str = "ON-FULFILLMENT";
+pub const fn payment_type(method: PaymentMethod) -> &'static str {
+    match method {
+        PaymentMethod::Cash => "ON-FULFILLMENT",
+        PaymentMethod::Prepaid => "PRE-FULFILLMENT",
+    }
+}
+
+/// When the rider pays, of the type that a BAP says; `None` if we know no such type.
+pub fn payment_method(payment_type: &str) -> Option<PaymentMethod> {
+    match payment_type {
+        "ON-FULFILLMENT" | "POST-FULFILLMENT" => Some(PaymentMethod::Cash),
+        "ON-ORDER" | "PRE-FULFILLMENT" => Some(PaymentMethod::Prepaid),
+        _ => None,
+    }
+}
 
 /// Who collects.
-pub const COLLECTED_BY: &str = "BPP";
+pub const fn collected_by(by: CollectedBy) -> &'static str {
+    match by {
+        CollectedBy::Bpp => "BPP",
+        CollectedBy::Bap => "BAP",
+    }
+}
 
-/// Id of the only way to pay.
-pub const PAYMENT_ID: &str = "cash";
+/// Who collects, as a BAP says; `None` if it is neither.
+pub fn collector(collected_by: &str) -> Option<CollectedBy> {
+    match collected_by {
+        "BPP" => Some(CollectedBy::Bpp),
+        "BAP" => Some(CollectedBy::Bap),
+        _ => None,
+    }
+}
+
+/// Id of a way to pay.
+pub const fn payment_id(method: PaymentMethod) -> &'static str {
+    match method {
+        PaymentMethod::Cash => "cash",
+        PaymentMethod::Prepaid => "prepaid",
+    }
+}
+
+/// Labels of the documents of an order whose fare is final.
+pub const RECEIPT: &str = "Receipt (PDF)";
+/// The same as text.
+pub const RECEIPT_TEXT: &str = "Receipt (text)";
 
 /// Kind of authorization at the pickup.
 pub const AUTHORIZATION_TYPE: &str = "OTP";
@@ -111,6 +156,14 @@ pub const fn fare_line(kind: FareLineKind) -> &'static str {
         FareLineKind::Distance => "Distance fare",
         FareLineKind::Time => "Riding time",
         FareLineKind::Waiting => "Waiting charges",
+        FareLineKind::Pickup => "Pickup charges",
+        FareLineKind::Allowance => "Driver allowance",
+        FareLineKind::Night => "Night charges",
+        FareLineKind::Extra => "Tolls and extras",
+        FareLineKind::Discount => "Offer",
+        FareLineKind::Tax => "Tax",
+        FareLineKind::Cancellation => "Cancellation charges",
+        FareLineKind::NoShow => "No-show charges",
         FareLineKind::Minimum => "Minimum fare",
         FareLineKind::Rounding => "Rounding",
     }
@@ -130,7 +183,12 @@ pub const fn fault_path(kind: FaultKind, action: Action) -> Option<&'static str>
     match kind {
         FaultKind::MessageIdReused => Some("context.message_id"),
         FaultKind::Stale => Some("context.timestamp"),
-        FaultKind::NotServed => Some("message.intent.fulfillment.start.location.gps"),
+        FaultKind::NotServed => match action {
+            Action::Search => Some("message.intent.fulfillment.start.location.gps"),
+            Action::Select | Action::Init | Action::Confirm | Action::Status | Action::Track => {
+                Some("message.order.fulfillment.start.location.gps")
+            }
+        },
         FaultKind::UnknownItem => Some("message.order.items.0.id"),
         FaultKind::UnknownFulfillment => Some("message.order.fulfillment.id"),
         FaultKind::UnknownOrder => match action {

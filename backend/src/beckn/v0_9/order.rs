@@ -1,17 +1,19 @@
 //! The order object.
 
 use serde_json::{Value, json};
+use tripline_protocol::order::OrderState;
 use tripline_protocol::trip::TripState;
 use tripline_protocol::unit::Timestamp;
 
 use super::codes::{
-    AGENTS_FOUND, AUTHORIZATION_TYPE, COLLECTED_BY, CURRENCY, ITEM_CODE, PAYMENT_COLLECTED,
-    PAYMENT_ID, PAYMENT_TYPE, fare_line, order_state, phase,
+    AGENTS_FOUND, AUTHORIZATION_TYPE, CURRENCY, ITEM_CODE, PAYMENT_COLLECTED, RECEIPT,
+    RECEIPT_TEXT, collected_by, fare_line, order_state, payment_id, payment_type, phase,
 };
 use super::duration;
 use super::fields::{location, price, time};
 use crate::beckn::Identity;
 use crate::domain::effect::Phase;
+use crate::domain::explain::facts::has_receipt;
 use crate::domain::order::Order;
 
 /// What of an order is told, which grows with its state.
@@ -26,19 +28,20 @@ pub(super) enum Extent {
 }
 
 pub(super) fn order(identity: &Identity, order: &Order, extent: Extent, at: Timestamp) -> Value {
+    let listing = &order.listing;
     let mut value = json!({
         "provider": {
-            "id": identity.provider.id,
-            "descriptor": { "name": identity.provider.name },
+            "id": listing.provider_id.as_str(),
+            "descriptor": { "name": listing.provider_name },
         },
         "items": [{
             "id": order.item_id,
-            "descriptor": { "name": identity.item.name, "code": ITEM_CODE },
+            "descriptor": { "name": listing.item_name, "code": ITEM_CODE },
             "fulfillment_id": order.fulfillment_id,
-            "payment_id": PAYMENT_ID,
+            "payment_id": payment_id(order.payment.terms.method),
         }],
         "quote": quote(order, at),
-        "fulfillment": fulfillment(identity, order, extent),
+        "fulfillment": fulfillment(order, extent),
         "payment": payment(order),
     });
     if extent != Extent::Quote {
@@ -46,8 +49,18 @@ pub(super) fn order(identity: &Identity, order: &Order, extent: Extent, at: Time
         value["state"] = json!(order_state(order.state));
         value["created_at"] = json!(time(order.created_at));
         value["updated_at"] = json!(time(order.updated_at));
+        if let Some(documents) = documents(identity, order) {
+            value["documents"] = documents;
+        }
     }
     value
+}
+
+/// The receipt in both forms, once there is one.
+fn documents(identity: &Identity, order: &Order) -> Option<Value> {
+    let token = order.receipt_token.as_ref().filter(|_| has_receipt(order))?;
+    let document = |ending, label| json!({ "url": format!("{}/{token}.{ending}", identity.receipts), "label": label });
+    Some(json!([document("pdf", RECEIPT), document("txt", RECEIPT_TEXT)]))
 }
 
 fn quote(order: &Order, at: Timestamp) -> Value {
@@ -58,18 +71,19 @@ fn quote(order: &Order, at: Timestamp) -> Value {
         .map(|line| json!({ "title": fare_line(line.kind), "price": price(line.amount) }))
         .collect();
     let mut quote = json!({ "price": price(fare.total()), "breakup": lines });
-    if order.settlement.is_none() {
+    if order.charged().is_none() {
         quote["ttl"] = json!(duration::seconds(order.quote_expires_at.since_ms(at) / 1000));
     }
     quote
 }
 
 fn payment(order: &Order) -> Value {
-    let status = if order.collected.is_some() { "PAID" } else { "NOT-PAID" };
+    let terms = order.payment.terms;
+    let status = if order.payment.is_paid() { "PAID" } else { "NOT-PAID" };
     json!({
-        "id": PAYMENT_ID,
-        "type": PAYMENT_TYPE,
-        "collected_by": COLLECTED_BY,
+        "id": payment_id(terms.method),
+        "type": payment_type(terms.method),
+        "collected_by": collected_by(terms.collected_by),
         "status": status,
         "params": {
             "amount": order.fare().total().to_string(),
@@ -79,12 +93,12 @@ fn payment(order: &Order) -> Value {
     })
 }
 
-fn fulfillment(identity: &Identity, order: &Order, extent: Extent) -> Value {
+fn fulfillment(order: &Order, extent: Extent) -> Value {
     let mut fulfillment = json!({
         "id": order.fulfillment_id,
         "tracking": true,
         "start": { "location": location(&order.route.pickup) },
-        "vehicle": { "category": identity.item.vehicle_category },
+        "vehicle": { "category": order.listing.vehicle_category },
     });
     if let Some(drop) = &order.route.drop {
         fulfillment["end"] = json!({ "location": location(drop) });
@@ -100,10 +114,25 @@ fn fulfillment(identity: &Identity, order: &Order, extent: Extent) -> Value {
         return fulfillment;
     };
     let Some(trip) = &order.trip else {
+        let stands = match order.state {
+            OrderState::Cancelled => Some(phase(Phase::Cancelled)),
+            // Its driver called it off; another is looked for.
+            OrderState::Confirmed if !order.past_trips.is_empty() => Some(AGENTS_FOUND),
+            OrderState::Quoted
+            | OrderState::Initialized
+            | OrderState::Confirmed
+            | OrderState::Active
+            | OrderState::Completed
+            | OrderState::Unserved
+            | OrderState::Expired => None,
+        };
+        if let Some(stands) = stands {
+            fulfillment["state"] = state(stands, order.updated_at);
+        }
         return fulfillment;
     };
     let code = match told {
-        _ if order.collected.is_some() && trip.phase == Phase::Ended => PAYMENT_COLLECTED,
+        _ if order.payment.collected.is_some() && trip.phase == Phase::Ended => PAYMENT_COLLECTED,
         Some(told) => phase(told),
         None => phase(trip.phase),
     };
@@ -117,6 +146,16 @@ fn fulfillment(identity: &Identity, order: &Order, extent: Extent) -> Value {
         "category": trip.vehicle.category,
         "registration": trip.vehicle.registration,
     });
+    let look = [
+        ("make", &trip.vehicle.make),
+        ("model", &trip.vehicle.model),
+        ("color", &trip.vehicle.color),
+    ];
+    for (field, text) in look {
+        if let Some(text) = text {
+            fulfillment["vehicle"][field] = json!(text);
+        }
+    }
     if let Some(otp) = &order.otp {
         let claimed =
             matches!(trip.state, TripState::Started | TripState::Paused | TripState::Ended);

@@ -63,9 +63,10 @@ enum Content {
 fn content(identity: &Identity, reply: Reply<'_>, at: Timestamp) -> (&'static str, Content) {
     let order = |of, extent| Content::Message(json!({ "order": order(identity, of, extent, at) }));
     match reply {
-        Reply::Catalog(serviceable) => {
-            (callback(Action::Search), Content::Message(json!({ "catalog": catalog(serviceable) })))
-        }
+        Reply::Catalog(serviceable) => (
+            callback(Action::Search),
+            Content::Message(json!({ "catalog": catalog(identity, serviceable) })),
+        ),
         Reply::Quoted(of) => (callback(Action::Select), order(of, Extent::Quote)),
         Reply::Initialized(of) => (callback(Action::Init), order(of, Extent::Terms)),
         Reply::Confirmed(of) => {

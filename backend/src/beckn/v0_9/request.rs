@@ -3,13 +3,15 @@
 use serde_json::Value;
 use tripline_protocol::id::OrderId;
 use tripline_protocol::signing;
+use tripline_protocol::unit::Timestamp;
 
-use super::codes::fault_path;
+use super::codes::{collector, fault_path, payment_method};
 use super::context::{Context, Wait};
-use super::fields::{fault, place, required, text};
+use super::fields::{fault, parse_time, place, required, text};
 use crate::beckn::json::{self, JsonFault};
 use crate::beckn::{Action, Fault, FaultKind, Received, Request, Selection};
 use crate::domain::order::{Rider, Route};
+use crate::domain::payment::PaymentTerms;
 use crate::network::subscriber::normalized_id;
 
 /// Reads the body of a request that came to `action`.
@@ -65,8 +67,16 @@ fn request(action: Action, body: &Value) -> Result<Request, Fault> {
         Action::Select => {
             Request::Select { item_id: item_id(body)?.into(), route: whole_route(body)? }
         }
-        Action::Init => Request::Init { selection: selection(body)?, rider: rider(body)? },
-        Action::Confirm => Request::Confirm { selection: selection(body)?, rider: rider(body)? },
+        Action::Init => Request::Init {
+            selection: selection(body)?,
+            rider: rider(body)?,
+            payment: payment(body)?,
+        },
+        Action::Confirm => Request::Confirm {
+            selection: selection(body)?,
+            rider: rider(body)?,
+            payment: payment(body)?,
+        },
         Action::Status => Request::Status { order_id: order_id(body)? },
         Action::Track => Request::Track { order_id: order_id(body)? },
     })
@@ -77,7 +87,16 @@ fn route(body: &Value, pointer: &str) -> Result<Route, Fault> {
     let pickup = place(body, &start)?.ok_or_else(|| {
         fault(&super::fields::dotted(&format!("{start}/location/gps")), "is missing")
     })?;
-    Ok(Route { pickup, drop: place(body, &format!("{pointer}/end"))? })
+    let drop = place(body, &format!("{pointer}/end"))?;
+    Ok(Route { pickup, drop, pickup_at: pickup_at(body, &start)? })
+}
+
+/// When the rider wants to be picked up, where that is said.
+fn pickup_at(body: &Value, start: &str) -> Result<Option<Timestamp>, Fault> {
+    let pointer = format!("{start}/time/timestamp");
+    let Some(said) = text(body, &pointer)? else { return Ok(None) };
+    let must = "must be a time with its zone, 2026-01-31T08:30:00.000Z for instance";
+    parse_time(said).map(Some).ok_or_else(|| fault(&super::fields::dotted(&pointer), must))
 }
 
 /// A route to be priced: its drop must be there.
@@ -126,6 +145,29 @@ fn rider(body: &Value) -> Result<Option<Rider>, Fault> {
     let name = first(body, &NAMES)?;
     let phone = first(body, &PHONES)?;
     Ok(name.zip(phone).map(|(name, phone)| Rider { name: name.into(), phone: phone.into() }))
+}
+
+/// How the ride is to be paid, if that is said. What we do not know could mean that it is paid already.
+fn payment(body: &Value) -> Result<Option<PaymentTerms>, Fault> {
+    const TYPE: &str = "/message/order/payment/type";
+    const COLLECTED_BY: &str = "/message/order/payment/collected_by";
+    let (kind, by) = (text(body, TYPE)?, text(body, COLLECTED_BY)?);
+    if kind.is_none() && by.is_none() {
+        return Ok(None);
+    }
+    let known = |path, what: &str| fault(&super::fields::dotted(path), what);
+    let method = kind.map(|kind| payment_method(kind).ok_or(kind)).transpose().map_err(|_| {
+        known(TYPE, "must be ON-FULFILLMENT, POST-FULFILLMENT, PRE-FULFILLMENT or ON-ORDER")
+    })?;
+    let collected_by = by
+        .map(|by| collector(by).ok_or(by))
+        .transpose()
+        .map_err(|_| known(COLLECTED_BY, "must be BPP or BAP"))?;
+    let default = PaymentTerms::default();
+    Ok(Some(PaymentTerms {
+        method: method.unwrap_or(default.method),
+        collected_by: collected_by.unwrap_or(default.collected_by),
+    }))
 }
 
 fn first<'v>(body: &'v Value, pointers: &[&str]) -> Result<Option<&'v str>, Fault> {

@@ -22,7 +22,7 @@ impl Doors {
             beckn: listen(config.beckn.listen, "Beckn requests", "[beckn] listen").await?,
             device: listen(config.device.listen, "devices", "[device] listen").await?,
             enrol: listen(config.enrol.listen, "enrolments", "[enrol] listen").await?,
-            admin: listen(config.admin.listen, "metrics", "[admin] listen").await?,
+            admin: listen(config.admin.listen, "operators", "[admin] listen").await?,
         })
     }
 

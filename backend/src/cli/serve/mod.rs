@@ -9,7 +9,7 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
-use tracing::info;
+use tracing::{info, warn};
 
 use self::doors::Doors;
 use self::shared::Shared;
@@ -45,6 +45,13 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), BppError> {
     let lock = Lock::take(&config)?;
     let store = migrate_store(&config, &lock).await?;
     let doors = Doors::open(&config).await?;
+    if !config.admin.listen.ip().is_loopback() {
+        warn!(
+            listen = %config.admin.listen,
+            "[admin] listen is no loopback address: tokens would pass the network in clear; \
+             let a reverse proxy with TLS stand before it"
+        );
+    }
     let addresses = doors.addresses()?;
 
     let (shared, entries) = Shared::make(&config, store.clone(), ring).await?;
@@ -52,7 +59,7 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), BppError> {
     let checked_well = self_check.start(time::now()).await?;
     info!(store = %without_password(&config.store_url()), "open");
 
-    let mut auditor = Auditor::start(store.clone(), entries);
+    let mut auditor = Auditor::start(store.clone(), entries, config.retention.audit_days);
     let mut tasks = JoinSet::new();
     shared.follow_network(&config, self_check, checked_well, &mut tasks);
     let router = shared.take_requests(&config, &mut tasks)?;
@@ -87,9 +94,9 @@ struct Auditor {
 }
 
 impl Auditor {
-    fn start(store: Store, entries: mpsc::Receiver<Entry>) -> Self {
+    fn start(store: Store, entries: mpsc::Receiver<Entry>, kept_days: u32) -> Self {
         let (stop, stops) = oneshot::channel();
-        Self { task: tokio::spawn(writer::run(store, entries, stops)), stop }
+        Self { task: tokio::spawn(writer::run(store, entries, stops, kept_days)), stop }
     }
 
     /// Waits for what is still to be written down, which does not come again.

@@ -16,23 +16,31 @@ use crate::config::Config;
 use crate::device::{ingest, listener};
 use crate::enrol::{self, office::Office};
 use crate::error::BppError;
+use crate::http::admin::{self, AdminApp};
 use crate::http::on_subscribe::{self, ChallengeDesk};
 use crate::http::{self, App};
 use crate::identity::live::{self, Identity};
 use crate::keys::live::LiveKeys;
+use crate::keys::pin::PinKey;
 use crate::keys::ring::KeyRing;
 use crate::keys::rotation::{self, Rotation};
 use crate::keys::{self, file as key_file};
 use crate::network::directory::{Counts, Directory};
 use crate::network::guard::Guard;
 use crate::network::self_check::{Pauses, SelfCheck};
+use crate::retention;
 use crate::service::Platform;
+use crate::service::fleet;
+use crate::service::fold;
 use crate::service::intake::{self, Intake};
 use crate::store::Store;
 use crate::time;
 
 /// How often orders that wait for a driver are looked at, in ms.
 const DISPATCH_TICK_MS: u64 = 250;
+
+/// How often trips whose devices are not heard are counted, in ms.
+const SILENT_TICK_MS: u64 = 15_000;
 
 /// What more than one task needs.
 pub(super) struct Shared {
@@ -53,7 +61,13 @@ impl Shared {
         let command_key = key_file::load(&config.command_key_file())?;
         let identity = Identity::load(config.ca_dir(), config.device.hosts.clone(), time::now())?;
         let (audit, entries) = Audit::new();
-        let platform = Platform::new(store, config.settings(), command_key, audit);
+        let pin_key = PinKey::load_or_make(&config.pin_key_file())?;
+        let platform =
+            Platform::new(store, config.settings(), command_key, audit).with_pin_key(pin_key);
+        platform
+            .refresh_fleet(time::now())
+            .await
+            .map_err(|error| BppError::Internal(error.to_string()))?;
         let counts = Counts::of(&platform.metrics);
         let directory = open_directory(config, &platform.store, counts).await?;
         let keys = LiveKeys::new(platform.settings.identity.subscriber_id.clone(), ring);
@@ -114,6 +128,7 @@ impl Shared {
         let app = App::new(platform(), directory, self.guard.clone(), intake, rules);
         tasks.spawn(intake::run(platform(), waiting));
         tasks.spawn(intake::forget(platform()));
+        tasks.spawn(fold::run(platform()));
         let base = config.base_path();
         let challenges = on_subscribe::router(desk, app.gate(), &base);
         Ok(http::router(Arc::new(app), &base).merge(challenges))
@@ -126,6 +141,9 @@ impl Shared {
         let poster = poster.map_err(BppError::Internal)?;
         tasks.spawn(worker::run(Arc::clone(&self.platform), poster, config.retry_rules()));
         tasks.spawn(dispatch(Arc::clone(&self.platform)));
+        tasks.spawn(fleet::run(Arc::clone(&self.platform)));
+        tasks.spawn(count_silent(Arc::clone(&self.platform)));
+        tasks.spawn(retention::run(self.platform.store.clone(), config.retention));
         Ok(())
     }
 
@@ -152,7 +170,10 @@ impl Shared {
         let (limits, enrol_tls) =
             (enrol::listener::limits(&config.device), self.identity.enrol_tls());
         tasks.spawn(enrol::listener::run(doors.enrol, limits, enrol_tls, office));
-        tasks.spawn(http::listener::run(doors.admin, http::admin::router(platform())));
+        let (directory, identity) = (Arc::clone(&self.directory), Arc::clone(&self.identity));
+        let admin = AdminApp::new(platform(), directory, identity, config.admin_rules());
+        tasks.spawn(http::listener::run(doors.admin, admin::router(admin)));
+        tasks.spawn(admin::forget(platform()));
         tasks.spawn(http::listener::run(doors.beckn, router));
     }
 }
@@ -165,6 +186,18 @@ async fn dispatch(platform: Arc<Platform>) {
         tick.tick().await;
         if let Err(error) = platform.handle_due(time::now()).await {
             error!(%error, "orders that wait for a driver could not be looked after");
+        }
+    }
+}
+
+/// Counts trips whose devices are not heard.
+async fn count_silent(platform: Arc<Platform>) {
+    let mut tick = tokio::time::interval(Duration::from_millis(SILENT_TICK_MS));
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        if let Err(error) = platform.count_silent(time::now()).await {
+            error!(%error, "trips whose devices are not heard could not be counted");
         }
     }
 }

@@ -5,22 +5,20 @@ use std::path::{Path, PathBuf};
 use clap::{ArgGroup, Args};
 use figment::Figment;
 use figment::providers::{Format as _, Toml};
-use serde_json::{Value, json};
 use tripline_protocol::id::DeviceId;
 use tripline_protocol::link::settings::DeviceSettings;
 
 use super::super::ConfigPath;
-use super::super::opened::{Opened, counted};
+use super::super::opened::{Opened, counted, print_json};
 use crate::error::BppError;
+use crate::operate::Actor;
+use crate::operate::device::{ConfiguredView, EXPIRES_S_MAX};
 use crate::service::ServiceError;
-use crate::service::settings::{Change, Configured, configure};
+use crate::service::settings::{Change, Configured, configure_by};
 use crate::settings::SettingTables;
 use crate::store::retry::retry;
 use crate::store::{Store, StoreError};
 use crate::time;
-
-/// Longest expiry that can be asked for, in s: a year.
-const EXPIRES_S_MAX: i64 = 365 * 86_400;
 
 /// Vehicles written to in one transaction: others wait for it, on SQLite everybody does.
 const PORTION_MAX: usize = 500;
@@ -86,7 +84,7 @@ pub(super) async fn run(args: &ConfigureArgs) -> Result<(), BppError> {
     opened.store.close().await;
     for (device, configured) in &written {
         if args.json {
-            println!("{}", row(device, configured));
+            print_json(&ConfiguredView::of(device, configured))?;
         } else if !args.all {
             tell(device, configured);
         }
@@ -155,21 +153,13 @@ async fn write_portion(
     let now = time::now();
     let mut written = Vec::with_capacity(devices.len());
     for device in devices {
-        if let Some(configured) = configure(&mut tx, device, change, fleet, now).await? {
+        let sent = configure_by(&mut tx, Some(Actor::CLI), device, change, fleet, now).await?;
+        if let Some(configured) = sent {
             written.push((device.clone(), configured));
         }
     }
     tx.commit().await?;
     Ok(written)
-}
-
-fn row(device: &DeviceId, configured: &Configured) -> Value {
-    json!({
-        "device": device.as_str(),
-        "number": configured.number.0,
-        "wanted": SettingTables(configured.wanted),
-        "sent": SettingTables(configured.sent),
-    })
 }
 
 fn tell(device: &DeviceId, configured: &Configured) {
@@ -240,6 +230,10 @@ mod tests {
                 device: format!("d{n:04}").parse().expect("valid"),
                 registration: format!("KA {n:04}"),
                 category: "AUTO".into(),
+                make: None,
+                model: None,
+                color: None,
+                driver: None,
                 driver_name: "Raghav".into(),
                 driver_phone: "+91-98".into(),
             };

@@ -8,13 +8,14 @@ use clap::Args;
 
 use super::super::ConfigPath;
 use super::super::opened::{Opened, counted};
-use super::new::{NewVehicle, insert};
+use super::new::{Checked, Described, insert};
 use super::printed::Printed;
-use crate::domain::order::Vehicle;
+use crate::domain::fleet::VehicleRecord;
 use crate::enrol::code::NewCode;
 use crate::error::BppError;
 use crate::identity::authority::Fingerprint;
-use crate::service::ServiceError;
+use crate::operate::item::only_category;
+use crate::operate::{Actor, OperateError};
 use crate::time;
 
 /// Lines of one import: they are one transaction, for which SQLite has everybody else wait, a few seconds
@@ -31,8 +32,9 @@ const PROGRESS_EVERY: usize = 1_000;
 pub(in crate::cli) struct ImportArgs {
     #[command(flatten)]
     config: ConfigPath,
-    /// The file, or - for standard input. A line is an object with `registration`, `driver_name` and
-    /// `driver_phone` and, if wanted, `category` and `device`
+    /// The file, or - for standard input. A line is an object with `registration` and, if wanted,
+    /// `driver_name` and `driver_phone` (or `driver`, an id), `category`, `device`, `provider`, `make`,
+    /// `model`, `color`, `variant`, `energy` and `capacity`
     file: PathBuf,
     /// Print a JSON object for every vehicle, with its code
     #[arg(long)]
@@ -47,11 +49,12 @@ pub(super) async fn run(args: &ImportArgs) -> Result<(), BppError> {
     let opened = Opened::open(&args.config).await?;
     let ca = opened.authorities()?.serving().fingerprint();
     let mut bad = BadLines::default();
-    let vehicles = read(&args.file, &opened.config.item.vehicle_category, &mut bad)?;
+    let category = opened.look(async |tx| only_category(tx).await).await?;
+    let vehicles = read(&args.file, category.as_deref(), &mut bad)?;
     let total = vehicles.len() + bad.0.len();
     bad.refuse(total)?;
     let added = store(&opened, vehicles, &ca, &mut bad).await;
-    let added = added.map_err(|error| opened.not_done(error))?;
+    let added = added.map_err(|error| opened.not_operated(error))?;
     bad.refuse(total)?;
     opened.store.close().await;
     print(&added, &opened.config.enrol_url(), args.json)
@@ -82,9 +85,9 @@ impl BadLines {
 /// The vehicles of a file, each with its line's number.
 fn read(
     path: &Path,
-    category: &str,
+    category: Option<&str>,
     bad: &mut BadLines,
-) -> Result<Vec<(usize, Vehicle)>, BppError> {
+) -> Result<Vec<(usize, Checked)>, BppError> {
     let failed = |error: io::Error| BppError::File {
         path: path.into(),
         reason: format!("cannot be read: {error}"),
@@ -119,25 +122,28 @@ fn read(
     Ok(vehicles)
 }
 
-fn parse(line: &[u8], category: &str) -> Result<Vehicle, String> {
-    let new: NewVehicle = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+fn parse(line: &[u8], category: Option<&str>) -> Result<Checked, String> {
+    let new: Described = serde_json::from_slice(line).map_err(|error| error.to_string())?;
     new.check(category).map_err(|bad| bad.to_string())
 }
 
 /// Adds them in one transaction; with a bad line it ends without effect.
 async fn store(
     opened: &Opened,
-    vehicles: Vec<(usize, Vehicle)>,
+    vehicles: Vec<(usize, Checked)>,
     ca: &Fingerprint,
     bad: &mut BadLines,
-) -> Result<Vec<(Vehicle, NewCode)>, ServiceError> {
+) -> Result<Vec<(Checked, NewCode)>, OperateError> {
+    let actor = Actor::cli();
     let total = vehicles.len();
     let mut added = Vec::with_capacity(total);
     let mut tx = opened.store.write().await?;
     for (done, (line, vehicle)) in (1..).zip(vehicles) {
-        match insert(&mut tx, vehicle.clone(), ca, time::now()).await? {
-            Some(code) => added.push((vehicle, code)),
-            None => bad.0.push((line, taken(&vehicle))),
+        match insert(&mut tx, &actor, &vehicle, ca, time::now()).await {
+            Ok(Some(code)) => added.push((vehicle, code)),
+            Ok(None) => bad.0.push((line, taken(&vehicle))),
+            Err(error @ OperateError::Invalid { .. }) => bad.0.push((line, error.to_string())),
+            Err(error) => return Err(error),
         }
         if done % PROGRESS_EVERY == 0 {
             eprintln!("{done} of {total}");
@@ -149,15 +155,15 @@ async fn store(
     Ok(added)
 }
 
-fn taken(vehicle: &Vehicle) -> String {
-    let Vehicle { registration, device, .. } = vehicle;
+fn taken(vehicle: &Checked) -> String {
+    let VehicleRecord { registration, device, .. } = &vehicle.record;
     format!("registration {registration} or device {device} is there already, or twice in the file")
 }
 
-fn print(added: &[(Vehicle, NewCode)], url: &str, json: bool) -> io::Result<()> {
+fn print(added: &[(Checked, NewCode)], url: &str, json: bool) -> io::Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
     for (vehicle, code) in added {
-        let (device, registration) = (&vehicle.device, vehicle.registration.as_str());
+        let (device, registration) = (&vehicle.record.device, vehicle.record.registration.as_str());
         let printed = Printed { device, registration, url, code };
         if json {
             writeln!(out, "{}", printed.as_json())?;

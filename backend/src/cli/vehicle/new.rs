@@ -1,91 +1,105 @@
 //! A vehicle to be added, as a person or a file describes it.
 
 use serde::Deserialize;
-use tripline_protocol::id::DeviceId;
 use tripline_protocol::unit::Timestamp;
 
-use crate::audit::{AuditKind, Entry};
-use crate::domain::order::Vehicle;
+use crate::domain::fleet::VehicleRecord;
+use crate::domain::fleet::text::check_text;
 use crate::enrol::code::{NewCode, new_code};
-use crate::enrol::revoke::note;
 use crate::identity::authority::Fingerprint;
-use crate::service::ServiceError;
+use crate::operate::vehicle::{self, NewVehicle};
+use crate::operate::{Actor, OperateError};
 use crate::store::Tx;
 
-/// Longest plate, category, name and phone, in bytes.
-const TEXT_LEN_MAX: usize = 100;
-
-/// A description of a vehicle.
-#[derive(Debug, Deserialize)]
+/// A description of a vehicle. Its driver is named by id or, who may be new, by name and phone.
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct NewVehicle {
+pub(super) struct Described {
     pub(super) registration: String,
-    pub(super) driver_name: String,
-    pub(super) driver_phone: String,
+    pub(super) driver_name: Option<String>,
+    pub(super) driver_phone: Option<String>,
+    pub(super) driver: Option<String>,
+    pub(super) provider: Option<String>,
     pub(super) category: Option<String>,
     pub(super) device: Option<String>,
+    pub(super) make: Option<String>,
+    pub(super) model: Option<String>,
+    pub(super) color: Option<String>,
+    pub(super) variant: Option<String>,
+    pub(super) energy: Option<String>,
+    pub(super) capacity: Option<u16>,
 }
 
-/// What is wrong with a description.
-#[derive(Debug, thiserror::Error)]
-#[error("{field} {problem}")]
-pub(super) struct BadField {
-    /// Which, by its name in a file.
-    pub(super) field: &'static str,
-    /// What.
-    pub(super) problem: String,
+/// A vehicle to be added, and the name and phone of a driver who may be new.
+#[derive(Debug, Clone)]
+pub(super) struct Checked {
+    pub(super) record: VehicleRecord,
+    pub(super) contact: Option<(String, String)>,
 }
 
-impl NewVehicle {
+impl Described {
     /// The vehicle, of `category` if it has none of its own.
-    pub(super) fn check(self, category: &str) -> Result<Vehicle, BadField> {
-        let category = self.category.unwrap_or_else(|| category.to_owned());
-        for (field, text) in [
-            ("registration", &self.registration),
-            ("driver_name", &self.driver_name),
-            ("driver_phone", &self.driver_phone),
-            ("category", &category),
-        ] {
-            if text.trim().is_empty()
-                || text.len() > TEXT_LEN_MAX
-                || text.contains(char::is_control)
-            {
-                let problem = format!("must have 1 to {TEXT_LEN_MAX} printable characters");
-                return Err(BadField { field, problem });
+    pub(super) fn check(self, category: Option<&str>) -> Result<Checked, OperateError> {
+        let category = self.category.or_else(|| category.map(str::to_owned)).ok_or_else(|| {
+            let problem = "is needed: there is no item, or there are items of several categories";
+            OperateError::invalid("category", problem)
+        })?;
+        let contact = match (self.driver_name, self.driver_phone) {
+            (Some(name), Some(phone)) => {
+                contact_text("driver_name", &name)?;
+                contact_text("driver_phone", &phone)?;
+                Some((name, phone))
             }
+            (None, None) => None,
+            (Some(_), None) => return Err(OperateError::invalid("driver_phone", "is missing")),
+            (None, Some(_)) => return Err(OperateError::invalid("driver_name", "is missing")),
+        };
+        if contact.is_some() && self.driver.is_some() {
+            return Err(OperateError::invalid(
+                "driver",
+                "is given by id and by name: leave one out",
+            ));
         }
-        Ok(Vehicle {
-            device: device_id(self.device.as_deref(), &self.registration)?,
+        let record = vehicle::record(&NewVehicle {
             registration: self.registration,
             category,
-            driver_name: self.driver_name,
-            driver_phone: self.driver_phone,
-        })
+            device: self.device,
+            make: self.make,
+            model: self.model,
+            color: self.color,
+            variant: self.variant,
+            energy: self.energy,
+            capacity: self.capacity,
+            provider: self.provider,
+            driver: self.driver,
+            active: true,
+        })?;
+        Ok(Checked { record, contact })
     }
 }
 
-/// The id asked for, or one made of the registration's letters and digits.
-fn device_id(asked: Option<&str>, registration: &str) -> Result<DeviceId, BadField> {
-    let made = || {
-        let kept = registration.chars().filter(char::is_ascii_alphanumeric);
-        kept.collect::<String>().to_ascii_lowercase()
-    };
-    let text = asked.map_or_else(made, str::to_owned);
-    text.parse()
-        .map_err(|error| BadField { field: "device", problem: format!("{text:?}: {error}") })
+fn contact_text(field: &'static str, text: &str) -> Result<(), OperateError> {
+    check_text(text).map_err(|error| OperateError::invalid(field, error.to_string()))
 }
 
-/// Adds a vehicle with a code for its device; `None` if its device id or registration is taken.
+/// Adds a vehicle, and its driver if they are new, with a code for its device; `None` if its device id or
+/// registration is taken.
 pub(super) async fn insert(
     tx: &mut Tx,
-    vehicle: Vehicle,
+    actor: &Actor,
+    checked: &Checked,
     ca: &Fingerprint,
     now: Timestamp,
-) -> Result<Option<NewCode>, ServiceError> {
-    let (device, registration) = (vehicle.device.clone(), vehicle.registration.clone());
-    if !tx.add_vehicle(vehicle, now).await? {
+) -> Result<Option<NewCode>, OperateError> {
+    let mut record = checked.record.clone();
+    let device = record.device.clone();
+    vehicle::check_named(tx, &record).await?;
+    if let Some((name, phone)) = checked.contact.clone() {
+        let driver = tx.driver_of_contact(name, phone, device.as_str(), now).await?;
+        record.driver = Some(driver);
+    }
+    if !vehicle::insert(tx, actor, &record, now).await? {
         return Ok(None);
     }
-    note(tx, Entry::of_device(AuditKind::Added, &device, registration), now).await?;
-    new_code(tx, &device, ca, now).await.map(Some)
+    Ok(Some(new_code(tx, &device, ca, now).await?))
 }

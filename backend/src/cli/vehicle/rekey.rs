@@ -5,9 +5,9 @@ use clap::Args;
 use super::super::ConfigPath;
 use super::super::opened::Opened;
 use super::printed::Printed;
-use crate::enrol::revoke::rekey;
+use crate::audit::{AuditKind, Entry};
+use crate::enrol::revoke::rekey_in;
 use crate::error::BppError;
-use crate::time;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct RekeyArgs {
@@ -27,8 +27,12 @@ pub(super) async fn run(args: &RekeyArgs) -> Result<(), BppError> {
     let opened = Opened::open(&args.config).await?;
     let vehicle = opened.vehicle(&args.device).await?;
     let ca = opened.authorities()?.serving().fingerprint();
-    let code = rekey(&opened.store, &vehicle.device, &ca, time::now()).await;
-    let code = code.map_err(|error| opened.not_done(error))?;
+    let device = vehicle.device.clone();
+    let code = opened.change(async |tx, actor, now| {
+        let entry = Entry::of_device(AuditKind::Rekeyed, &device, "a new code").by(&actor.name);
+        Ok(rekey_in(tx, &device, &ca, entry, now).await?)
+    });
+    let code = code.await?;
     opened.store.close().await;
     let url = opened.config.enrol_url();
     let (device, registration) = (&vehicle.device, vehicle.registration.as_str());

@@ -11,12 +11,13 @@ use super::super::{ConfigPath, audit};
 use super::list::{Standing, as_json as row_json, presence};
 use crate::error::BppError;
 use crate::identity::authority::{Authorities, hex, serial, sha256};
+use crate::operate::vehicle::{self, VehicleShown};
 use crate::settings::SettingTables;
-use crate::store::StoreError;
 use crate::store::audit::{AuditFilter, AuditRow};
 use crate::store::certificate::CertificateRow;
 use crate::store::fleet::{FleetRow, SeenRow, SetAsideRow};
 use crate::store::settings::{SettingsRow, Wanted};
+use crate::store::{StoreError, Tx};
 use crate::time;
 
 /// Audit entries that are shown.
@@ -36,6 +37,7 @@ pub(in crate::cli) struct ShowArgs {
 /// All that the store has of a device.
 struct Shown {
     row: FleetRow,
+    record: VehicleShown,
     seen: Option<SeenRow>,
     certificates: Vec<CertificateRow>,
     settings: SettingsRow,
@@ -47,7 +49,10 @@ pub(super) async fn run(args: &ShowArgs) -> Result<(), BppError> {
     let opened = Opened::open(&args.config).await?;
     let authorities = opened.authorities()?;
     let device = opened.vehicle(&args.device).await?.device;
-    let shown = look(&opened, &device).await.map_err(|source| opened.failed(source))?;
+    let rules = opened.config.roster_rules();
+    let show = async |tx: &mut Tx| vehicle::show(tx, device.as_str(), &rules, time::now()).await;
+    let record = opened.look(show).await?;
+    let shown = look(&opened, &device, record).await.map_err(|source| opened.failed(source))?;
     opened.store.close().await;
     let now = time::now();
     if args.json {
@@ -58,7 +63,11 @@ pub(super) async fn run(args: &ShowArgs) -> Result<(), BppError> {
     Ok(())
 }
 
-async fn look(opened: &Opened, device: &DeviceId) -> Result<Shown, StoreError> {
+async fn look(
+    opened: &Opened,
+    device: &DeviceId,
+    record: VehicleShown,
+) -> Result<Shown, StoreError> {
     let mut tx = opened.store.read().await?;
     let row = tx.fleet(Some(device)).await?.pop().ok_or_else(|| StoreError::BadRow {
         table: "vehicle",
@@ -68,6 +77,7 @@ async fn look(opened: &Opened, device: &DeviceId) -> Result<Shown, StoreError> {
     let of_device = AuditFilter { device: Some(device.clone()), ..AuditFilter::default() };
     Ok(Shown {
         row,
+        record,
         seen: tx.last_seen(device).await?,
         certificates: tx.certificates(device).await?,
         settings: tx.device_settings(device).await?.unwrap_or_default(),
@@ -79,6 +89,11 @@ async fn look(opened: &Opened, device: &DeviceId) -> Result<Shown, StoreError> {
 impl Shown {
     fn as_json(&self, authorities: &Authorities, now: Timestamp) -> Value {
         let mut shown = row_json(&self.row, now);
+        if let Ok(Value::Object(record)) = serde_json::to_value(&self.record) {
+            for (field, value) in record {
+                shown[field] = value;
+            }
+        }
         let certificates: Vec<Value> = self
             .certificates
             .iter()
@@ -111,7 +126,24 @@ impl Shown {
         println!("registration   {}", vehicle.registration);
         println!("device         {}", vehicle.device);
         println!("category       {}", vehicle.category);
-        println!("driver         {}, {}", vehicle.driver_name, vehicle.driver_phone);
+        let record = &self.record.vehicle;
+        let words = [&record.make, &record.model, &record.variant, &record.color, &record.energy];
+        let look: Vec<&str> = words.into_iter().flatten().map(String::as_str).collect();
+        if !look.is_empty() {
+            println!("make           {}", look.join(", "));
+        }
+        if let Some(provider) = &record.provider {
+            println!("provider       {provider}");
+        }
+        match &vehicle.driver {
+            Some(id) => {
+                println!("driver         {id}: {}, {}", vehicle.driver_name, vehicle.driver_phone);
+            }
+            None => println!("driver         nobody"),
+        }
+        if let Some(why) = &self.record.blocked_because {
+            println!("no rides       {why}");
+        }
         println!("presence       {}", presence(&self.row));
         if let Some(seen) = &self.seen {
             println!("               from {}, agent {}", seen.peer, seen.agent_version);

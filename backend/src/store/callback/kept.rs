@@ -46,6 +46,17 @@ impl KeptCallback {
     }
 }
 
+/// A place in a list of callbacks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallbackPlace {
+    /// When the callback there was written.
+    pub created_at: Timestamp,
+    /// Its order.
+    pub order_key: String,
+    /// Its place among those of the order.
+    pub sequence: u64,
+}
+
 /// Which callbacks are wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CallbackFilter {
@@ -112,7 +123,9 @@ macro_rules! listed {
             " FROM callback WHERE state = ",
             $state,
             " AND ($1 = '' OR subscriber_id = $1) AND ($2 = '' OR order_key = $2) \
-             AND created_at >= $3 ORDER BY created_at DESC, order_key DESC, sequence DESC LIMIT $4"
+             AND created_at >= $3 AND created_at <= $4 AND (created_at < $4 OR order_key < $5 \
+             OR (order_key = $5 AND sequence < $6)) \
+             ORDER BY created_at DESC, order_key DESC, sequence DESC LIMIT $7"
         )
     };
 }
@@ -148,34 +161,53 @@ impl Tx {
         filter: &CallbackFilter,
         limit: u32,
     ) -> Result<Vec<KeptCallback>, StoreError> {
+        let mut rows = self.callbacks_before(filter, None, i64::from(limit)).await?;
+        rows.reverse();
+        Ok(rows)
+    }
+
+    /// The last `limit` callbacks before a place that pass the filter, newest first.
+    pub async fn callbacks_before(
+        &mut self,
+        filter: &CallbackFilter,
+        before: Option<&CallbackPlace>,
+        limit: i64,
+    ) -> Result<Vec<KeptCallback>, StoreError> {
         let Some(state) = filter.state else {
-            let mut rows = self.callbacks_in(Delivery::Pending, filter, limit).await?;
-            rows.extend(self.callbacks_in(Delivery::Dead, filter, limit).await?);
-            rows.sort_by(|one, other| one.place().cmp(&other.place()));
-            let surplus = rows.len().saturating_sub(usize::try_from(limit).unwrap_or(usize::MAX));
-            return Ok(rows.split_off(surplus));
+            let mut rows = self.callbacks_in(Delivery::Pending, filter, before, limit).await?;
+            rows.extend(self.callbacks_in(Delivery::Dead, filter, before, limit).await?);
+            rows.sort_by(|one, other| other.place().cmp(&one.place()));
+            rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+            return Ok(rows);
         };
-        self.callbacks_in(state, filter, limit).await
+        self.callbacks_in(state, filter, before, limit).await
     }
 
     async fn callbacks_in(
         &mut self,
         state: Delivery,
         filter: &CallbackFilter,
-        limit: u32,
+        before: Option<&CallbackPlace>,
+        limit: i64,
     ) -> Result<Vec<KeptCallback>, StoreError> {
         let sql = match state {
             Delivery::Pending => listed!("'pending'"),
             Delivery::Delivered => listed!("'delivered'"),
             Delivery::Dead => listed!("'dead'"),
         };
+        let (at, order_key, sequence) = before.map_or((i64::MAX, String::new(), 0), |place| {
+            (place.created_at.unix_ms, place.order_key.clone(), to_db(place.sequence))
+        });
         let rows: Vec<Row> = on_db!(self, conn => sqlx::query_as(sql)
             .bind(filter.subscriber_id.clone().unwrap_or_default())
             .bind(filter.order_key.clone().unwrap_or_default())
             .bind(filter.since.map_or(0, |since| since.unix_ms))
-            .bind(i64::from(limit))
+            .bind(at)
+            .bind(order_key)
+            .bind(sequence)
+            .bind(limit)
             .fetch_all(conn).await?);
-        rows.into_iter().rev().map(kept).collect()
+        rows.into_iter().map(kept).collect()
     }
 
     /// A callback and its body.

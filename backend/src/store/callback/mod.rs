@@ -15,7 +15,7 @@ use super::{StoreError, Tx, on_db, to_db};
 
 pub use claim::DueCallback;
 pub use expire::Expired;
-pub use kept::{CallbackFilter, KeptCallback, REPLAYED_AT_ONCE_MAX, Replay};
+pub use kept::{CallbackFilter, CallbackPlace, KeptCallback, REPLAYED_AT_ONCE_MAX, Replay};
 pub use note::{Note, Noted};
 pub use prune::PRUNED_AT_ONCE_MAX;
 pub use turns::Turns;

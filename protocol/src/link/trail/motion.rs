@@ -59,14 +59,40 @@ pub(super) fn velocity(speed_cmps: i64, course_ddeg: i64) -> Plane {
     }
 }
 
-/// What so many 1/16 mm are at a latitude, in 1/16 of 1e-7 degree.
-pub(super) const fn degrees_e7(way: Plane, lat_e7: i64) -> Plane {
-    let lat = lat_e7 / 100_000;
-    // Millimetres in a degree of the WGS 84 ellipsoid.
-    let lat_mm =
-        111_132_954 - ((559_822 * cos_q30(2 * lat)) >> 30) + ((1_175 * cos_q30(4 * lat)) >> 30);
-    let lon_mm = ((111_412_840 * cos_q30(lat)) >> 30) - ((93_500 * cos_q30(3 * lat)) >> 30);
-    // Next to a pole a degree of longitude is nothing; what is predicted there does not matter.
-    let lon_mm = if lon_mm < 1_000_000 { 1_000_000 } else { lon_mm };
-    Plane { north: way.north * 10_000_000 / lat_mm, east: way.east * 10_000_000 / lon_mm }
+/// How long a degree is at a latitude, in mm on the WGS 84 ellipsoid.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Degree {
+    /// The latitude in 1/100 degree.
+    lat_cdeg: i64,
+    lat_mm: i64,
+    lon_mm: i64,
+}
+
+impl Degree {
+    /// At the equator.
+    pub(super) const EQUATOR: Self = Self::at(0);
+
+    const fn at(lat_cdeg: i64) -> Self {
+        let lat = lat_cdeg;
+        let lat_mm =
+            111_132_954 - ((559_822 * cos_q30(2 * lat)) >> 30) + ((1_175 * cos_q30(4 * lat)) >> 30);
+        let lon_mm = ((111_412_840 * cos_q30(lat)) >> 30) - ((93_500 * cos_q30(3 * lat)) >> 30);
+        // Next to a pole a degree of longitude is nothing; what is predicted there does not matter.
+        let lon_mm = if lon_mm < 1_000_000 { 1_000_000 } else { lon_mm };
+        Self { lat_cdeg, lat_mm, lon_mm }
+    }
+
+    /// At this latitude: the same again over about a kilometre.
+    pub(super) fn moved(self, lat_e7: i64) -> Self {
+        let lat_cdeg = lat_e7 / 100_000;
+        if lat_cdeg == self.lat_cdeg { self } else { Self::at(lat_cdeg) }
+    }
+
+    /// What so many 1/16 mm are, in 1/16 of 1e-7 degree.
+    pub(super) const fn e7(self, way: Plane) -> Plane {
+        Plane {
+            north: way.north * 10_000_000 / self.lat_mm,
+            east: way.east * 10_000_000 / self.lon_mm,
+        }
+    }
 }

@@ -41,7 +41,7 @@ impl Number {
             quick: mean,
             slow: mean,
             seen: 1,
-            beyond: core::array::from_fn(expected),
+            beyond: EXPECTED,
             half: Chance::expect(7, 16, WEIGHT, SETTLED),
             negative: [Chance::expect(1, 2, WEIGHT, SETTLED); 3],
             sign: 0,
@@ -92,15 +92,32 @@ impl Number {
     }
 }
 
+/// What is expected at each level. Made once: every batch begins with a dozen copies of it.
+const EXPECTED: [[Chance; STEPS]; LEVELS] = {
+    let mut levels = [[Chance::expect(1, 2, WEIGHT, SETTLED); STEPS]; LEVELS];
+    let mut level = 0;
+    while level < LEVELS {
+        levels[level] = expected(level);
+        level += 1;
+    }
+    levels
+};
+
 /// Sizes thin out by a constant factor, a little slower further out.
-fn expected(level: usize) -> [Chance; STEPS] {
+const fn expected(level: usize) -> [Chance; STEPS] {
     // The middle of the level, in 1/64.
     let middle = [5, 7][level % 2] << (level / 2);
-    core::array::from_fn(|step| {
-        let far = u32::try_from(step.min(8)).unwrap_or(8);
+    let mut chances = [Chance::expect(1, 2, WEIGHT, SETTLED); STEPS];
+    let (mut step, mut far) = (0, 0);
+    while step < STEPS {
         let mean = middle * (32 + 7 * far) / 32;
-        Chance::expect(mean, mean + 64, WEIGHT, SETTLED)
-    })
+        chances[step] = Chance::expect(mean, mean + 64, WEIGHT, SETTLED);
+        step += 1;
+        if far < 8 {
+            far += 1;
+        }
+    }
+    chances
 }
 
 /// A size of which only is known that it is rather small: its length in bits, then its bits.

@@ -2,7 +2,7 @@
 
 use super::grid::Grid;
 use super::guess::{GUESSES, Guess};
-use super::motion::{Plane, degrees_e7};
+use super::motion::{Degree, Plane};
 use super::number::Number;
 use super::range::Coder;
 use crate::unit::Position;
@@ -36,6 +36,7 @@ struct Place {
 #[derive(Debug)]
 pub(super) struct Places {
     last: Option<Place>,
+    degree: Degree,
     guess: Guess,
     /// For moving and for standing.
     north: [Number; 2],
@@ -45,7 +46,13 @@ pub(super) struct Places {
 impl Places {
     pub(super) fn new() -> Self {
         let numbers = || [Number::new(59), Number::new(4)];
-        Self { last: None, guess: Guess::default(), north: numbers(), east: numbers() }
+        Self {
+            last: None,
+            degree: Degree::EQUATOR,
+            guess: Guess::default(),
+            north: numbers(),
+            east: numbers(),
+        }
     }
 
     /// Codes the next position. `None` if what was read is none.
@@ -74,7 +81,8 @@ impl Places {
         index: Plane,
         (place, moment): (Place, Moment),
     ) -> Option<(Plane, Plane)> {
-        let guesses = place.guesses(moment);
+        self.degree = self.degree.moved(place.at.north);
+        let guesses = place.guesses(moment, self.degree);
         let guess = guesses[self.guess.best()];
         let kind = usize::from(moment.standing);
         let mut code = |number: &mut Number, from: i64, moved: i64, index: i64| {
@@ -106,7 +114,7 @@ fn code_first(coder: &mut impl Coder, grid: Grid, index: Plane) -> Option<Plane>
 impl Place {
     /// How far it moves, in 1/16 of 1e-7 degree: by its velocities; as it moved before, changed as the
     /// velocities did, which helps where a receiver's position lags behind; as it moved before.
-    fn guesses(&self, moment: Moment) -> [Plane; GUESSES] {
+    fn guesses(&self, moment: Moment, degree: Degree) -> [Plane; GUESSES] {
         let Moment { interval_ms, last_ms, velocity, .. } = moment;
         let drift = match last_ms {
             1.. => self.moved.map(|e7| e7 * 16 * interval_ms / last_ms),
@@ -115,9 +123,8 @@ impl Place {
         let Some(now) = velocity else { return [drift; GUESSES] };
         let before = self.velocities[0].unwrap_or(now);
         let earlier = self.velocities[1].unwrap_or(before);
-        let travelled = |velocity: Plane| {
-            degrees_e7(velocity.map(|each| each * interval_ms / 4_000), self.at.north)
-        };
+        let travelled =
+            |velocity: Plane| degree.e7(velocity.map(|each| each * interval_ms / 4_000));
         // The mean over the interval; a fit to drives, near the Adams-Moulton weights 5/12, 8/12, -1/12.
         let mean = |now, before, earlier| (28 * now + 40 * before - 4 * earlier) / 64;
         let doppler = travelled(now.with(before, earlier, mean));

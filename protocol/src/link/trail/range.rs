@@ -7,42 +7,60 @@ const ONE: u32 = 1 << 16;
 /// As likely set as not.
 pub(super) const FAIR: u32 = ONE / 2;
 /// No chance gets nearer to certainty than this, in 1/65536.
-const LEAST: u32 = 48;
+const LEAST: u16 = 48;
+const MOST: u16 = u16::MAX - LEAST + 1;
 
 /// How likely the next bit of a kind is set. It starts from an expectation and learns.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Chance {
     /// Of a set bit, in 1/65536.
-    set: u32,
+    set: u16,
     /// Bits behind it, up to `settled`. The more, the less the next one moves it.
-    seen: u32,
-    settled: u32,
+    seen: u8,
+    settled: u8,
 }
+
+/// Most bits behind a chance.
+const SEEN_MAX: usize = 32;
+
+/// Twice 2^32 divided by 2 * seen + 3, rounded up: a product and a shift give the quotient that a
+/// division would, for whatever a chance can be, and several times as fast.
+const SHARES: [u64; SEEN_MAX + 1] = {
+    let mut shares = [0; SEEN_MAX + 1];
+    let mut seen = 0;
+    while seen <= SEEN_MAX {
+        shares[seen] = (1_u64 << 33).div_ceil(2 * seen as u64 + 3);
+        seen += 1;
+    }
+    shares
+};
 
 impl Chance {
     /// Expects a set bit `of` times in `all`, with the weight of so many bits seen.
+    #[expect(clippy::cast_possible_truncation, reason = "below 65536, and a table's length")]
     pub(super) const fn expect(of: u32, all: u32, weight: u32, settled: u32) -> Self {
+        assert!(weight <= settled && settled as usize <= SEEN_MAX, "a table's length");
         let set = of * (ONE / all) + of * (ONE % all) / all;
-        let set = if set < LEAST {
+        let set = if set < LEAST as u32 {
             LEAST
-        } else if set > ONE - LEAST {
-            ONE - LEAST
+        } else if set > MOST as u32 {
+            MOST
         } else {
-            set
+            set as u16
         };
-        Self { set, seen: weight, settled }
+        Self { set, seen: weight as u8, settled: settled as u8 }
     }
 
+    #[expect(clippy::cast_possible_truncation, reason = "at most what it is a part of")]
     fn learn(&mut self, bit: bool) {
-        let share = 2 * self.seen + 3;
+        let share = SHARES[usize::from(self.seen)];
+        let part = |of: u16| ((u64::from(of) * share) >> 32) as u16;
         if bit {
-            self.set += (ONE - LEAST - self.set) * 2 / share;
+            self.set += part(MOST - self.set);
         } else {
-            self.set -= (self.set - LEAST) * 2 / share;
+            self.set -= part(self.set - LEAST);
         }
-        if self.seen < self.settled {
-            self.seen += 1;
-        }
+        self.seen += u8::from(self.seen < self.settled);
     }
 }
 
@@ -54,7 +72,7 @@ pub(super) trait Coder {
 
     /// Codes a bit, and lets its chance learn.
     fn bit(&mut self, chance: &mut Chance, bit: bool) -> bool {
-        let bit = self.bit_at(chance.set, bit);
+        let bit = self.bit_at(chance.set.into(), bit);
         chance.learn(bit);
         bit
     }

@@ -10,10 +10,13 @@ use jiff::Timestamp;
 use tokio::task::JoinSet;
 use tripline_backend::audit::Audit;
 use tripline_backend::beckn::v0_9;
-use tripline_backend::config::Config;
+use tripline_backend::config::{Config, SAMPLE_FLEET};
+use tripline_backend::operate::Actor;
+use tripline_backend::operate::import::{Source, import};
 use tripline_backend::service::intake::{self, Intake};
 use tripline_backend::service::{Asked, Platform};
 use tripline_backend::store::Store;
+use tripline_backend::time;
 use tripline_protocol::signing::{self, KeyId, SecretKey, SignatureHeader, sign};
 
 use super::baps::body;
@@ -125,5 +128,13 @@ async fn platform(url: &str) -> Result<Platform> {
     let settings = Config::load(&sample)?.settings();
     let (audit, _entries) = Audit::new();
     let key = SecretKey::from_seed(&[1; 32]);
-    Ok(Platform::new(Store::open(url).await?, settings, key, audit))
+    let store = Store::open(url).await?;
+    let fleet = Source { name: "fleet.toml".into(), rows: None, text: SAMPLE_FLEET.to_owned() };
+    let read = |name: &str| Err(format!("{name} is not there"));
+    let mut tx = store.write().await?;
+    import(&mut tx, &Actor::cli(), &[fleet], &read, time::now()).await?;
+    tx.commit().await?;
+    let platform = Platform::new(store, settings, key, audit);
+    platform.refresh_fleet(time::now()).await?;
+    Ok(platform)
 }

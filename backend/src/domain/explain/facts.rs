@@ -1,0 +1,57 @@
+//! What an order says of its fare, for whoever explains it or writes it on a receipt.
+
+use tripline_protocol::fare::Fare;
+use tripline_protocol::unit::{Paise, Timestamp};
+
+use crate::domain::order::{Order, Vehicle};
+use crate::domain::payment::PaymentMethod;
+
+/// What the rider is charged, once that is final.
+pub fn charged(order: &Order) -> Option<&Fare> {
+    order.charged()
+}
+
+/// The vehicle's fare minus ours.
+pub fn difference(order: &Order) -> Paise {
+    order.settlement.as_ref().map_or(Paise::ZERO, |settlement| settlement.difference)
+}
+
+/// Why it was called off.
+pub fn cancel_reason(order: &Order) -> Option<&str> {
+    order.cancelled.as_ref().map(|cancelled| cancelled.reason.as_str())
+}
+
+/// How it is paid, in a sentence.
+pub fn payment(order: &Order) -> String {
+    let terms = order.payment.terms;
+    match order.payment.amount() {
+        Some(amount) => {
+            format!("Paid in cash to the driver: {}", crate::domain::words::rupees(amount))
+        }
+        None if terms.driver_collects() => {
+            "To be paid in cash to the driver; not reported as paid yet".into()
+        }
+        None if terms.method == PaymentMethod::Prepaid => "Paid before the ride".into(),
+        None => "Paid to the platform that it was booked on".into(),
+    }
+}
+
+/// Who drives, in what, once somebody accepted.
+pub fn vehicle(order: &Order) -> Option<&Vehicle> {
+    order.trip.as_ref().map(|trip| &trip.vehicle)
+}
+
+/// When the ride was over.
+pub fn ended_at(order: &Order) -> Timestamp {
+    order.ended_at().unwrap_or(order.updated_at)
+}
+
+/// When it was closed without its vehicle.
+pub fn closed_at(order: &Order) -> Option<Timestamp> {
+    order.trip.as_ref()?.closed.as_ref().map(|closed| closed.at)
+}
+
+/// Whether there is a receipt: a final fare of more than nothing.
+pub fn has_receipt(order: &Order) -> bool {
+    charged(order).is_some_and(|fare| fare.total() != Paise::ZERO || !fare.lines.is_empty())
+}

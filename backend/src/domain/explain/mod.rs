@@ -1,0 +1,312 @@
+//! Why a fare was charged: every line with its formula, every figure with the event it comes from; the meter
+//! and the fare computed once more from the events alone, and compared with what was charged; the odometer
+//! audited by the trail.
+
+mod compare;
+pub mod facts;
+mod line;
+mod source;
+mod text;
+
+use jiff::tz::TimeZone;
+use serde::Serialize;
+use tripline_protocol::fare::{Fare, FareReason, Usage};
+use tripline_protocol::id::{JournalEpoch, Sequence};
+use tripline_protocol::link::up::{Event, EventBody};
+use tripline_protocol::machine::Machine as _;
+use tripline_protocol::meter::{Meter, Moment, Reading};
+use tripline_protocol::trip::{TripEvent, TripState, TripStep};
+use tripline_protocol::unit::{Paise, Timestamp};
+
+use super::course::{Audit, Stretch, Verdict};
+use super::night;
+use super::order::Order;
+use super::passage::Passage;
+use super::words::{grouped, local};
+
+pub use compare::Mismatch;
+pub use line::LineAccount;
+pub use source::Input;
+
+/// An event of a trip, as it was stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// The journal.
+    pub epoch: JournalEpoch,
+    /// Its sequence there.
+    pub sequence: Sequence,
+    /// When it happened, as the platform took it.
+    pub at: Timestamp,
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// Why it had no effect, where it had none: as it was stored, and of a trip's step once
+    /// [`put_in_order`] has judged it.
+    pub refused: Option<String>,
+    /// The event.
+    pub event: Event,
+    /// What it was for the trip.
+    pub step: Option<TripStep>,
+    /// The step that a dispatcher had asked for, which it reports as taken.
+    pub commanded: Option<TripEvent>,
+}
+
+impl Recorded {
+    /// What a meter is to know of it.
+    fn moment(&self) -> Moment {
+        Moment { at: Some(self.at), ..self.event.moment(self.received_at) }
+    }
+
+    fn has_effect(&self) -> bool {
+        self.refused.is_none()
+    }
+
+    /// What it says happened to the trip.
+    fn moves(&self) -> Option<TripEvent> {
+        self.step.as_ref().and_then(TripStep::event).or(self.commanded)
+    }
+
+    /// What happened to the trip, if it had an effect.
+    fn happened(&self) -> Option<TripEvent> {
+        self.moves().filter(|_| self.has_effect())
+    }
+
+    /// The trip's step that an event reports by itself.
+    pub fn step_of(event: &Event) -> Option<TripStep> {
+        match &event.body {
+            EventBody::Trip { step, .. } => Some(step.clone()),
+            EventBody::Booted { .. }
+            | EventBody::Answered { .. }
+            | EventBody::CommandDone { .. }
+            | EventBody::Lost
+            | EventBody::Motion { .. }
+            | EventBody::Overspeed { .. }
+            | EventBody::Near { .. }
+            | EventBody::Sos { .. }
+            | EventBody::Trouble { .. }
+            | EventBody::Running { .. }
+            | EventBody::OtpTried { .. }
+            | EventBody::SignedIn { .. }
+            | EventBody::Duty { .. } => None,
+        }
+    }
+}
+
+/// Puts a trip's events in the order in which they happened, by the device's steady clock, and reads the trip's
+/// machine from them once more: one that it has no place for has no effect.
+pub fn put_in_order(records: &mut [Recorded]) {
+    records.sort_by_key(|record| {
+        (record.event.reading.steady, record.received_at, record.epoch, record.sequence)
+    });
+    let mut state = TripState::INITIAL;
+    for record in records {
+        let judged = match (record.moves(), &record.step) {
+            (Some(event), _) => {
+                state.next(event).map(|next| state = next).map_err(|it| it.to_string())
+            }
+            (None, Some(TripStep::Extra(_))) if state.is_terminal() => {
+                Err("the trip was over".into())
+            }
+            (None, _) => continue,
+        };
+        record.refused = judged.err();
+    }
+}
+
+/// An order has no final fare to be explained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the ride has no final fare yet")]
+pub struct NoFare;
+
+/// Why a fare was charged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// The order.
+    pub order: String,
+    /// The trip.
+    pub trip: Option<String>,
+    /// Code and version of the tariff, fixed with the quote.
+    pub tariff: (String, u32),
+    /// Where the fare's inputs come from.
+    pub reason: &'static str,
+    /// The same in words; a rule that was applied, and why.
+    pub why: String,
+    /// The lines.
+    pub lines: Vec<LineAccount>,
+    /// What is charged.
+    pub total_paise: Paise,
+    /// What the lines were computed from.
+    pub inputs: Vec<Input>,
+    /// What happened.
+    pub events: Vec<EventAccount>,
+    /// Whether meter and fare, computed once more, are what was charged.
+    pub equal: bool,
+    /// Where not.
+    pub mismatches: Vec<Mismatch>,
+    /// The odometer, by the trail; none for a ride that was not driven.
+    pub audit: Option<Audit>,
+}
+
+/// An event, as an explanation lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EventAccount {
+    /// When, in the city's time.
+    pub at: String,
+    /// What.
+    pub what: String,
+    /// The journal and the sequence in it.
+    pub event: String,
+    /// The device's steady clock in ms.
+    pub steady_ms: u64,
+    /// The device's odometer in mm.
+    pub odometer_mm: u64,
+    /// Why it had no effect.
+    pub refused: Option<String>,
+}
+
+impl Explanation {
+    /// Explains the final fare of an order, out of the events of its trip and the trail around it.
+    pub fn of(order: &Order, records: &[Recorded], trail: &[Passage]) -> Result<Self, NoFare> {
+        let charged = facts::charged(order).ok_or(NoFare)?;
+        let zone = &zone_of(order);
+        let again = recomputed(order, charged, records);
+        let stretches = stretches(records);
+        let mismatches = compare::all(order, charged, &again, records);
+        let audit = (!stretches.is_empty()).then(|| Audit::of(&stretches, trail));
+        Ok(Self {
+            order: order.id.to_string(),
+            trip: order.trip.as_ref().map(|trip| trip.id.to_string()),
+            tariff: (charged.tariff_code.clone(), charged.tariff_version),
+            reason: charged.reason.code(),
+            why: source::why(order, charged),
+            lines: line::accounts(&order.terms, charged, zone),
+            total_paise: charged.total(),
+            inputs: source::inputs(order, charged, records, zone),
+            events: records.iter().filter_map(|record| account(record, zone)).collect(),
+            equal: mismatches.is_empty(),
+            mismatches,
+            audit,
+        })
+    }
+
+    /// Whether there is nothing for a person to look at: equal, and the trail does not say otherwise.
+    pub fn holds(&self) -> bool {
+        let contradicted = self.audit.as_ref().is_some_and(|it| it.verdict == Verdict::Differs);
+        self.equal && !contradicted
+    }
+
+    /// The first thing that does not hold, in a sentence.
+    pub fn difference(&self) -> Option<String> {
+        let audit = || {
+            let audit = self.audit.as_ref().filter(|audit| audit.verdict == Verdict::Differs)?;
+            Some(format!(
+                "the odometer counted {} m and the trail tells of {} m",
+                grouped(audit.odometer_m),
+                grouped(audit.trail_m)
+            ))
+        };
+        self.mismatches.first().map(ToString::to_string).or_else(audit)
+    }
+}
+
+/// Where a tariff names no time zone, times are told in this one: every amount is in rupees.
+const ZONE: &str = "Asia/Kolkata";
+
+/// The time zone of an order's times.
+pub fn zone_of(order: &Order) -> TimeZone {
+    let named = order.terms.tariff.night.as_ref().map(|night| night.time_zone.as_str());
+    let known = named.and_then(|name| night::zone(name).ok()).or_else(|| night::zone(ZONE).ok());
+    known.unwrap_or(TimeZone::UTC)
+}
+
+/// The lines of an order's final fare, each with its formula.
+pub fn lines(order: &Order, fare: &Fare) -> Vec<LineAccount> {
+    line::accounts(&order.terms, fare, &zone_of(order))
+}
+
+/// Where the inputs of an order's fare come from, in words.
+pub fn why(order: &Order, fare: &Fare) -> String {
+    source::why(order, fare)
+}
+
+/// The fare, computed from the terms and the events alone.
+fn recomputed(order: &Order, charged: &Fare, records: &[Recorded]) -> Fare {
+    let terms = &order.terms;
+    match charged.reason {
+        FareReason::Metered | FareReason::GapsEstimated | FareReason::GapsMetered => {
+            terms.metered(metered(records.iter()))
+        }
+        FareReason::Silent => {
+            let closed = facts::closed_at(order);
+            let heard = records.iter().filter(|it| closed.is_none_or(|at| it.received_at <= at));
+            terms.silent(metered(heard))
+        }
+        FareReason::Estimate => terms.estimated(),
+        FareReason::NoShow => terms.no_show(),
+        FareReason::Cancelled => {
+            // Free or not: which of the two, the time of calling off decided.
+            let free = terms.cancelled(0);
+            if free.total() == charged.total() { free } else { terms.cancelled(u64::MAX) }
+        }
+    }
+}
+
+/// What the meter shows after these events: up to the stop, or to the last of them.
+fn metered<'r>(records: impl Iterator<Item = &'r Recorded>) -> Usage {
+    let (mut meter, mut reading) = (Meter::default(), Reading::default());
+    for record in records.filter(|record| record.has_effect()) {
+        let moment = record.moment();
+        match (record.moves(), &record.step) {
+            (Some(event), _) => meter = meter.after(event, &moment),
+            (None, Some(TripStep::Extra(extra))) => {
+                meter.add_extra(extra.clone());
+            }
+            (None, _) => continue,
+        }
+        reading = moment.reading;
+    }
+    meter.usage(reading)
+}
+
+/// The times over which the meter ran.
+pub fn stretches(records: &[Recorded]) -> Vec<Stretch> {
+    let (mut stretches, mut since): (Vec<_>, Option<&Recorded>) = (Vec::new(), None);
+    let seen_at = |record: &Recorded| record.event.fix.map_or(record.at, |fix| fix.at);
+    for record in records {
+        match record.happened() {
+            Some(TripEvent::Start | TripEvent::Resume) => since = Some(record),
+            Some(TripEvent::Pause | TripEvent::Stop) => {
+                let Some(from) = since.take() else { continue };
+                let (began, ended) = (from.event.reading, record.event.reading);
+                stretches.push(Stretch {
+                    from: seen_at(from),
+                    until: seen_at(record),
+                    odometer_mm: ended.odometer.since_mm(began.odometer),
+                    bridged_mm: ended.bridged.since_mm(began.bridged),
+                });
+            }
+            Some(
+                TripEvent::Depart
+                | TripEvent::Arrive
+                | TripEvent::ArriveOutside
+                | TripEvent::Cancel
+                | TripEvent::NoShow,
+            )
+            | None => {}
+        }
+    }
+    stretches
+}
+
+fn account(record: &Recorded, zone: &TimeZone) -> Option<EventAccount> {
+    Some(EventAccount {
+        at: local(record.at, zone),
+        what: source::what(record)?,
+        event: source::name(record),
+        steady_ms: record.event.reading.steady.ms,
+        odometer_mm: record.event.reading.odometer.mm,
+        refused: record.refused.clone(),
+    })
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,316 @@
+//! Drivers: who they are, their PIN, and what riders think of them.
+
+use serde::{Deserialize, Serialize};
+use tripline_protocol::id::DriverId;
+use tripline_protocol::unit::Timestamp;
+use utoipa::ToSchema;
+
+use super::check::{self, Mode, Put, flag, parsed, parsed_if_any, text, yes};
+use super::duty::DutyView;
+use super::{Actor, Cursor, Listed, OperateError, Page};
+use crate::audit::AuditKind;
+use crate::chance;
+use crate::domain::fleet::driver::{STARS_MAX, STARS_MIN};
+use crate::domain::fleet::pin::{PIN_TRIES_MAX, check_pin};
+use crate::domain::fleet::{Driver, ProviderId, Rating};
+use crate::keys::pin::PinKey;
+use crate::store::Tx;
+use crate::store::driver::PinRow;
+use crate::store::rating::NewRating;
+
+const WHAT: &str = "driver";
+
+/// Longest note to a rating, in bytes.
+const NOTE_LEN_MAX: usize = 500;
+
+/// A driver to be added.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewDriver {
+    /// Their id, which they type to sign in: a-z, 0-9 and `-`. It never changes.
+    pub id: String,
+    /// Their name, as riders see it.
+    pub name: String,
+    /// Their phone, as riders see it.
+    pub phone: String,
+    /// For whom they drive; for every provider if left out.
+    #[serde(default)]
+    pub provider: Option<String>,
+    /// Whether they may drive.
+    #[serde(default = "yes", deserialize_with = "flag")]
+    pub active: bool,
+}
+
+/// What is changed about a driver; what is left out stays.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct DriverChange {
+    /// Their name.
+    pub name: Option<String>,
+    /// Their phone.
+    pub phone: Option<String>,
+    /// For whom they drive; empty for every provider.
+    pub provider: Option<String>,
+    /// Whether they may drive.
+    pub active: Option<bool>,
+}
+
+/// A driver, as they are shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DriverView {
+    /// Their id.
+    pub id: String,
+    /// Their name.
+    pub name: String,
+    /// Their phone.
+    pub phone: String,
+    /// For whom they drive; for every provider if for none in particular.
+    pub provider: Option<String>,
+    /// Whether they may drive.
+    pub active: bool,
+    /// The mean of their ratings in hundredths of a star.
+    pub rating_centistars: Option<u16>,
+    /// How many ratings there are.
+    pub ratings: u64,
+}
+
+impl From<Driver> for DriverView {
+    fn from(driver: Driver) -> Self {
+        Self {
+            rating_centistars: driver.rating.mean_centistars(),
+            ratings: driver.rating.count,
+            id: driver.id.into(),
+            name: driver.name,
+            phone: driver.phone,
+            provider: driver.provider.map(Into::into),
+            active: driver.active,
+        }
+    }
+}
+
+/// The same with what only they have who look at one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DriverShown {
+    /// The driver.
+    #[serde(flatten)]
+    pub driver: DriverView,
+    /// Whether a PIN is set.
+    pub pin_set: bool,
+    /// Whether they are locked after too many wrong PINs.
+    pub locked: bool,
+    /// Where they are signed in.
+    pub duty: Option<DutyView>,
+}
+
+/// Adds a driver.
+pub async fn add(
+    tx: &mut Tx,
+    actor: &Actor,
+    new: NewDriver,
+    now: Timestamp,
+) -> Result<DriverView, OperateError> {
+    let id = new.id.clone();
+    write(tx, actor, new, Mode::Add, now).await?;
+    find(tx, &id).await.map(Into::into)
+}
+
+/// Writes a whole driver, whether they are there or, in [`Mode::Put`], not.
+pub async fn write(
+    tx: &mut Tx,
+    actor: &Actor,
+    new: NewDriver,
+    mode: Mode,
+    now: Timestamp,
+) -> Result<Put, OperateError> {
+    let mut driver = Driver {
+        id: parsed("id", &new.id)?,
+        name: text("name", &new.name)?,
+        phone: text("phone", &new.phone)?,
+        provider: parsed_if_any("provider", new.provider.as_deref())?,
+        active: new.active,
+        rating: Rating::default(),
+    };
+    if let Some(provider) = &driver.provider {
+        check::provider(tx, "provider", provider).await?;
+    }
+    let put = match tx.driver(&driver.id).await? {
+        None => Put::Added,
+        Some(_) if mode == Mode::Add => {
+            return Err(OperateError::conflict(WHAT, new.id, "is there already"));
+        }
+        Some(known) => {
+            driver.rating = known.rating;
+            if known == driver {
+                return Ok(Put::Same);
+            }
+            Put::Changed
+        }
+    };
+    if put == Put::Added {
+        tx.add_driver(&driver, now).await?;
+        let detail = format!("{}: added", driver.id);
+        actor.note(tx, AuditKind::DriverChanged, detail, now).await?;
+    } else {
+        save(tx, actor, &driver, "changed", now).await?;
+    }
+    Ok(put)
+}
+
+async fn save(
+    tx: &mut Tx,
+    actor: &Actor,
+    driver: &Driver,
+    what: &str,
+    now: Timestamp,
+) -> Result<(), OperateError> {
+    tx.save_driver(driver, now).await?;
+    note(tx, actor, &driver.id, what, now).await
+}
+
+async fn note(
+    tx: &mut Tx,
+    actor: &Actor,
+    id: &DriverId,
+    what: &str,
+    now: Timestamp,
+) -> Result<(), OperateError> {
+    actor.note(tx, AuditKind::DriverChanged, format!("{id}: {what}"), now).await
+}
+
+/// Changes a driver.
+pub async fn change(
+    tx: &mut Tx,
+    actor: &Actor,
+    id: &str,
+    change: DriverChange,
+    now: Timestamp,
+) -> Result<DriverView, OperateError> {
+    let mut driver = find(tx, id).await?;
+    if let Some(name) = &change.name {
+        driver.name = text("name", name)?;
+    }
+    if let Some(phone) = &change.phone {
+        driver.phone = text("phone", phone)?;
+    }
+    if let Some(provider) = &change.provider {
+        driver.provider = parsed_if_any("provider", Some(provider.as_str()))?;
+        if let Some(provider) = &driver.provider {
+            check::provider(tx, "provider", provider).await?;
+        }
+    }
+    let what = match change.active {
+        Some(false) => "deactivated",
+        Some(true) if !driver.active => "activated",
+        Some(true) | None => "changed",
+    };
+    driver.active = change.active.unwrap_or(driver.active);
+    save(tx, actor, &driver, what, now).await?;
+    Ok(driver.into())
+}
+
+/// A driver.
+pub async fn show(tx: &mut Tx, id: &str) -> Result<DriverShown, OperateError> {
+    let driver = find(tx, id).await?;
+    let pin = tx.pin(&driver.id).await?;
+    let duty = tx.duty_of_driver(&driver.id).await?;
+    Ok(DriverShown {
+        driver: driver.into(),
+        pin_set: pin.mac.is_some(),
+        locked: pin.tries >= PIN_TRIES_MAX,
+        duty: duty.map(Into::into),
+    })
+}
+
+pub(super) async fn find(tx: &mut Tx, id: &str) -> Result<Driver, OperateError> {
+    let not_found = || OperateError::not_found(WHAT, id);
+    let parsed: DriverId = id.parse().map_err(|_| not_found())?;
+    tx.driver(&parsed).await?.ok_or_else(not_found)
+}
+
+/// Drivers, by id; of one provider, if it is named.
+pub async fn list(
+    tx: &mut Tx,
+    provider: Option<&str>,
+    page: &Page,
+) -> Result<Listed<DriverView>, OperateError> {
+    let provider: Option<ProviderId> = parsed_if_any("provider", provider)?;
+    let after = page.after().map(Cursor::id::<String>).transpose()?.unwrap_or_default();
+    let rows = tx.drivers(&after, provider.as_ref(), page.rows()).await?;
+    Ok(Listed::of(page, rows, |row| Cursor::new(&row.id, &row.id), Into::into))
+}
+
+/// Sets a driver's PIN, and unlocks them.
+pub async fn set_pin(
+    tx: &mut Tx,
+    actor: &Actor,
+    id: &str,
+    pin: &str,
+    key: &PinKey,
+    now: Timestamp,
+) -> Result<DriverShown, OperateError> {
+    check_pin(pin).map_err(|error| OperateError::invalid("pin", error.to_string()))?;
+    let driver = find(tx, id).await?;
+    let row = PinRow { mac: Some(key.mac(&driver.id, pin)), tries: 0 };
+    tx.set_pin(&driver.id, row).await?;
+    note(tx, actor, &driver.id, "PIN set", now).await?;
+    show(tx, id).await
+}
+
+/// Lets a driver try their PIN again.
+pub async fn unlock(
+    tx: &mut Tx,
+    actor: &Actor,
+    id: &str,
+    now: Timestamp,
+) -> Result<DriverShown, OperateError> {
+    let driver = find(tx, id).await?;
+    let pin = tx.pin(&driver.id).await?;
+    tx.set_pin(&driver.id, PinRow { tries: 0, ..pin }).await?;
+    note(tx, actor, &driver.id, "unlocked", now).await?;
+    show(tx, id).await
+}
+
+/// What somebody thinks of a driver.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewDriverRating {
+    /// 1 to 5.
+    pub stars: u8,
+    /// For which order; each is rated once.
+    #[serde(default)]
+    pub order: Option<String>,
+    /// In words.
+    #[serde(default)]
+    pub note: String,
+}
+
+/// Rates a driver.
+pub async fn rate(
+    tx: &mut Tx,
+    actor: &Actor,
+    id: &str,
+    new: NewDriverRating,
+    now: Timestamp,
+) -> Result<DriverView, OperateError> {
+    if !(STARS_MIN..=STARS_MAX).contains(&new.stars) {
+        let problem = format!("is {}; it must be between {STARS_MIN} and {STARS_MAX}", new.stars);
+        return Err(OperateError::invalid("stars", problem));
+    }
+    if new.note.len() > NOTE_LEN_MAX {
+        return Err(OperateError::invalid("note", format!("is longer than {NOTE_LEN_MAX} bytes")));
+    }
+    let driver = find(tx, id).await?;
+    let rating = NewRating {
+        id: chance::uuid()?,
+        driver: driver.id.clone(),
+        order: parsed_if_any("order", new.order.as_deref())?,
+        stars: new.stars,
+        note: new.note,
+    };
+    if !tx.add_rating(&rating, now).await? {
+        let id = new.order.unwrap_or_default();
+        return Err(OperateError::conflict("order", id, "was rated before"));
+    }
+    note(tx, actor, &driver.id, &format!("rated {}", rating.stars), now).await?;
+    find(tx, id).await.map(Into::into)
+}

@@ -1,0 +1,158 @@
+//! Taking people out of what was stored, and leaving what accounts need: amounts, dates and ids.
+
+use serde_json::{Map, Value};
+use tripline_protocol::link::envelope::{decode, encode};
+use tripline_protocol::link::trail::{GapReason, TrailBatch, TrailEntry};
+use tripline_protocol::link::up::EventBatch;
+use tripline_protocol::unit::Timestamp;
+
+use crate::store::erase::phone_digits;
+
+/// To what a place is rounded, in 1e-7 degree: 0.1 degree, some 11 km. It tells the city.
+const COARSE_E7: i64 = 1_000_000;
+
+/// Keys under which a person is named, beside whose phone is looked for.
+const NAMES: [&str; 4] = ["name", "phone", "driver_name", "driver_phone"];
+
+/// Takes the rider out of an order's JSON: who it was, the OTP, and where from and where to.
+pub(super) fn blank_rider(order: &mut Value) {
+    for key in ["rider", "otp"] {
+        if let Some(value) = order.get_mut(key) {
+            *value = Value::Null;
+        }
+    }
+    walk(order, &mut |object| {
+        if let Some(address) = object.get_mut("address") {
+            *address = Value::String(String::new());
+        }
+        for key in ["lat_e7", "lon_e7"] {
+            if let Some(degrees) = object.get(key).and_then(Value::as_i64) {
+                object.insert(key.into(), (degrees / COARSE_E7 * COARSE_E7).into());
+            }
+        }
+    });
+}
+
+/// Takes whoever has this phone out of every part of an order's JSON that names them; says whether any did.
+pub(super) fn blank_driver(order: &mut Value, phone: &str) -> bool {
+    let mut found = false;
+    let digits = phone_digits(phone);
+    let is_theirs = |value: &Value| match value.as_str() {
+        Some(text) => text == phone || digits.is_some() && phone_digits(text) == digits,
+        None => false,
+    };
+    walk(order, &mut |object| {
+        if !["phone", "driver_phone"].iter().any(|key| object.get(*key).is_some_and(is_theirs)) {
+            return;
+        }
+        found = true;
+        for key in NAMES {
+            if let Some(text) = object.get_mut(key).filter(|value| value.is_string()) {
+                *text = Value::String(String::new());
+            }
+        }
+    });
+    found
+}
+
+/// Shows every object in it, the outer before the inner.
+fn walk(value: &mut Value, change: &mut impl FnMut(&mut Map<String, Value>)) {
+    match value {
+        Value::Object(object) => {
+            change(object);
+            object.values_mut().for_each(|inner| walk(inner, change));
+        }
+        Value::Array(values) => values.iter_mut().for_each(|inner| walk(inner, change)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Events without the places where they happened; `None` if they tell none. What cannot be read is emptied.
+pub(super) fn blank_events(payload: &[u8]) -> Option<Vec<u8>> {
+    if payload.is_empty() {
+        return None;
+    }
+    let Ok(mut batch) = decode::<EventBatch>(payload) else { return Some(Vec::new()) };
+    let mut found = false;
+    for event in &mut batch.records {
+        found |= event.fix.take().is_some();
+    }
+    found.then(|| encode(&batch))
+}
+
+/// A trail batch with the fixes between two times as a declared gap, and how many they are; `None` if it has
+/// none. One that cannot be read is emptied.
+pub(super) fn blank_trail(
+    payload: &[u8],
+    (from, until): (Timestamp, Timestamp),
+) -> Option<(Vec<u8>, u64)> {
+    if payload.is_empty() {
+        return None;
+    }
+    let Ok(mut batch) = decode::<TrailBatch>(payload) else { return Some((Vec::new(), 0)) };
+    let mut fixes = 0;
+    for entry in &mut batch.entries {
+        if entry.fix().is_some_and(|fix| (from..=until).contains(&fix.at)) {
+            *entry = TrailEntry::Gap { fixes: 1, reason: GapReason::Thinned };
+            fixes += 1;
+        }
+    }
+    (fixes > 0).then(|| (encode(&batch), fixes))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn order() -> Value {
+        json!({
+            "id": "o", "state": "completed", "otp": "4711",
+            "rider": { "name": "Asha", "phone": "+91-9800000001" },
+            "route": { "pickup": { "address": "MG Road", "position": { "lat_e7": 129_716_001, "lon_e7": -775_946_001 } } },
+            "terms": { "estimate": { "pickup": { "lat_e7": 129_716_001, "lon_e7": -775_946_001 } } },
+            "offers": [{ "vehicle": { "driver_name": "Meera", "driver_phone": "+91-97" } },
+                { "vehicle": { "driver_name": "Raghav", "driver_phone": "+91-9800000002" } }],
+            "trip": { "driver": { "id": "raghav", "name": "Raghav", "phone": "09800000002" } },
+            "settlement": { "total": 6000, "lines": [{ "name": "GST", "amount": 300 }] },
+        })
+    }
+
+    #[test]
+    fn without_its_rider_an_order_tells_what_was_paid_and_in_which_city() {
+        let mut blank = order();
+        blank_rider(&mut blank);
+        for key in ["rider", "otp"] {
+            assert_eq!(blank[key], Value::Null);
+        }
+        let coarse = json!({ "lat_e7": 129_000_000, "lon_e7": -775_000_000 });
+        assert_eq!(blank["route"]["pickup"], json!({ "address": "", "position": coarse }));
+        assert_eq!(blank["terms"]["estimate"]["pickup"], coarse);
+        for key in ["id", "state", "offers", "trip", "settlement"] {
+            assert_eq!(blank[key], order()[key], "{key}");
+        }
+    }
+
+    #[test]
+    fn a_driver_is_taken_out_wherever_the_phone_stands_and_nobody_else() {
+        let mut blank = order();
+        assert!(blank_driver(&mut blank, "+91-9800000002"));
+        let text = blank.to_string();
+        assert!(!text.contains("Raghav") && !text.contains("9800000002"), "{text}");
+        assert_eq!(blank["trip"]["driver"]["id"], "raghav");
+        assert_eq!(blank["offers"][0], order()["offers"][0]);
+        assert_eq!(blank["rider"], order()["rider"]);
+        assert_eq!(blank["settlement"], order()["settlement"]);
+        assert!(!blank_driver(&mut blank, "+91-9800000002"), "once");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_emptied_once() {
+        assert_eq!(blank_events(&[9, 9]), Some(Vec::new()));
+        let times = (Timestamp::from_unix_ms(0), Timestamp::from_unix_ms(1));
+        assert_eq!(blank_trail(&[9, 9], times), Some((Vec::new(), 0)));
+        assert_eq!(blank_events(&[]), None);
+        assert_eq!(blank_trail(&[], times), None);
+    }
+}

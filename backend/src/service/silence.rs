@@ -1,0 +1,64 @@
+//! Whether devices are heard, also by a platform that was started a moment ago.
+
+use tripline_protocol::id::DeviceId;
+use tripline_protocol::unit::Timestamp;
+
+use super::{Platform, ServiceError};
+use crate::domain::effect::Effect;
+use crate::domain::order::Order;
+use crate::domain::ride::Look;
+use crate::store::Tx;
+
+/// How long a platform listens at least before it closes trips of devices that it has not heard, in ms: those
+/// that lost it come back within a minute or two.
+const LISTENS_MS_MIN: i64 = 10 * 60_000;
+
+impl Platform {
+    /// Closes trips of an order whose devices were silent for too long.
+    pub(super) async fn handle_due_looks(
+        &self,
+        tx: &mut Tx,
+        order: &mut Order,
+        at: Timestamp,
+    ) -> Result<Vec<Effect>, ServiceError> {
+        let due = order.due_looks(at);
+        let due: Vec<_> =
+            due.into_iter().map(|trip| (trip.id, trip.vehicle.device.clone())).collect();
+        let not_before = self.since.plus_ms(LISTENS_MS_MIN);
+        let mut effects = Vec::new();
+        for (trip, device) in due {
+            let heard = self.heard(tx, &device, at).await?;
+            let look = Look { heard: heard, not_before, at };
+            effects.extend(order.handle_look(trip, look, &self.settings.ride));
+        }
+        Ok(effects)
+    }
+
+    /// Counts the trips that are under way, and those of them whose devices are not heard.
+    pub async fn count_silent(&self, now: Timestamp) -> Result<(), ServiceError> {
+        let mut tx = self.store.read().await?;
+        let under_way = tx.devices_under_way().await?;
+        let (count, mut silent) = (under_way.len(), 0);
+        for (device, accepted_at) in under_way {
+            let heard = self.heard(&mut tx, &device, now).await?.max(Some(accepted_at));
+            let ago_ms = heard.map_or(0, |heard| now.since_ms(heard));
+            silent += i64::from(ago_ms > self.settings.ride.silent_ms);
+        }
+        self.metrics.trips_under_way.set(i64::try_from(count).unwrap_or(i64::MAX));
+        self.metrics.trips_silent.set(silent);
+        Ok(())
+    }
+
+    /// When a device was heard last, on whichever lane. What is stored of it survives a restart; positions are
+    /// in memory, and come again.
+    pub async fn heard(
+        &self,
+        tx: &mut Tx,
+        device: &DeviceId,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, ServiceError> {
+        let stored = tx.heard(device, now).await?;
+        let live = self.fleet().get(device).map(|seen| seen.received_at);
+        Ok(stored.max(live))
+    }
+}

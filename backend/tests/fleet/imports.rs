@@ -1,0 +1,257 @@
+//! Files taken in: whole or not at all, with every bad row named.
+
+use tripline_backend::audit::AuditKind;
+use tripline_backend::operate::import::{Counts, Imported, Source, import};
+use tripline_backend::operate::{Actor, OperateError};
+use tripline_backend::store::Store;
+use tripline_backend::store::audit::AuditFilter;
+
+use crate::NOW;
+use crate::both::on_both;
+
+const GOOD: &str = r#"
+[[provider]]
+id = "city"
+name = "City Cabs"
+
+[[item]]
+id = "auto"
+provider = "city"
+name = "Auto ride"
+vehicle_category = "AUTO_RICKSHAW"
+tariff = "auto"
+
+[[tariff]]
+code = "auto"
+version = 1
+base_paise = 3000
+
+[[area]]
+id = "town"
+name = "Town"
+kind = "service"
+geojson_file = "town.geojson"
+
+[[vehicle]]
+registration = "KA 01 AB 1234"
+category = "AUTO_RICKSHAW"
+provider = "city"
+driver = "asha"
+make = "Bajaj"
+energy = "cng"
+capacity = 3
+
+[[driver]]
+id = "asha"
+name = "Asha"
+phone = "+91-98"
+provider = "city"
+
+[[document]]
+owner = "driver:asha"
+kind = "licence"
+number = "KA-1"
+expires = 2027-03-31
+"#;
+
+const TOWN: &str =
+    r#"{"type":"Polygon","coordinates":[[[77.5,12.9],[77.7,12.9],[77.7,13.1],[77.5,12.9]]]}"#;
+
+fn file(name: &str, text: &str) -> Source {
+    Source { name: name.into(), rows: None, text: text.into() }
+}
+
+async fn take_in(store: &Store, sources: &[Source]) -> Result<Imported, OperateError> {
+    let read = |name: &str| match name {
+        "town.geojson" => Ok(TOWN.to_owned()),
+        _ => Err(format!("{name:?}: there is no such file beside this one")),
+    };
+    let mut tx = store.write().await?;
+    let imported = import(&mut tx, &Actor::cli(), sources, &read, NOW).await?;
+    tx.commit().await?;
+    Ok(imported)
+}
+
+/// What is wrong, a line each.
+async fn wrong(store: &Store, sources: &[Source]) -> String {
+    take_in(store, sources).await.expect_err("refused").to_string()
+}
+
+#[tokio::test]
+async fn a_whole_fleet_is_taken_in_once_and_the_same_again_changes_nothing() {
+    on_both(|store| async move {
+        let imported = take_in(&store, &[file("fleet.toml", GOOD)]).await.expect("taken in");
+        let one = Counts { added: 1, ..Counts::default() };
+        assert!(imported.0.len() == 7 && imported.0.values().all(|counts| *counts == one));
+        let mut tx = store.read().await.expect("begins");
+        let record = tx.vehicle_record(&"ka01ab1234".parse().expect("an id")).await.expect("read");
+        let record = record.expect("there");
+        assert_eq!((record.make.as_deref(), record.capacity), (Some("Bajaj"), Some(3)));
+        let owner = "driver:asha".parse().expect("an owner");
+        let paper = tx.document_of(&owner, "licence", "KA-1").await.expect("read").expect("there");
+        let until = paper.expires_at.map(|at| at.unix_ms);
+        assert_eq!(until, Some(1_806_537_600_000), "2027-04-01T00:00:00Z: through its last moment");
+        let version = tx.fleet_version().await.expect("read");
+        drop(tx);
+
+        let again = take_in(&store, &[file("fleet.toml", GOOD)]).await.expect("taken in");
+        assert!(again.0.values().all(|counts| *counts == Counts { same: 1, ..Counts::default() }));
+        let mut tx = store.read().await.expect("begins");
+        assert_eq!(tx.fleet_version().await.expect("read"), version, "nobody has to look again");
+        let entries = tx.audit(&AuditFilter::default(), 100).await.expect("read");
+        let imports = entries.iter().filter(|row| row.entry.kind == AuditKind::Imported);
+        let mut told: Vec<_> = imports.map(|row| row.entry.detail.as_str()).collect();
+        told.sort_unstable();
+        assert_eq!(told, ["0 added, 0 changed: fleet.toml", "7 added, 0 changed: fleet.toml"]);
+        assert!(entries.iter().all(|row| row.entry.actor.as_deref() == Some("cli")));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_bad_row_is_named_with_its_line_and_nothing_is_taken_in() {
+    const BAD: &str = r#"[[provider]]
+id = "city"
+name = "City Cabs"
+
+[[driver]]
+id = "asha"
+phone = "+91-98"
+
+[[driver]]
+id = "Ravi K"
+name = "Ravi"
+phone = "+91-97"
+
+[[driver]]
+id = "mira"
+name = "Mira"
+phone = "+91-96"
+provider = "elsewhere"
+colour = "red"
+
+[[vehicle]]
+registration = "KA 01"
+category = "AUTO"
+capacity = "many"
+
+[[vehicle]]
+registration = "KA 02"
+category = "AUTO"
+driver = "nobody"
+energy = "steam"
+
+[[tariff]]
+code = "auto"
+version = 1
+base_paise = -5
+
+[[item]]
+id = "auto"
+provider = "city"
+name = "Auto"
+vehicle_category = "AUTO"
+tariff = "gone"
+
+[[area]]
+id = "cross"
+name = "Cross"
+kind = "service"
+geojson = '{"type":"Polygon","coordinates":[[[0,0],[1,1],[1,0],[0,1],[0,0]]]}'
+
+[[area]]
+id = "far"
+name = "Far"
+kind = "zone"
+tariff = "auto"
+geojson_file = "far.geojson"
+
+[[provider]]
+id = "city"
+name = "Another"
+"#;
+    on_both(|store| async move {
+        insta::assert_snapshot!(
+            "bad_rows_of_toml",
+            wrong(&store, &[file("fleet.toml", BAD)]).await
+        );
+        let mut tx = store.read().await.expect("begins");
+        assert!(tx.providers("", 1).await.expect("read").is_empty());
+        assert_eq!(tx.fleet_version().await.expect("read"), Default::default());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn tables_of_text_have_their_rows_named_by_line() {
+    const DRIVERS: &str = "id,name,phone,provider\n\
+        asha,Asha,+91-98,\n\
+        \n\
+        ravi,\"Ravi, K\",+91-97,\n\
+        mira,,+91-96,\n\
+        short,Short\n";
+    const VEHICLES: &str = "registration,category,driver,capacity,active\n\
+        KA 01,AUTO,asha,3,true\n\
+        KA 02,AUTO,,three,true\n\
+        KA 01,AUTO,,,false\n";
+    const DOCUMENTS: &str = "owner,kind,number,expires\n\
+        driver:asha,licence,KA-1,2027-03-31\n\
+        vehicle:ka01,permit,P-1,soon\n\
+        rider:asha,licence,KA-2,\n";
+    on_both(|store| async move {
+        let sources = [
+            file("drivers.csv", DRIVERS),
+            file("our-vehicles.CSV", VEHICLES),
+            file("documents.csv", DOCUMENTS),
+            file("people.csv", "id,name\n"),
+        ];
+        insta::assert_snapshot!("bad_rows_of_csv", wrong(&store, &sources).await);
+        let wrong_header = [file("drivers.csv", "id,nme,phone,phone\na,b,c,d\n")];
+        insta::assert_snapshot!("bad_header_of_csv", wrong(&store, &wrong_header).await);
+        let good = [
+            Source {
+                name: "people.csv".into(),
+                rows: Some("drivers".into()),
+                text: "id,name,phone\nasha,Asha,+91-98\n".into(),
+            },
+            file("vehicles.csv", "registration,category,driver,capacity\nKA 01,AUTO,asha,3\n"),
+        ];
+        let imported = take_in(&store, &good).await.expect("taken in");
+        assert_eq!(imported.0.len(), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_tariff_never_changes_and_its_versions_only_grow() {
+    let tariff = |version: u32, base: i64| {
+        let text = format!("[[tariff]]\ncode = 'auto'\nversion = {version}\nbase_paise = {base}\n");
+        [file("t.toml", &text)]
+    };
+    on_both(|store| async move {
+        take_in(&store, &tariff(2, 3_000)).await.expect("taken in");
+        let error = wrong(&store, &tariff(2, 4_000)).await;
+        assert!(error.contains("2 of auto is there with other terms"), "{error}");
+        let error = wrong(&store, &tariff(1, 3_000)).await;
+        assert!(error.contains("1 of auto is older than 2, which is there"), "{error}");
+        take_in(&store, &tariff(3, 4_000)).await.expect("taken in");
+        take_in(&store, &tariff(2, 3_000)).await.expect("there just so");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_no_file_of_ours_says_where() {
+    on_both(|store| async move {
+        for (text, words) in [
+            ("[[driver]\nid = 1", "fleet.toml line 1: is no TOML"),
+            ("\n[[drivers]]\nid = 'a'\n", "fleet.toml line 2: drivers is not known here"),
+            ("[driver]\nid = 'a'\n", "fleet.toml line 1: driver must be rows"),
+            ("version = 1\n", "fleet.toml line 1: version is not known here"),
+        ] {
+            let error = wrong(&store, &[file("fleet.toml", text)]).await;
+            assert!(error.contains(words), "{text:?}: {error}");
+        }
+    })
+    .await;
+}
