@@ -53,7 +53,7 @@ impl Book {
             Judged::Done(drafts) => drafts,
             Judged::Count(tried, otp) => {
                 // Phase one: the try is counted, written and synced.
-                self.append(tried)?;
+                self.append(*tried)?;
                 self.sync(now);
                 // Phase two: the OTP is compared.
                 self.engine.compare_otp(otp, now)?

@@ -55,5 +55,5 @@ pub enum Judged {
     Done(Vec<Draft>),
     /// An OTP. First this event is written and synced, which counts the try; only then is it handed to
     /// [`Engine::compare_otp`](crate::engine::Engine::compare_otp).
-    Count(Draft, OtpTry),
+    Count(Box<Draft>, OtpTry),
 }

@@ -186,7 +186,7 @@ impl Engine {
         let moment = Moment { reading: self.reading(now), at: Some(at), position };
         Ok(match self.memory.desk().decide(action, at, &moment, outside_m)? {
             Decision::Done(body) => Judged::Done(self.with_held(body, now)),
-            Decision::Count(body, otp) => Judged::Count(self.event(body, now), otp),
+            Decision::Count(body, otp) => Judged::Count(Box::new(self.event(body, now)), otp),
         })
     }
 

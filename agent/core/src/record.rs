@@ -113,6 +113,7 @@ pub fn fits(command: &Command) -> bool {
 
 /// What a frame holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, and nearly always a record")]
 pub enum Item {
     /// A record.
     Record(Record),
@@ -182,6 +183,7 @@ fn frame_crc(kind: u8, len: u16, payload: &[u8]) -> u32 {
 
 /// What stands at the beginning of some bytes.
 #[derive(Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, and nearly always valid")]
 pub enum Frame {
     /// A valid frame.
     Valid {

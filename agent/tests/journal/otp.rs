@@ -125,7 +125,7 @@ fn a_power_cut_between_counting_and_comparing_leaves_the_try_counted() {
     let mut book = at_pickup(&disk);
     let judged = book.engine.handle_driver(typed("4711"), Uptime::default());
     let Ok(Judged::Count(tried, _)) = judged else { panic!("{judged:?}") };
-    book.append(tried).expect("room");
+    book.append(*tried).expect("room");
     book.sync(Uptime::default());
     for left in disk.after_power_cut(7) {
         assert_eq!(tries_left(&open(&left, 2)), Some(OTP_TRIES_MAX - 1));

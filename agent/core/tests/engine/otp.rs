@@ -84,15 +84,14 @@ fn the_fifth_try_may_be_the_right_one() {
 fn an_otp_whose_try_is_not_written_is_not_compared() {
     let mut vehicle = at_pickup();
     let judged = vehicle.engine.handle_driver(right_otp(), vehicle.now).expect("possible");
-    let Judged::Count(Draft::Event { event, command: None }, otp) = judged else {
-        panic!("{judged:?}")
-    };
+    let Judged::Count(tried, otp) = judged else { panic!("{judged:?}") };
+    let Draft::Event { event, command: None } = &*tried else { panic!("{tried:?}") };
     assert_eq!(event.body, EventBody::OtpTried { trip: assignment(1).trip });
     assert_eq!(
         vehicle.engine.compare_otp(otp.clone(), vehicle.now),
         Err(DriverError::OtpUncounted)
     );
-    vehicle.write(Draft::Event { event, command: None });
+    vehicle.write(*tried);
     vehicle.engine.compare_otp(otp, vehicle.now).expect("counted");
 }
 
@@ -151,7 +150,7 @@ proptest! {
                     let judged = vehicle.engine.handle_driver(typed("4712"), vehicle.now);
                     prop_assert_eq!(judged.is_ok(), tries < OTP_TRIES_MAX);
                     if let Ok(Judged::Count(tried, _)) = judged {
-                        vehicle.write(tried);
+                        vehicle.write(*tried);
                         tries += 1;
                     }
                     vehicle.restart();

@@ -100,7 +100,7 @@ impl Vehicle {
         let drafts = match self.engine.handle_driver(action, self.now)? {
             Judged::Done(drafts) => drafts,
             Judged::Count(tried, otp) => {
-                self.write(tried);
+                self.write(*tried);
                 self.engine.compare_otp(otp, self.now)?
             }
         };
