@@ -198,9 +198,12 @@ impl Order {
 
     /// Nobody takes the order. Once it was confirmed, that is a cancellation, which costs nothing.
     fn give_up(&mut self, at: Timestamp) -> Vec<Effect> {
-        if self.was_given_to_somebody() || self.is_scheduled() {
-            let reason = "no driver was found".to_owned();
-            return self.call_off(CancelledBy::Rule, None, reason, self.terms.cancelled(0), at);
+        let was_given = self.was_given_to_somebody();
+        if was_given || self.is_scheduled() {
+            let reason =
+                if was_given { "no other driver was found" } else { "no driver was found" };
+            let fare = self.terms.cancelled(0);
+            return self.call_off(CancelledBy::Rule, None, reason.to_owned(), fare, at);
         }
         if self.advance(OrderEvent::GiveUp).is_err() {
             return Vec::new();
