@@ -22,7 +22,6 @@ pub struct CallbackView {
     /// Who is told.
     pub subscriber: String,
     /// Which action it is.
-    #[schema(example = "on_status")]
     pub action: String,
     /// Where it is sent.
     pub url: String,

@@ -150,7 +150,7 @@ pub struct SettingsChange {
     pub clear: bool,
     /// What is set, in the tables of the agent's configuration. Empty: what is set is sent again.
     #[serde(default)]
-    #[schema(value_type = Object, example = json!({"live": {"on_trip_ms": 2000}}))]
+    #[schema(value_type = Object, example = json!({"live": {"idle_ms": 2000}}))]
     pub set: SettingTables,
     /// After how many seconds it has no effect on a device that did not get it by then, at most a year; never
     /// if not given.
