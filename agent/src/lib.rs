@@ -2,7 +2,8 @@
 //!
 //! Each task is one file with one loop. [`receiver`] owns the serial port, [`uplink`] the connection
 //! to the backend, [`renewal`] the certificate it is made with, [`control`] the local socket the
-//! driver's commands come through, [`panel`] the buttons and LEDs; [`run`] owns the engine and the journal, and is the only one that changes either.
+//! driver's commands come through, [`panel`] the buttons and LEDs; [`run`] owns the [`book`], engine and journal, and is the only one that
+//! changes either.
 
 pub mod cli;
 
@@ -13,6 +14,8 @@ pub mod time;
 pub mod receiver;
 
 pub mod journal;
+
+pub mod book;
 
 pub mod credentials;
 pub mod renewal;

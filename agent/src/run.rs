@@ -20,6 +20,7 @@ use tripline_protocol::id::{DeviceId, JournalEpoch, Sequence};
 use tripline_protocol::link::up::{Live, Stream, Trouble};
 use tripline_protocol::unit::{Timestamp, Uptime};
 
+use crate::book::Book;
 use crate::config::{Baud, Config};
 use crate::control::message::{Backlog, Request, Response, Sentences, Status};
 use crate::control::server::{Asked, ControlSocket};
@@ -123,8 +124,7 @@ pub async fn run(config: Config, wait_for_receiver: bool) -> Result<(), AgentErr
         device,
         credentials,
         clock,
-        engine,
-        journal,
+        book: Book { engine, journal },
         receiver,
         stopwatch,
         sync_ms: config.journal.sync_ms,
@@ -242,8 +242,7 @@ struct Agent {
     credentials: watch::Receiver<Arc<Credentials>>,
     /// By which certificates are judged.
     clock: Clock,
-    engine: Engine,
-    journal: Journal,
+    book: Book,
     receiver: watch::Receiver<receiver::Status>,
     stopwatch: Stopwatch,
     sync_ms: u64,
@@ -265,7 +264,7 @@ struct Agent {
 impl Agent {
     /// Writes the record that says the agent is here again.
     fn boot(&mut self, dir: &Path) -> Result<(), AgentError> {
-        let boot = self.engine.boot(VERSION, self.stopwatch.now());
+        let boot = self.book.engine.boot(VERSION, self.stopwatch.now());
         self.write_urgent(boot)
             .map_err(|error| AgentError::Storage { path: dir.into(), reason: error.to_string() })?;
         self.report();
@@ -274,7 +273,7 @@ impl Agent {
 
     /// Tells the backend what is in force, if that is news.
     fn report(&mut self) {
-        let report = self.engine.report(self.stopwatch.now());
+        let report = self.book.engine.report(self.stopwatch.now());
         self.write_or_tell(report.into_iter().collect());
     }
 
@@ -324,19 +323,15 @@ impl Agent {
 
     fn answer(&mut self, Asked { request, answer }: Asked) {
         let now = self.stopwatch.now();
-        let error = match request.clone().action() {
-            None => None,
-            Some(action) => match self.engine.handle_driver(action, now) {
-                Err(error) => Some(error.to_string()),
-                Ok(drafts) => {
-                    let written = self.write_all(drafts);
-                    if written.is_ok() && request == Request::Sos {
-                        self.sos = Some((self.engine.memory().written(Stream::Event), now));
-                    }
-                    written.err().map(|error| error.to_string())
-                }
-            },
-        };
+        let acted = request.clone().action().map(|action| {
+            let acted = block_in_place(|| self.book.act(action, now));
+            self.sync(); // there is nothing left to write; the uplink is to know
+            acted
+        });
+        if let (Some(Ok(())), Request::Sos) = (&acted, &request) {
+            self.sos = Some((self.book.engine.memory().written(Stream::Event), now));
+        }
+        let error = acted.and_then(Result::err).map(|error| error.to_string());
         if request != Request::Show {
             info!(verb = request.verb(), refused = error.as_deref(), "driver");
         }
@@ -351,7 +346,7 @@ impl Agent {
                 self.commands_wait = false;
             }
             FromBackend::CommitAck(commit_ack) => {
-                block_in_place(|| self.journal.handle_commit_ack(commit_ack));
+                block_in_place(|| self.book.journal.handle_commit_ack(commit_ack));
             }
             FromBackend::Command(command) => {
                 let number = command.number;
@@ -359,7 +354,7 @@ impl Agent {
                 if self.commands_wait {
                     return;
                 }
-                if let Some(draft) = self.engine.handle_command(*command, now) {
+                if let Some(draft) = self.book.engine.handle_command(*command, now) {
                     match self.write_urgent(draft) {
                         Ok(()) => {
                             info!(%number, "command taken in");
@@ -399,24 +394,24 @@ impl Agent {
     }
 
     fn turn_ignition(&mut self, on: Option<bool>) {
-        let drafts = self.engine.handle_ignition(on, self.stopwatch.now());
+        let drafts = self.book.engine.handle_ignition(on, self.stopwatch.now());
         self.write_or_tell(drafts);
     }
 
     /// The fix that the sampler holds back is not left behind.
     fn write_held(&mut self) {
-        let held = self.engine.flush();
+        let held = self.book.engine.flush();
         self.write_or_tell(held.into_iter().collect());
     }
 
     fn look_around(&mut self, config: &Config, patient: bool) -> Result<(), AgentError> {
         self.check_line(config, patient)?;
         let now = self.stopwatch.now();
-        let view = self.engine.view(now);
+        let view = self.book.engine.view(now);
         if view.gnss_time {
             self.clock.advance(Timestamp::from_unix_ms(view.at_unix_ms));
         }
-        let drafts = self.engine.handle_timeout(now);
+        let drafts = self.book.engine.handle_timeout(now);
         self.write_or_tell(drafts);
         if self.position.is_some_and(|position| now.since_ms(position) >= self.sync_ms) {
             self.write_held(); // the receiver fell silent
@@ -424,7 +419,7 @@ impl Agent {
         let found = self.find_troubles(now);
         for (trouble, present) in self.troubles.handle(found, now) {
             warn!(%trouble, present, "trouble");
-            let draft = self.engine.trouble(trouble, present, now);
+            let draft = self.book.engine.trouble(trouble, present, now);
             self.write_or_tell(vec![draft]);
         }
         Ok(())
@@ -432,7 +427,7 @@ impl Agent {
 
     /// What is wrong at this moment.
     fn find_troubles(&self, now: Uptime) -> Vec<Trouble> {
-        let health = self.journal.health();
+        let health = self.book.journal.health();
         let open = self.line.opened;
         let heard = open.is_some() && !self.line.told && self.line.heard.is_some();
         let since = self.position.max(self.line.heard_since);
@@ -452,7 +447,7 @@ impl Agent {
     /// `now` is when it was heard: a slow disk may have kept it waiting.
     fn take_observation(&mut self, observation: &Observation, now: Uptime) {
         self.position = Some(now);
-        let outcome = self.engine.handle_observation(observation, now);
+        let outcome = self.book.engine.handle_observation(observation, now);
         self.write_or_tell(outcome.drafts);
         if outcome.live.is_some() {
             self.live.send_replace(outcome.live);
@@ -473,9 +468,9 @@ impl Agent {
             match draft {
                 Draft::Event { .. } => self.write_urgent(draft)?,
                 Draft::Fix { .. } | Draft::Anchor(_) => {
-                    self.append(draft)?;
+                    self.book.append(draft)?;
                     self.dirty_since.get_or_insert(self.stopwatch.now());
-                    if self.journal.is_filling() {
+                    if self.book.journal.is_filling() {
                         self.sync();
                     }
                 }
@@ -484,16 +479,9 @@ impl Agent {
         Ok(())
     }
 
-    fn append(&mut self, draft: Draft) -> Result<(), AppendError> {
-        let record = self.engine.seal(draft);
-        self.journal.append(&record)?;
-        self.engine.apply(&record);
-        Ok(())
-    }
-
     /// Takes in and syncs a record that somebody will be told of; an error says why it has no effect.
     fn write_urgent(&mut self, draft: Draft) -> Result<(), AppendError> {
-        self.append(draft)?;
+        self.book.append(draft)?;
         self.sync();
         Ok(())
     }
@@ -511,10 +499,11 @@ impl Agent {
     /// Syncs the journal and tells the uplink. What a failing disk leaves in memory is tried again.
     fn sync(&mut self) {
         let now = self.stopwatch.now();
-        let sendable = block_in_place(|| self.journal.sync(now));
-        let in_memory = matches!(self.journal.health(), Health::InMemory(_));
-        self.dirty_since = (in_memory || self.journal.is_dirty()).then_some(now);
-        let busy = self.engine.memory().is_busy();
+        let sendable = block_in_place(|| self.book.sync(now));
+        let journal = &self.book.journal;
+        let in_memory = matches!(journal.health(), Health::InMemory(_));
+        self.dirty_since = (in_memory || journal.is_dirty()).then_some(now);
+        let busy = self.book.engine.memory().is_busy();
         self.progress.send_replace(Progress { sendable, busy });
     }
 
@@ -561,7 +550,10 @@ impl Agent {
             Baud::Auto => AUTO_RATES.map(|rate| rate.to_string()).join(", "),
         };
         let garbage = AgentError::Garbage { path, bytes, tried };
-        if patient || self.receiver.borrow().hearing.valid > 0 || self.engine.memory().is_busy() {
+        if patient
+            || self.receiver.borrow().hearing.valid > 0
+            || self.book.engine.memory().is_busy()
+        {
             warn!("{garbage}");
             return Ok(());
         }
@@ -571,7 +563,7 @@ impl Agent {
     /// Tells the panel how things stand.
     fn indicate(&self) {
         let now = self.stopwatch.now();
-        let spans = self.journal.spans(Stream::Event);
+        let spans = self.book.journal.spans(Stream::Event);
         let committed = spans.last().map_or(Sequence::ZERO, |span| span.committed);
         let sos = self.sos.and_then(|(sequence, at)| {
             let received = sequence <= committed;
@@ -581,9 +573,9 @@ impl Agent {
         let indication = Indication {
             connected: self.connected,
             receiver_missing: self.line.opened.is_none() || self.line.told,
-            journal_degraded: self.journal.health().fault().is_some(),
+            journal_degraded: self.book.journal.health().fault().is_some(),
             sos,
-            ..self.engine.indication(now)
+            ..self.book.engine.indication(now)
         };
         self.indication.send_if_modified(|told| std::mem::replace(told, indication) != indication);
     }
@@ -597,17 +589,17 @@ impl Agent {
     }
 
     fn status(&self) -> Status {
-        let waiting = |stream| self.journal.waiting(stream);
+        let waiting = |stream| self.book.journal.waiting(stream);
         Status {
             device: self.device.to_string(),
             certificate_expires_at_unix_ms: self.credentials.borrow().identity.expires_at.unix_ms,
-            view: self.engine.view(self.stopwatch.now()),
+            view: self.book.engine.view(self.stopwatch.now()),
             connected: self.connected,
             receiver_open: self.line.opened.is_some(),
             receiver_heard: self.is_heard(),
             receiver: self.receiver.borrow().clone(),
             backlog: Backlog { events: waiting(Stream::Event), fixes: waiting(Stream::Trail) },
-            journal: self.journal.health().into(),
+            journal: self.book.journal.health().into(),
             sentences: Sentences {
                 valid: self.receiver.borrow().hearing.valid,
                 lost: self.receiver.borrow().hearing.lost,

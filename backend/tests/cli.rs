@@ -226,7 +226,13 @@ fn the_ca_is_rotated_and_retired_and_its_keys_are_for_nobody_else() {
     let does = |n: usize| (both[n]["serves"] == true, both[n]["issues"] == true);
     assert_eq!((both.len(), does(0), does(1)), (2, (true, false), (false, true)));
     assert_eq!(both[0]["fingerprint"], first["fingerprint"]);
-    for name in ["data/ca/1.key.pem", "data/ca/2.key.pem", "data/command.key", "data/keys.json"] {
+    for name in [
+        "data/ca/1.key.pem",
+        "data/ca/2.key.pem",
+        "data/command.key",
+        "data/keys.json",
+        "data/admin.token",
+    ] {
         let mode = std::fs::metadata(folder.path(name)).expect("there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
@@ -342,4 +348,32 @@ fn init_makes_what_is_missing_in_a_folder_and_touches_nothing_else() {
     assert_eq!(std::fs::read(folder.path("data/keys.json")).expect("there"), signing);
     assert_eq!(text(&std::fs::read(folder.path("bpp.toml")).expect("there")), comment);
     assert_eq!(bpp(&init, "").status.code(), Some(REFUSED));
+}
+
+#[test]
+fn the_first_token_is_in_a_file_of_its_own_and_others_are_made_listed_and_ended() {
+    let folder = Folder::new();
+    let first = std::fs::read_to_string(folder.path("data/admin.token")).expect("there");
+    let listed = folder.json(&["token", "list"]);
+    assert_eq!((&listed[0]["name"], &listed[0]["role"]), (&"admin".into(), &"admin".into()));
+
+    let add = ["token", "add", "--name", "asha", "--role", "viewer", "--expires-days", "7"];
+    let made = folder.json(&add).remove(0);
+    let secret = made["secret"].as_str().expect("text");
+    assert!(secret.starts_with("tripline_") && !first.contains(secret));
+    assert!(made["token"]["expires_at_unix_ms"].is_i64());
+    folder.fails(&add, REFUSED, &["asha", "names are not used again"]);
+    folder.fails(&["token", "add", "--name", "b", "--role", "root"], WRONG_USE, &["viewer"]);
+    folder.fails(&["token", "revoke", "nobody"], REFUSED, &["no token \"nobody\""]);
+    assert_eq!(folder.json(&["token", "revoke", "asha"]).remove(0)["state"], "revoked");
+
+    let shown = folder.text(&["token", "list"]) + &folder.text(&["audit"]);
+    assert!(shown.contains("revoked") && shown.contains("by cli"), "{shown}");
+    for secret in [first.trim(), secret] {
+        assert!(!shown.contains(secret), "a secret is shown again");
+    }
+    let again = bpp(&["init", "--dir", &folder.path("")], "");
+    assert_eq!(again.status.code(), Some(REFUSED), "there is a token: {}", text(&again.stderr));
+    let document = bpp(&["openapi"], "");
+    assert!(text(&document.stdout).contains("\"openapi\": \"3.1.0\""));
 }

@@ -155,9 +155,11 @@ async fn nothing_of_a_rider_is_left_anywhere_and_what_was_paid_stays() {
         assert_eq!(rows_with(&store, &RIDERS).await, [""; 0]);
 
         let after = body(&store, RIDE).await;
-        for kept in ["id", "state", "settlement", "collected", "quote", "tariff", "created_at"] {
+        for kept in ["id", "state", "settlement", "payment", "quote", "created_at"] {
             assert_eq!(after[kept], before.1[kept], "{kept}");
         }
+        assert_eq!(after["terms"]["tariff"], before.1["terms"]["tariff"]);
+        assert!(after["settlement"].is_object() && after["terms"]["tariff"].is_object());
         let mut tx = store.write().await.expect("begins");
         let stored = tx.order(RIDE.parse().expect("an id")).await.expect("it reads");
         tx.save_order(&stored.expect("there")).await.expect("a late event can be written");

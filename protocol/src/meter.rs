@@ -123,6 +123,16 @@ impl Meter {
         }
     }
 
+    /// Dates its start anew, where the time of that became known only later.
+    pub fn date_start(&mut self, at: Timestamp) {
+        self.started_at = self.started_at.map(|_| at);
+    }
+
+    /// What the driver paid for the rider.
+    pub fn extras(&self) -> &[Extra] {
+        &self.extras
+    }
+
     /// Whether waiting time runs.
     pub const fn is_waiting(&self) -> bool {
         matches!(self.run, Run::Waiting { .. } | Run::Paused { .. })

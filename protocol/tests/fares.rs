@@ -41,13 +41,8 @@ fn band(from_m: u32, rupees: i64) -> Band {
     Band { from_m, per_km_paise: Paise(rupees * 100) }
 }
 
-fn from_ten_to_five(surcharge: Surcharge) -> Option<Night> {
-    Some(Night {
-        from_minute: 1_320,
-        until_minute: 300,
-        time_zone: "Asia/Kolkata".into(),
-        surcharge,
-    })
+fn from_ten_to_five(surcharge: Surcharge) -> Night {
+    Night { from_minute: 1_320, until_minute: 300, time_zone: "Asia/Kolkata".into(), surcharge }
 }
 
 fn terms(tariff: Tariff) -> Terms {
@@ -97,7 +92,7 @@ fn of_the_guide() -> Terms {
         base_distance_m: 2_000,
         bands: vec![band(2_000, 15)],
         pickup_paise: Paise(1_000),
-        night: from_ten_to_five(Surcharge::FactorPercent(150)),
+        night: Some(from_ten_to_five(Surcharge::FactorPercent(150))),
         ..bare("guide-0-9-4", 3_000)
     })
 }
@@ -145,7 +140,7 @@ fn a_cab_with_taxes_tolls_and_offers() {
     let mut terms = terms(Tariff {
         base_distance_m: 4_000,
         bands: vec![band(4_000, 21)],
-        night: from_ten_to_five(Surcharge::FlatPaise(Paise(5_000))),
+        night: Some(from_ten_to_five(Surcharge::FlatPaise(Paise(5_000)))),
         taxes: vec![tax("CGST", 250, false), tax("SGST", 250, false)],
         cancellation: Cancellation {
             free_s: 120,

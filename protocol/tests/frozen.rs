@@ -3,7 +3,7 @@
 
 use tripline_protocol::assignment::{Assignment, Place, RiderContact};
 use tripline_protocol::duty::{Duty, OnDuty, TypedPin};
-use tripline_protocol::fare::{Extra, ExtraKind, Usage};
+use tripline_protocol::fare::{Extra, ExtraKind, FareLineKind, FareReason, Usage};
 use tripline_protocol::fix::{FixStamp, FixType, Refusal};
 use tripline_protocol::id::{
     AssignmentId, CommandNumber, DriverId, JournalEpoch, OrderId, Sequence, TripId,
@@ -356,6 +356,25 @@ fn presence_and_commit_ack_keep_their_bytes() {
 #[test]
 fn the_commands_keep_their_bytes() {
     insta::assert_snapshot!(commands().iter().map(frozen).collect::<String>());
+}
+
+/// Every value of an enum with its number on the wire.
+fn numbers<T: serde::Serialize + std::fmt::Display>(what: &str, values: &[T]) -> String {
+    let number = |value: &T| postcard::to_allocvec(value).expect("a number");
+    let line = |value| format!("{what} {} {value}\n", hex(&number(value)).trim_end());
+    values.iter().map(line).collect()
+}
+
+#[test]
+fn the_codes_of_fares_and_drivers_keep_their_numbers() {
+    let text = [
+        numbers("duty", Duty::ALL),
+        numbers("drive", DriveVerb::ALL),
+        numbers("extra", ExtraKind::ALL),
+        numbers("fare reason", FareReason::ALL),
+        numbers("fare line", FareLineKind::ALL),
+    ];
+    insta::assert_snapshot!(text.concat());
 }
 
 #[test]

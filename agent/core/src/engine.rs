@@ -13,63 +13,30 @@ use tripline_protocol::assignment::AssignmentState;
 use tripline_protocol::fix::{Fix, FixStamp};
 use tripline_protocol::link::down::Command;
 use tripline_protocol::link::settings::DeviceSettings;
-use tripline_protocol::link::up::{Event, EventBody, Live, MotionState, Stream, Trouble, Waypoint};
+use tripline_protocol::link::up::{
+    CommandOutcome, Event, EventBody, Live, MotionState, Stream, Trouble, Waypoint,
+};
 use tripline_protocol::machine::Machine as _;
 use tripline_protocol::meter::{Moment, Reading};
 use tripline_protocol::trip::TripState;
 use tripline_protocol::unit::{Timestamp, Uptime};
 
 use crate::clock::Clock;
-use crate::desk::{DriverAction, DriverError, Offer, Trip};
+use crate::desk::{Decision, DriverAction, DriverError, Offer, OtpTry, Trip};
+pub use crate::draft::{Draft, Judged, Outcome};
 use crate::fence::{Fences, Nearness};
 use crate::memory::{Anchor, Memory};
 use crate::motion::Change;
 use crate::observation::Observation;
 use crate::panel::{Indication, TripMoment};
-use crate::record::Record;
-use crate::sampler::{Duty, Kept, Sampler};
+use crate::record::{Record, fits};
+use crate::sampler::{Duty, Sampler};
 use crate::senses::Senses;
 pub use crate::settings::{Cadence, Settings};
 use crate::view::View;
 
 /// How long a fix shows on the panel as having one, in ms: some missed seconds are no news.
 const FIX_SHOWN_MS: i64 = 10_000;
-
-/// A record without its number yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Draft {
-    /// A fix of the trail.
-    Fix {
-        /// The fix.
-        fix: Fix,
-        /// Steady clock and odometer after it.
-        reading: Reading,
-    },
-    /// An event: it is synced before anybody is told of it.
-    Event {
-        /// The event.
-        event: Event,
-        /// The command it reports on.
-        command: Option<Box<Command>>,
-    },
-    /// The first GNSS time.
-    Anchor(Anchor),
-}
-
-impl From<Kept<Reading>> for Draft {
-    fn from((fix, reading): Kept<Reading>) -> Self {
-        Self::Fix { fix, reading }
-    }
-}
-
-/// What an observation calls for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Outcome {
-    /// Records, in order.
-    pub drafts: Vec<Draft>,
-    /// The live position, if one is due.
-    pub live: Option<Live>,
-}
 
 /// The engine.
 #[derive(Debug)]
@@ -207,30 +174,44 @@ impl Engine {
         drafts
     }
 
-    /// Judges what the driver did: its records, the last of them the event, or why it cannot be.
+    /// Judges what the driver did: what it calls for, or why it cannot be.
     pub fn handle_driver(
         &mut self,
         action: DriverAction,
         now: Uptime,
-    ) -> Result<Vec<Draft>, DriverError> {
+    ) -> Result<Judged, DriverError> {
         let outside_m = self.outside_pickup_m(now);
         let at = self.clock.at(now);
         let position = self.last_fix().map(|fix| fix.position);
         let moment = Moment { reading: self.reading(now), at: Some(at), position };
-        let body = self.memory.desk().decide(action, at, &moment, outside_m)?;
-        // The trail is to show where a trip's events were.
+        Ok(match self.memory.desk().decide(action, at, &moment, outside_m)? {
+            Decision::Done(body) => Judged::Done(self.with_held(body, now)),
+            Decision::Count(body, otp) => Judged::Count(Box::new(self.event(body, now)), otp),
+        })
+    }
+
+    /// Compares an OTP whose try is written: the records of the start, or why it cannot be.
+    pub fn compare_otp(&mut self, otp: OtpTry, now: Uptime) -> Result<Vec<Draft>, DriverError> {
+        let body = self.memory.desk().compare(otp)?;
+        Ok(self.with_held(body, now))
+    }
+
+    /// The fix that the sampler holds back, and an event: the trail is to show where a trip's events were.
+    fn with_held(&mut self, body: EventBody, now: Uptime) -> Vec<Draft> {
         let held = self.sampler.flush().map(Draft::from);
-        Ok(held.into_iter().chain([self.event(body, now)]).collect())
+        held.into_iter().chain([self.event(body, now)]).collect()
     }
 
     /// Judges a command: its record, or `None` if it was taken in before.
     pub fn handle_command(&self, command: Command, now: Uptime) -> Option<Draft> {
-        let outcome = self.memory.desk().judge(&command, self.clock.at(now))?;
-        let body = EventBody::CommandDone { number: command.number, outcome };
-        Some(match self.event(body, now) {
-            Draft::Event { event, .. } => Draft::Event { event, command: Some(Box::new(command)) },
-            other @ (Draft::Fix { .. } | Draft::Anchor(_)) => other,
-        })
+        let mut outcome = self.memory.desk().judge(&command, self.clock.at(now))?;
+        if outcome == CommandOutcome::Applied && !fits(&command) {
+            outcome = CommandOutcome::Refused;
+        }
+        let event = self.told(EventBody::CommandDone { number: command.number, outcome }, now);
+        // Of one without effect the report is all there is to keep.
+        let applied = outcome == CommandOutcome::Applied;
+        Some(Draft::Event { event, command: applied.then(|| Box::new(command)) })
     }
 
     /// Something is wrong with the device, or well again.
@@ -259,6 +240,7 @@ impl Engine {
         let (offer, trip) = (self.open_offer(at), self.memory.desk().trip());
         let (has_gnss, reading) = (self.clock.has_gnss(), self.reading(now));
         View::new(at, has_gnss, self.last_fix(), reading, offer, trip)
+            .with_driver(self.memory.desk().sign_in())
             .with_motion(self.senses.motion(), self.senses.ignition())
     }
 
@@ -379,8 +361,11 @@ impl Engine {
     }
 
     fn event(&self, body: EventBody, now: Uptime) -> Draft {
+        Draft::Event { event: self.told(body, now), command: None }
+    }
+
+    fn told(&self, body: EventBody, now: Uptime) -> Event {
         let (at, reading, fix) = (self.clock.at(now), self.reading(now), self.last_fix());
-        let event = Event { at, gnss_time: self.clock.has_gnss(), reading, fix, body };
-        Draft::Event { event, command: None }
+        Event { at, gnss_time: self.clock.has_gnss(), reading, fix, body }
     }
 }

@@ -46,6 +46,7 @@ pub mod thin;
 pub mod desk;
 pub mod senses;
 
+mod draft;
 pub mod engine;
 pub mod view;
 

@@ -72,6 +72,7 @@ impl Memory {
         self.event = Sequence::ZERO;
         self.trail = Sequence::ZERO;
         self.anchor = None;
+        self.desk.begin_epoch();
     }
 
     /// Takes over one record of the epoch.
@@ -99,7 +100,11 @@ impl Memory {
                 self.count(event.reading);
                 self.last_counted = event.fix.or(self.last_counted);
             }
-            Record::Anchor(anchor) => self.anchor = self.anchor.or(Some(*anchor)),
+            Record::Anchor(anchor) if self.anchor.is_none() => {
+                self.anchor = Some(*anchor);
+                self.desk.date(*anchor);
+            }
+            Record::Anchor(_) => {}
         }
     }
 

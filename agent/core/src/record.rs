@@ -38,11 +38,16 @@ const KIND_CURSORS_V1: u8 = 4;
 /// Bytes before a frame's payload.
 const FRAME_HEADER_LEN: usize = 8;
 
-/// Longest payload of a record, in bytes. An offer with two long addresses has about a thousand.
+/// Longest payload of a record, in bytes. An offer with the fullest terms and two long addresses has less
+/// than half of it.
 pub const PAYLOAD_LEN_MAX: usize = 8 * 1024;
 
-/// Longest payload of a snapshot, in bytes: an offer, a trip and its rider, each as long as a record
-/// may be, and a little.
+/// Longest command that is taken in, in bytes as it is kept: a record has its report beside it. A longer one
+/// would be brought again and again.
+pub const COMMAND_LEN_MAX: usize = PAYLOAD_LEN_MAX - 256;
+
+/// Longest payload of a snapshot, in bytes: an offer, a trip and its rider, each as long as a command
+/// may be, its extras and its fare, and a little.
 pub const SNAPSHOT_LEN_MAX: usize = 32 * 1024;
 
 /// One journal record.
@@ -101,8 +106,14 @@ impl Record {
     }
 }
 
+/// Whether a record of this command fits into a frame.
+pub fn fits(command: &Command) -> bool {
+    postcard::experimental::serialized_size(command).is_ok_and(|len| len <= COMMAND_LEN_MAX)
+}
+
 /// What a frame holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, and nearly always a record")]
 pub enum Item {
     /// A record.
     Record(Record),
@@ -172,6 +183,7 @@ fn frame_crc(kind: u8, len: u16, payload: &[u8]) -> u32 {
 
 /// What stands at the beginning of some bytes.
 #[derive(Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, and nearly always valid")]
 pub enum Frame {
     /// A valid frame.
     Valid {

@@ -1,7 +1,12 @@
 //! The command line.
 
+mod ask;
+mod driver;
 mod enrol;
+mod fare;
+mod pin;
 mod show;
+mod trip;
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
@@ -12,8 +17,6 @@ use tripline_agent_link::Clock;
 use tripline_protocol::unit::Timestamp;
 
 use crate::config::{Config, SAMPLE};
-use crate::control::client;
-use crate::control::message::Request;
 use crate::credentials::Credentials;
 use crate::decode;
 use crate::doctor;
@@ -42,6 +45,7 @@ A first ride:
   tripline-agent config sample > agent.toml     then set data_dir and port in it
   tripline-agent enrol --config agent.toml --backend https://HOST     and type the code
   tripline-agent run --config agent.toml
+  tripline-agent driver sign-in --config agent.toml --id ID     and type the PIN
   tripline-agent trip show --config agent.toml"
 )]
 pub struct Cli {
@@ -62,7 +66,11 @@ enum Command {
     /// What the driver does: show, accept, depart, arrive, start, pause, resume, stop, ...
     ///
     /// Each verb is answered only when its event is on the disk. None needs a network.
-    Trip(TripArgs),
+    Trip(trip::TripArgs),
+    /// Who drives: sign in, take rides, have a break, go home
+    ///
+    /// None needs a network; whether a sign-in is granted the platform says when it is reached.
+    Driver(driver::DriverArgs),
     /// Show what the agent makes of a recording of its receiver: NMEA, UBX or both
     ///
     /// The same code that runs in the vehicle reads it. Each fix is a line; a refused one says why.
@@ -134,66 +142,6 @@ struct ConfigPath {
     config: PathBuf,
 }
 
-#[derive(Debug, Args)]
-struct TripArgs {
-    #[command(flatten)]
-    config: ConfigPath,
-    /// The agent's control socket; looked up in the configuration if not given
-    #[arg(long, global = true)]
-    socket: Option<PathBuf>,
-    /// Print the answer as JSON
-    #[arg(long, global = true)]
-    json: bool,
-    #[command(subcommand)]
-    verb: Verb,
-}
-
-#[derive(Debug, Subcommand)]
-enum Verb {
-    /// Show the offer, the trip and the meter
-    Show,
-    /// Take the offer
-    Accept,
-    /// Decline the offer
-    Reject {
-        /// Why
-        #[arg(long, default_value = "")]
-        reason: String,
-    },
-    /// Set off for the pickup
-    Depart,
-    /// At the pickup
-    Arrive,
-    /// The rider is aboard: start the ride
-    Start {
-        /// The OTP the rider tells
-        #[arg(long)]
-        otp: Option<String>,
-    },
-    /// A stop on the way: distance is not billed until `resume`
-    Pause,
-    /// On again
-    Resume,
-    /// The rider is dropped: stop the ride and show what to collect
-    Stop,
-    /// Call the trip off, before its start
-    Cancel {
-        /// Why
-        #[arg(long)]
-        reason: String,
-    },
-    /// The rider did not come
-    NoShow,
-    /// The rider has paid
-    Collected {
-        /// How much, in rupees such as 45 or 45.50; the whole fare if not given
-        #[arg(long, value_parser = rupees)]
-        amount: Option<i64>,
-    },
-    /// Call for help: the operator is told at once, with the trip under way
-    Sos,
-}
-
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
     /// Print a commented configuration to begin with
@@ -208,7 +156,8 @@ impl Cli {
         match self.command {
             Command::Enrol(args) => enrol::execute(&args),
             Command::Run(args) => run_agent(&args),
-            Command::Trip(args) => ask(args),
+            Command::Trip(args) => trip::execute(args),
+            Command::Driver(args) => driver::execute(args),
             Command::Decode(args) => decode(&args),
             Command::Doctor(args) => examine(&args),
             Command::Config(ConfigCommand::Sample) => {
@@ -298,49 +247,6 @@ fn examine(args: &DoctorArgs) -> Result<(), AgentError> {
     }
 }
 
-fn ask(args: TripArgs) -> Result<(), AgentError> {
-    let socket = match args.socket {
-        Some(socket) => socket,
-        None => socket_of(&args.config.config)?,
-    };
-    let response = client::ask(&socket, &args.verb.request())?;
-    if args.json {
-        let text = serde_json::to_string(&response)
-            .map_err(|error| AgentError::Internal(error.to_string()))?;
-        println!("{text}");
-    } else if response.error.is_none() {
-        print!("{}", show::text(&response.status));
-    }
-    match response.error {
-        Some(message) => Err(AgentError::Refused { message }),
-        None => Ok(()),
-    }
-}
-
-fn socket_of(config: &Path) -> Result<PathBuf, AgentError> {
-    Config::load(config).map(|config| config.socket())
-}
-
-impl Verb {
-    fn request(self) -> Request {
-        match self {
-            Self::Show => Request::Show,
-            Self::Accept => Request::Accept,
-            Self::Reject { reason } => Request::Reject { reason },
-            Self::Depart => Request::Depart,
-            Self::Arrive => Request::Arrive,
-            Self::Start { otp } => Request::Start { otp },
-            Self::Pause => Request::Pause,
-            Self::Resume => Request::Resume,
-            Self::Stop => Request::Stop,
-            Self::Cancel { reason } => Request::Cancel { reason },
-            Self::NoShow => Request::NoShow,
-            Self::Collected { amount } => Request::Collected { amount_paise: amount },
-            Self::Sos => Request::Sos,
-        }
-    }
-}
-
 /// The beginning of a day.
 fn day(text: &str) -> Result<Timestamp, String> {
     let day: jiff::civil::Date =
@@ -348,18 +254,6 @@ fn day(text: &str) -> Result<Timestamp, String> {
     let midnight = day.to_datetime(jiff::civil::Time::midnight());
     let zoned = midnight.to_zoned(jiff::tz::TimeZone::UTC).map_err(|error| error.to_string())?;
     Ok(Timestamp::from_unix_ms(zoned.timestamp().as_millisecond()))
-}
-
-/// Rupees with at most two decimals, as paise.
-fn rupees(text: &str) -> Result<i64, String> {
-    let (whole, paise) = text.split_once('.').unwrap_or((text, "0"));
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if !digits(whole) || !digits(paise) || paise.len() > 2 {
-        return Err("give rupees such as 45 or 45.50".into());
-    }
-    let whole: i64 = whole.parse().map_err(|_| "too much".to_string())?;
-    let paise: i64 = format!("{paise:0<2}").parse().map_err(|_| "too much".to_string())?;
-    whole.checked_mul(100).and_then(|sum| sum.checked_add(paise)).ok_or_else(|| "too much".into())
 }
 
 #[cfg(test)]
@@ -370,15 +264,5 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn rupees_are_read_as_paise() {
-        for (text, paise) in [("45", 4500), ("45.5", 4550), ("0.05", 5), ("45.50", 4550)] {
-            assert_eq!(rupees(text), Ok(paise));
-        }
-        for text in ["", ".", "-1", "1.234", "1e3", "99999999999999999999"] {
-            assert!(rupees(text).is_err(), "{text:?}");
-        }
     }
 }

@@ -3,6 +3,10 @@
 use serde::{Deserialize, Serialize};
 use tripline_agent_core::desk::DriverAction;
 use tripline_agent_core::view::View;
+use tripline_protocol::duty::{Duty, TypedPin};
+use tripline_protocol::fare::{Extra, ExtraKind};
+use tripline_protocol::id::DriverId;
+use tripline_protocol::otp::TypedOtp;
 use tripline_protocol::unit::Paise;
 
 use crate::journal::disk::Health;
@@ -32,7 +36,7 @@ pub enum Request {
     /// The rider is aboard.
     Start {
         /// The rider's OTP.
-        otp: Option<String>,
+        otp: Option<TypedOtp>,
     },
     /// A stop on the way.
     Pause,
@@ -47,6 +51,16 @@ pub enum Request {
     },
     /// The rider did not come.
     NoShow,
+    /// The driver paid something for the rider.
+    Extra {
+        /// What.
+        kind: ExtraKind,
+        /// How much, in paise.
+        amount_paise: i64,
+        /// In the driver's words.
+        #[serde(default)]
+        note: String,
+    },
     /// The rider paid.
     Collected {
         /// How much, in paise; the whole fare if not said.
@@ -54,10 +68,22 @@ pub enum Request {
     },
     /// The driver calls for help.
     Sos,
+    /// Who drives.
+    SignIn {
+        /// The driver's id.
+        driver: DriverId,
+        /// The driver's PIN.
+        pin: TypedPin,
+    },
+    /// Whether rides are taken.
+    Duty {
+        /// Which.
+        duty: Duty,
+    },
 }
 
 impl Request {
-    /// Its verb, for the log: never what comes with it, which may be an OTP.
+    /// Its verb, for the log: never what comes with it, which may be an OTP or a PIN.
     pub const fn verb(&self) -> &'static str {
         match self {
             Self::Show => "show",
@@ -71,8 +97,11 @@ impl Request {
             Self::Stop => "stop",
             Self::Cancel { .. } => "cancel",
             Self::NoShow => "no-show",
+            Self::Extra { .. } => "extra",
             Self::Collected { .. } => "collected",
             Self::Sos => "sos",
+            Self::SignIn { .. } => "sign-in",
+            Self::Duty { .. } => "duty",
         }
     }
 
@@ -90,10 +119,15 @@ impl Request {
             Self::Stop => DriverAction::Stop,
             Self::Cancel { reason } => DriverAction::Cancel { reason },
             Self::NoShow => DriverAction::NoShow,
+            Self::Extra { kind, amount_paise, note } => {
+                DriverAction::Extra(Extra { kind, amount: Paise(amount_paise), note })
+            }
             Self::Collected { amount_paise } => {
                 DriverAction::Collected { amount: amount_paise.map(Paise) }
             }
             Self::Sos => DriverAction::Sos,
+            Self::SignIn { driver, pin } => DriverAction::SignIn { driver, pin },
+            Self::Duty { duty } => DriverAction::Duty(duty),
         })
     }
 }
@@ -111,10 +145,15 @@ impl From<DriverAction> for Request {
             DriverAction::Stop => Self::Stop,
             DriverAction::Cancel { reason } => Self::Cancel { reason },
             DriverAction::NoShow => Self::NoShow,
+            DriverAction::Extra(Extra { kind, amount: Paise(amount_paise), note }) => {
+                Self::Extra { kind, amount_paise, note }
+            }
             DriverAction::Collected { amount } => {
                 Self::Collected { amount_paise: amount.map(|Paise(paise)| paise) }
             }
             DriverAction::Sos => Self::Sos,
+            DriverAction::SignIn { driver, pin } => Self::SignIn { driver, pin },
+            DriverAction::Duty(duty) => Self::Duty { duty },
         }
     }
 }
@@ -191,4 +230,41 @@ pub struct Sentences {
     pub valid: u64,
     /// Damaged or cut off.
     pub lost: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn requests() -> Vec<Request> {
+        vec![
+            Request::Start { otp: Some(TypedOtp("90817".into())) },
+            Request::Extra { kind: ExtraKind::Toll, amount_paise: 4_500, note: "bridge".into() },
+            Request::SignIn {
+                driver: "asha-1".parse().expect("valid"),
+                pin: TypedPin("90817".into()),
+            },
+            Request::Duty { duty: Duty::Break },
+        ]
+    }
+
+    #[test]
+    fn a_request_goes_over_the_socket_and_means_what_it_says() {
+        for request in requests() {
+            let line = serde_json::to_string(&request).expect("JSON");
+            assert_eq!(serde_json::from_str::<Request>(&line).expect("the same"), request);
+            let action = request.clone().action().expect("no question");
+            assert_eq!(Request::from(action), request);
+        }
+        let line = r#"{"verb":"sign-in","driver":"asha-1","pin":"4711"}"#;
+        serde_json::from_str::<Request>(line).expect("as a panel would say it");
+    }
+
+    #[test]
+    fn neither_an_otp_nor_a_pin_prints_itself() {
+        for request in requests() {
+            let (debug, verb) = (format!("{request:?}"), request.verb());
+            assert!(!debug.contains("90817") && !verb.contains("90817"), "{debug}");
+        }
+    }
 }

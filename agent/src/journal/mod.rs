@@ -46,7 +46,7 @@ use write::Log;
 pub const EVENTS_IN_MEMORY_MAX: usize = 1_000;
 
 /// Fixes and gaps kept in memory while the disk gives way; beyond, the older half is thinned. An hour
-/// at full rate, half a megabyte.
+/// at full rate, a megabyte.
 pub const FIXES_IN_MEMORY_MAX: usize = 3_600;
 
 /// What an installer has done to the folder, rather than time to the disk.

@@ -378,7 +378,7 @@ impl Ledger {
 /// What the backend is sent for one sequence.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Entry {
-    Event(Event),
+    Event(Box<Event>),
     Fix(TrailFix),
     Lost,
     Gone(GapReason),
@@ -399,7 +399,10 @@ pub(crate) fn read_all(reader: &mut Reader, span: Span, stream: Stream) -> Vec<(
                 for event in batch.records {
                     after = after.next();
                     let lost = event.body == EventBody::Lost;
-                    entries.push((after, if lost { Entry::Lost } else { Entry::Event(event) }));
+                    entries.push((
+                        after,
+                        if lost { Entry::Lost } else { Entry::Event(Box::new(event)) },
+                    ));
                 }
             }
             Batches::Trail(batch) => {

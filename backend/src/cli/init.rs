@@ -10,7 +10,7 @@ use serde_json::json;
 use super::fleet::import;
 use super::lock::Lock;
 use super::opened::Opened;
-use super::{migrate_store, open_store, without_password};
+use super::{migrate_store, open_store};
 use crate::config::{Config, SAMPLE, SAMPLE_FLEET};
 use crate::error::BppError;
 use crate::file;
@@ -19,7 +19,6 @@ use crate::keys::file as key_file;
 use crate::keys::ring::{KeyRing, NetworkKey};
 use crate::operate::token::{self, NewToken};
 use crate::operate::{Actor, OperateError, Role};
-use crate::service::ServiceError;
 use crate::store::Store;
 use crate::time;
 
@@ -146,13 +145,8 @@ async fn first_fleet(config: &Config, file: &Path) -> Result<bool, BppError> {
 
 /// Makes a token with which everything may be done, if there never was one, and says where its secret is.
 async fn first_token(config: &Config, store: &Store) -> Result<Option<PathBuf>, BppError> {
-    let failed = |error: OperateError| BppError::Store {
-        url: without_password(&config.store_url()),
-        source: match error {
-            OperateError::Service(ServiceError::Store(source)) => source,
-            error => return BppError::Internal(error.to_string()),
-        },
-    };
+    let opened = Opened { store: store.clone(), config: config.clone() };
+    let failed = |error| opened.not_operated(error);
     let made = async {
         let mut tx = store.write().await?;
         if tx.has_tokens().await? {

@@ -82,6 +82,15 @@ pub struct Case {
 #[serde(transparent)]
 pub struct Cases(Vec<Case>);
 
+impl<'a> IntoIterator for &'a Cases {
+    type Item = &'a Case;
+    type IntoIter = std::slice::Iter<'a, Case>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
 impl Cases {
     /// All of them, the first found first.
     pub fn iter(&self) -> std::slice::Iter<'_, Case> {

@@ -26,7 +26,7 @@ impl RoadModel {
     }
 
     /// Estimated road metres for straight ones.
-    fn road_m(&self, straight_m: u32) -> u32 {
+    fn road_m(self, straight_m: u32) -> u32 {
         let road = u64::from(straight_m) * u64::from(self.road_factor_percent) / 100;
         u32::try_from(road).unwrap_or(u32::MAX)
     }

@@ -35,7 +35,7 @@ pub struct NewArea {
     /// Where zones lie over each other, the highest counts.
     #[serde(default, deserialize_with = "number_if_any")]
     pub priority: Option<u32>,
-    /// Its shape in GeoJSON: a Polygon or a MultiPolygon, alone or in features; as an object, or as text.
+    /// Its shape in GeoJSON: a polygon or several, alone or in features; as an object, or as text.
     #[schema(value_type = Object)]
     pub geojson: Value,
     /// Whether it counts.
@@ -102,7 +102,11 @@ pub async fn add(
 fn record(new: NewArea) -> Result<AreaRow, OperateError> {
     let geojson = match new.geojson {
         Value::String(text) => text,
-        other => other.to_string(),
+        json @ (Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::Array(_)
+        | Value::Object(_)) => json.to_string(),
     };
     let priority = new.priority.unwrap_or(0);
     if priority > PRIORITY_MAX {

@@ -49,7 +49,7 @@ pub struct RankedView {
 }
 
 impl RankedView {
-    fn of(ranked: Ranked, offered: &[DeviceId]) -> Self {
+    fn of(ranked: &Ranked, offered: &[DeviceId]) -> Self {
         Self {
             asked: offered.contains(&ranked.device),
             device: ranked.device.to_string(),
@@ -112,7 +112,7 @@ impl From<Decision> for DecisionView {
             excluded: excluded.into_iter().map(|(why, n)| (why.code().to_owned(), n)).collect(),
             eligible: decision.eligible,
             more: decision.is_cut,
-            ranked: ranked.into_iter().map(|it| RankedView::of(it, &offered)).collect(),
+            ranked: ranked.iter().map(|it| RankedView::of(it, &offered)).collect(),
             asked: offered.iter().map(ToString::to_string).collect(),
             text,
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use tripline_protocol::id::{CommandNumber, DeviceId, OrderId, TripId};
-use tripline_protocol::link::down::{Command, CommandBody};
+use tripline_protocol::link::down::Command;
 use tripline_protocol::link::envelope::decode;
 use tripline_protocol::link::up::{CommandOutcome, EventBatch, EventBody};
 use tripline_protocol::trip::TripEvent;
@@ -82,10 +82,7 @@ async fn commanded(
 ) -> Result<Option<TripEvent>, StoreError> {
     let payload = tx.down_payload(device, number).await?;
     let command = payload.and_then(|payload| decode::<Command>(&payload).ok());
-    Ok(match command.map(|command| command.body) {
-        Some(CommandBody::Drive { verb, .. }) => Some(verb.event()),
-        Some(_) | None => None,
-    })
+    Ok(command.and_then(|command| Recorded::step_asked_for(&command.body)))
 }
 
 /// Nothing for an event that was emptied when a ride was taken out of it.

@@ -41,7 +41,7 @@ impl SubscriberView {
             subscriber_id: one.id.clone(),
             role: one.role.code().to_owned(),
             holds: !holding.is_empty(),
-            url: holding.first().map(|entry| entry.url.to_string()),
+            url: holding.first().map(|entry| entry.url.clone()),
             keys: holding.iter().map(|entry| key(entry).to_owned()).collect(),
             holds_until_unix_ms: holds_until(one, now).map(Instant::as_millisecond),
             fetched_at_unix_ms: one.fetched_at.map(|at| at.unix_ms),

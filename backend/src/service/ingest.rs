@@ -163,7 +163,7 @@ impl Platform {
         for event in events {
             let after = sequence;
             sequence = sequence.next();
-            let (refused, wake) = self.handle_event(tx, device, event, at).await?;
+            let (refused, wake) = Box::pin(self.handle_event(tx, device, event, at)).await?;
             group.wake.merge(wake);
             if let Some(reason) = &refused {
                 warn!(%device, %sequence, reason, "event had no effect");

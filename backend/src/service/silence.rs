@@ -28,7 +28,7 @@ impl Platform {
         let mut effects = Vec::new();
         for (trip, device) in due {
             let heard = self.heard(tx, &device, at).await?;
-            let look = Look { heard: heard, not_before, at };
+            let look = Look { heard, not_before, at };
             effects.extend(order.handle_look(trip, look, &self.settings.ride));
         }
         Ok(effects)

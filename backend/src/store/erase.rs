@@ -4,6 +4,7 @@ use ring::digest::{SHA256, digest};
 use tripline_protocol::id::{DeviceId, DriverId, JournalEpoch, OrderId, Sequence};
 use tripline_protocol::unit::Timestamp;
 
+use super::upgrade::{BODY_VERSION, upgraded};
 use super::{StoreError, Tx, from_db, on_db, parse, to_db};
 
 const TABLE: &str = "ride_order";
@@ -26,14 +27,28 @@ pub fn rider_key(phone: &str) -> Option<Vec<u8>> {
     Some(digest(&SHA256, digits.as_bytes()).as_ref().to_vec())
 }
 
-/// An order's row as it stands, unread.
+/// An order's row with its body in the form of this version, unread.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawOrder {
     /// Its id.
     pub id: String,
     /// JSON.
     pub body: String,
+    body_version: i64,
     version: i64,
+}
+
+type RawRow = (String, String, i64, i64);
+
+/// One of an earlier form is brought to this one's; what is no JSON stays as it is.
+fn raw_order((id, body, body_version, version): RawRow) -> RawOrder {
+    if body_version < BODY_VERSION
+        && let Ok(read) = serde_json::from_str(&body)
+    {
+        let body = upgraded(body_version, read).to_string();
+        return RawOrder { id, body, body_version: BODY_VERSION, version };
+    }
+    RawOrder { id, body, body_version, version }
 }
 
 /// A row of a device's journal that may tell where a ride went.
@@ -112,29 +127,29 @@ impl Tx {
         after: &str,
         limit: u32,
     ) -> Result<Vec<RawOrder>, StoreError> {
-        const ALL: &str = "SELECT order_id, body, version FROM ride_order \
+        const ALL: &str = "SELECT order_id, body, body_version, version FROM ride_order \
              WHERE order_id > $1 AND erased_at IS NULL ORDER BY order_id LIMIT $2";
-        const UNKEYED: &str = "SELECT order_id, body, version FROM ride_order \
+        const UNKEYED: &str = "SELECT order_id, body, body_version, version FROM ride_order \
              WHERE order_id > $1 AND erased_at IS NULL AND rider_key IS NULL \
              AND body NOT LIKE '%\"rider\":null%' ORDER BY order_id LIMIT $2";
         let sql = if unkeyed { UNKEYED } else { ALL };
-        let rows: Vec<(String, String, i64)> = on_db!(self, conn => sqlx::query_as(sql)
+        let rows: Vec<RawRow> = on_db!(self, conn => sqlx::query_as(sql)
             .bind(after.to_owned()).bind(i64::from(limit)).fetch_all(conn).await?);
-        Ok(rows.into_iter().map(|(id, body, version)| RawOrder { id, body, version }).collect())
+        Ok(rows.into_iter().map(raw_order).collect())
     }
 
     /// An order's row, locked as [`Tx::order`] locks it.
     pub async fn raw_order(&mut self, id: &str) -> Result<Option<RawOrder>, StoreError> {
-        const PLAIN: &str = "SELECT order_id, body, version FROM ride_order WHERE order_id = $1";
-        const LOCKING: &str =
-            "SELECT order_id, body, version FROM ride_order WHERE order_id = $1 FOR UPDATE";
+        const PLAIN: &str =
+            "SELECT order_id, body, body_version, version FROM ride_order WHERE order_id = $1";
+        const LOCKING: &str = "SELECT order_id, body, body_version, version FROM ride_order WHERE order_id = $1 FOR UPDATE";
         let sql = match self {
             Self::Sqlite(_) | Self::Postgres(_) => PLAIN,
             Self::PostgresWriting(_) => LOCKING,
         };
-        let row: Option<(String, String, i64)> = on_db!(self, conn => sqlx::query_as(sql)
+        let row: Option<RawRow> = on_db!(self, conn => sqlx::query_as(sql)
             .bind(id.to_owned()).fetch_optional(conn).await?);
-        Ok(row.map(|(id, body, version)| RawOrder { id, body, version }))
+        Ok(row.map(raw_order))
     }
 
     /// Writes an order with something taken out of it. Without its rider it is found by none, and is not
@@ -144,7 +159,7 @@ impl Tx {
         raw: &RawOrder,
         erased_at: Option<Timestamp>,
     ) -> Result<(), StoreError> {
-        const SQL: &str = "UPDATE ride_order SET body = $3, version = version + 1, \
+        const SQL: &str = "UPDATE ride_order SET body = $3, body_version = $5, version = version + 1, \
              rider_key = CASE WHEN $4 IS NULL THEN rider_key END, \
              erased_at = COALESCE($4, erased_at) WHERE order_id = $1 AND version = $2";
         let rows = on_db!(self, conn => sqlx::query(SQL)
@@ -152,6 +167,7 @@ impl Tx {
             .bind(raw.version)
             .bind(raw.body.clone())
             .bind(erased_at.map(|at| at.unix_ms))
+            .bind(raw.body_version)
             .execute(conn).await?.rows_affected());
         if rows == 1 {
             return Ok(());

@@ -16,6 +16,7 @@ pub(super) fn upgraded(version: i64, mut body: Value) -> Value {
     if version < 2
         && let Some(order) = body.as_object_mut()
     {
+        listing(order);
         price(order);
         payment(order);
         cancellation(order);
@@ -23,6 +24,19 @@ pub(super) fn upgraded(version: i64, mut body: Value) -> Value {
         trip(order);
     }
     body
+}
+
+/// There was one provider, whom the configuration named and no order.
+fn listing(order: &mut Map<String, Value>) {
+    let offers = at(order, "/offers");
+    let category = offers.pointer("/0/vehicle/category").cloned().unwrap_or_default();
+    let of_before = json!({
+        "provider_id": "unknown",
+        "provider_name": "",
+        "item_name": at(order, "/item_id"),
+        "vehicle_category": category.as_str().unwrap_or_default(),
+    });
+    order.entry("listing").or_insert(of_before);
 }
 
 /// A flat tariff and an estimated distance become terms; fares get what they were computed from.

@@ -33,6 +33,7 @@ fn order(n: u64) -> Order {
         id: id(n),
         fulfillment_id: format!("f{n}"),
         track_token: format!("t{n}"),
+        receipt_token: Some(format!("r{n}")),
         ..quoted::order(1, NOW)
     }
 }

@@ -7,6 +7,7 @@ mod both;
 #[path = "../quoted/mod.rs"]
 mod quoted;
 
+mod cli;
 mod crossings;
 mod ends;
 mod model;

@@ -8,12 +8,15 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use tripline_backend::domain::dispatch::DispatchRules;
 use tripline_backend::domain::effect::Effect;
+use tripline_backend::domain::explain::{Explanation, Recorded, put_in_order};
 use tripline_backend::domain::order::{Conversation, Order, Rider};
 use tripline_backend::domain::ride::{Candidate, Handled, Look, Report, RideRules};
 use tripline_backend::domain::trip::{Asked, By, Step};
 use tripline_protocol::assignment::Assignment;
 use tripline_protocol::fare::{FareReason, Usage};
-use tripline_protocol::id::{AssignmentId, CommandNumber, DeviceId, TripId};
+use tripline_protocol::id::{
+    AssignmentId, CommandNumber, DeviceId, JournalEpoch, Sequence, TripId,
+};
 use tripline_protocol::link::down::{CommandBody, DriveVerb};
 use tripline_protocol::link::up::{Answer, CommandOutcome, Event, EventBody};
 use tripline_protocol::machine::Machine;
@@ -220,6 +223,8 @@ struct Platform {
     /// By trip, of what has arrived.
     truths: BTreeMap<TripId, Truth>,
     settled: BTreeMap<usize, Paise>,
+    /// What has arrived of each trip, as the store would keep it.
+    records: BTreeMap<TripId, Vec<Recorded>>,
     now: Timestamp,
     fresh: u8,
 }
@@ -308,6 +313,7 @@ impl Platform {
             devices: (1..=DEVICES).map(|n| (device(n), Device::default())).collect(),
             sent: BTreeMap::new(),
             truths: BTreeMap::new(),
+            records: BTreeMap::new(),
             settled: BTreeMap::new(),
             now: NOW,
             fresh: 0,
@@ -378,6 +384,7 @@ impl Platform {
         let report = Report { by, event: &event, at, offline: false };
         let trip = self.trip_of(&event);
         let Some((of, id)) = trip else { return };
+        self.keep(id, &event);
         let order = &mut self.orders[of];
         let handled = if let EventBody::Answered { assignment, answer } = &event.body {
             order.handle_answer(*assignment, answer, &RIDE, event.at, at)
@@ -391,6 +398,26 @@ impl Platform {
             Handled::default()
         };
         self.carry_out(of, handled.effects);
+    }
+
+    /// Keeps an event for whoever wants the fare explained.
+    fn keep(&mut self, id: TripId, event: &Event) {
+        let mut commanded = None;
+        if let EventBody::CommandDone { number, outcome: CommandOutcome::Applied } = event.body {
+            commanded = self.sent.get(&number).and_then(Recorded::step_asked_for);
+        }
+        let records = self.records.entry(id).or_default();
+        records.push(Recorded {
+            epoch: JournalEpoch(1),
+            sequence: Sequence(records.len() as u64),
+            at: event.fact_at(self.now),
+            received_at: self.now,
+            refused: None,
+            event: event.clone(),
+            step: Recorded::step_of(event),
+            commanded,
+        });
+        put_in_order(records);
     }
 
     fn handle_done(
@@ -566,6 +593,9 @@ impl Platform {
                 let total = settlement.charged.total();
                 prop_assert_eq!(*self.settled.entry(of).or_insert(total), total, "settled once");
                 let trip = is.trip.as_ref().expect("a settled order has its trip");
+                let records = self.records.get(&trip.id).map_or(&[][..], Vec::as_slice);
+                let explanation = Explanation::of(is, records, &[]).expect("a final fare");
+                prop_assert!(explanation.equal, "{explanation}");
                 if settlement.charged.reason != FareReason::Silent && trip.closed.is_none() {
                     let metres = self.truths[&trip.id].metres;
                     prop_assert_eq!(settlement.charged.usage.distance_m, metres);

@@ -55,13 +55,8 @@ fn lines(fare: &Fare) -> Vec<(FareLineKind, i64)> {
     fare.lines.iter().map(|line| (line.kind, line.amount.0)).collect()
 }
 
-fn night(surcharge: Surcharge) -> Option<Night> {
-    Some(Night {
-        from_minute: 1320,
-        until_minute: 300,
-        time_zone: "Asia/Kolkata".into(),
-        surcharge,
-    })
+fn night(surcharge: Surcharge) -> Night {
+    Night { from_minute: 1320, until_minute: 300, time_zone: "Asia/Kolkata".into(), surcharge }
 }
 
 #[test]
@@ -110,7 +105,7 @@ fn every_band_charges_what_lies_in_it() {
 fn the_night_is_decided_by_the_moment_of_the_start_to_the_millisecond() {
     use FareLineKind::{Base, Distance, Night, Rounding};
     let tariff = Tariff {
-        night: night(Surcharge::FactorPercent(150)),
+        night: Some(night(Surcharge::FactorPercent(150))),
         per_minute_paise: Paise::ZERO,
         ..auto()
     };
@@ -126,7 +121,7 @@ fn the_night_is_decided_by_the_moment_of_the_start_to_the_millisecond() {
     let by_night = vec![(Base, 3000), (Distance, 3000), (Night, 3000)];
     assert_eq!((at(&terms, 1_000), at(&terms, 1_999)), (by_night.clone(), by_night));
     assert_eq!(lines(&terms.metered(usage(4_000, 0, 0))), by_day, "no start, no night");
-    terms.tariff.night = night(Surcharge::FlatPaise(Paise(2_550)));
+    terms.tariff.night = Some(night(Surcharge::FlatPaise(Paise(2_550))));
     assert_eq!(at(&terms, 1_500), [(Base, 3000), (Distance, 3000), (Night, 2550), (Rounding, 50)]);
 }
 
@@ -330,9 +325,9 @@ fn a_tariff_that_makes_no_sense_is_refused_by_field() {
     assert_eq!(of(&|t| t.bands.push(t.bands[0])), "bands[1].from_m");
     assert_eq!(of(&|t| t.range_percent = 201), "range_percent");
     let zero = night(Surcharge::FactorPercent(99));
-    assert_eq!(of(&|t| t.night.clone_from(&zero)), "night.surcharge.factor_percent");
-    let none = night(Surcharge::FlatPaise(Paise(1))).map(|n| Night { until_minute: 1320, ..n });
-    assert_eq!(of(&|t| t.night.clone_from(&none)), "night.until_minute");
+    assert_eq!(of(&|t| t.night = Some(zero.clone())), "night.surcharge.factor_percent");
+    let none = Night { until_minute: 1320, ..night(Surcharge::FlatPaise(Paise(1))) };
+    assert_eq!(of(&|t| t.night = Some(none.clone())), "night.until_minute");
     let package = Package {
         included_s: 1,
         included_m: 1,
@@ -360,7 +355,7 @@ fn any_tariff() -> impl Strategy<Value = Tariff> {
                 .collect(),
             per_minute_paise,
             minimum_paise,
-            night: night(surcharge),
+            night: Some(night(surcharge)),
             taxes: vec![Tax { name: "GST".into(), rate_bp, on_extras: true }],
             rounding_paise: Paise(step),
             ..auto()

@@ -1,9 +1,14 @@
 //! The engine against random days: whatever happens in whatever order, its rules hold.
 
+mod days;
+mod dispatcher;
+mod driver;
+mod night;
+mod otp;
 mod settings;
+mod sizes;
 mod vehicle;
 
-use proptest::prelude::*;
 use tripline_agent_core::desk::{DriverAction, DriverError};
 use tripline_agent_core::engine::Draft;
 use tripline_agent_core::observation::Observation;
@@ -11,25 +16,35 @@ use tripline_agent_core::record::Record;
 use tripline_protocol::assignment::RiderContact;
 use tripline_protocol::id::CommandNumber;
 use tripline_protocol::link::down::{Command, CommandBody};
-use tripline_protocol::link::settings::{DeviceSettings, Keep};
 use tripline_protocol::link::up::{CommandOutcome, Event, EventBody};
-use tripline_protocol::machine::Machine;
+use tripline_protocol::otp::TypedOtp;
 use tripline_protocol::trip::{TripState, TripStep};
 
 use vehicle::{OTP, START, Vehicle, assignment};
 
 fn right_otp() -> DriverAction {
-    DriverAction::Start { otp: Some(OTP.into()) }
+    typed(OTP)
+}
+
+fn typed(otp: &str) -> DriverAction {
+    DriverAction::Start { otp: Some(TypedOtp(otp.into())) }
+}
+
+/// A vehicle whose driver waits at the pickup.
+fn at_pickup() -> Vehicle {
+    let mut vehicle = Vehicle::new();
+    vehicle.fix(0);
+    vehicle.command(1, CommandBody::Offer(assignment(1)));
+    for action in [DriverAction::Accept, DriverAction::Depart, DriverAction::Arrive] {
+        vehicle.drive(action).expect("possible");
+    }
+    vehicle
 }
 
 /// A vehicle with a ride under way.
 fn riding() -> Vehicle {
-    let mut vehicle = Vehicle::new();
-    vehicle.fix(0);
-    vehicle.command(1, CommandBody::Offer(assignment(1)));
-    for action in [DriverAction::Accept, DriverAction::Depart, DriverAction::Arrive, right_otp()] {
-        vehicle.drive(action).expect("possible");
-    }
+    let mut vehicle = at_pickup();
+    vehicle.drive(right_otp()).expect("possible");
     vehicle
 }
 
@@ -60,26 +75,6 @@ fn time_and_distance_while_the_agent_was_down_are_bridged_once_gnss_time_is_back
     let trip = vehicle.engine.view(vehicle.now).trip.expect("on a trip");
     assert!((309..=312).contains(&trip.distance_m), "{}", trip.distance_m);
     assert_eq!(trip.riding_s, 31);
-}
-
-#[test]
-fn the_otp_is_asked_for_and_checked_and_a_wrong_one_changes_nothing() {
-    let mut vehicle = Vehicle::new();
-    vehicle.command(1, CommandBody::Offer(assignment(1)));
-    for action in [DriverAction::Accept, DriverAction::Depart, DriverAction::Arrive] {
-        vehicle.drive(action).expect("possible");
-    }
-    let written = vehicle.journal.clone();
-    for (otp, error) in [
-        (None, DriverError::OtpNeeded),
-        (Some("4712".to_string()), DriverError::OtpWrong),
-        (Some("4711".repeat(9)), DriverError::OtpWrong),
-    ] {
-        assert_eq!(vehicle.drive(DriverAction::Start { otp }), Err(error));
-    }
-    assert_eq!((&vehicle.journal, vehicle.state()), (&written, Some(TripState::AtPickup)));
-    vehicle.drive(right_otp()).expect("the right one");
-    assert_eq!(vehicle.state(), Some(TripState::Started));
 }
 
 #[test]
@@ -182,146 +177,6 @@ fn events_before_the_first_gnss_time_are_dated_by_it_without_the_absence() {
     assert_eq!(anchor.date(event.reading.steady), happened);
     vehicle.drive(DriverAction::Accept).expect("offered");
     assert!(matches!(vehicle.last(), Some(Record::Event { event, .. }) if event.gnss_time));
-}
-
-#[derive(Debug, Clone)]
-enum Input {
-    Act(DriverAction),
-    Offer(u8),
-    Withdraw(u8),
-    Cancel(u8),
-    Configure(DeviceSettings),
-    Report,
-    Fix(i32),
-    Pass(u64),
-    Restart,
-}
-
-/// Some of it out of range.
-fn configuration() -> impl Strategy<Value = DeviceSettings> {
-    let keep = prop_oneof![Just(Keep::Full), (0_u16..900).prop_map(Keep::WithinM)];
-    let numbers = proptest::option::of(0_u32..700);
-    (proptest::option::of(keep), numbers.clone(), numbers).prop_map(|(keep, kmh, radius_m)| {
-        DeviceSettings {
-            trail_on_trip: keep,
-            trail_moving: keep,
-            gate_speed_kmh_max: kmh,
-            motion_overspeed_kmh: kmh,
-            fence_radius_m: radius_m,
-            ..DeviceSettings::default()
-        }
-    })
-}
-
-fn inputs() -> impl Strategy<Value = Vec<Input>> {
-    let action = prop_oneof![
-        4 => Just(DriverAction::Accept),
-        1 => Just(DriverAction::Reject { reason: "far".into() }),
-        2 => Just(DriverAction::Depart),
-        3 => Just(DriverAction::Arrive),
-        4 => Just(right_otp()),
-        1 => Just(DriverAction::Start { otp: None }),
-        2 => Just(DriverAction::Pause),
-        2 => Just(DriverAction::Resume),
-        2 => Just(DriverAction::Stop),
-        1 => Just(DriverAction::Cancel { reason: "flat".into() }),
-        1 => Just(DriverAction::NoShow),
-        1 => Just(DriverAction::Collected { amount: None }),
-    ];
-    let input = prop_oneof![
-        8 => action.prop_map(Input::Act),
-        3 => (1_u8..4).prop_map(Input::Offer),
-        1 => (1_u8..4).prop_map(Input::Withdraw),
-        1 => (1_u8..4).prop_map(Input::Cancel),
-        1 => configuration().prop_map(Input::Configure),
-        1 => Just(Input::Report),
-        6 => (-500_i32..500).prop_map(Input::Fix),
-        3 => (1_u64..60_000).prop_map(Input::Pass),
-        1 => Just(Input::Restart),
-    ];
-    proptest::collection::vec(input, 1..80)
-}
-
-fn check(vehicle: &Vehicle) {
-    let (mut odometer_mm, mut steady_ms) = (0, 0);
-    for records in &vehicle.journal {
-        let (mut event, mut trail) = (0, 0);
-        for record in records {
-            let reading = match record {
-                Record::Event { sequence, trail: fixes, event: body, .. } => {
-                    event += 1;
-                    assert_eq!(sequence.0, event, "events are numbered without holes");
-                    assert_eq!(fixes.0, trail, "an event knows the fix before it");
-                    body.reading
-                }
-                Record::Fix { sequence, reading, .. } => {
-                    trail += 1;
-                    assert_eq!(sequence.0, trail, "fixes are numbered without holes");
-                    *reading
-                }
-                Record::Gap { .. } | Record::Anchor(_) => continue,
-            };
-            assert!(reading.odometer.mm >= odometer_mm, "the odometer never goes back");
-            assert!(reading.steady.ms >= steady_ms, "the steady clock never goes back");
-            (odometer_mm, steady_ms) = (reading.odometer.mm, reading.steady.ms);
-        }
-    }
-    let memory = vehicle.read();
-    assert_eq!(&memory, vehicle.engine.memory(), "a restart would stand where this process stands");
-    let trip = vehicle.engine.view(vehicle.now).trip;
-    assert!(trip.is_none_or(|trip| trip.fare_paise >= 0));
-}
-
-proptest! {
-    #[test]
-    fn any_day_keeps_the_rules(inputs in inputs()) {
-        let mut vehicle = Vehicle::new();
-        let mut number = 0;
-        for input in inputs {
-            let before = vehicle.state();
-            match input {
-                Input::Act(action) => drop(vehicle.drive(action)),
-                Input::Offer(n) => {
-                    number += 1;
-                    vehicle.command(number, CommandBody::Offer(assignment(n)));
-                }
-                Input::Withdraw(n) => {
-                    number += 1;
-                    let id = assignment(n).id;
-                    vehicle.command(
-                        number,
-                        CommandBody::Withdraw { assignment: id, reason: "no".into() },
-                    );
-                }
-                Input::Cancel(n) => {
-                    number += 1;
-                    let trip = assignment(n).trip;
-                    vehicle.command(number, CommandBody::CancelTrip { trip, reason: "no".into() });
-                }
-                Input::Configure(settings) => {
-                    number += 1;
-                    let outcome = vehicle.command(number, CommandBody::Configure(settings));
-                    let applied = outcome == Some(CommandOutcome::Applied);
-                    prop_assert_eq!(applied, settings.check().is_ok());
-                }
-                Input::Report => {
-                    vehicle.report();
-                    prop_assert_eq!(vehicle.report(), None, "once");
-                }
-                Input::Fix(east_m) => drop(vehicle.hear(east_m)),
-                Input::Pass(ms) => vehicle.pass(ms),
-                Input::Restart => vehicle.restart(),
-            }
-            check(&vehicle);
-            if let (Some(before), Some(after)) = (before, vehicle.state()) {
-                let step = before == after
-                    || TripState::TABLE.iter().any(|row| row.from == before && row.to == after);
-                // A new trip begins only where the last one has ended.
-                let new_trip = before.is_terminal() && after == TripState::INITIAL;
-                prop_assert!(step || new_trip, "{before} -> {after}");
-            }
-        }
-    }
 }
 
 #[test]

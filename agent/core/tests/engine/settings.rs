@@ -1,7 +1,7 @@
 //! Settings from afar: taken in once, kept over restarts, told back.
 
 use tripline_agent_core::desk::DriverAction;
-use tripline_agent_core::engine::{Draft, Settings};
+use tripline_agent_core::engine::{Draft, Judged, Settings};
 use tripline_agent_core::record::Record;
 use tripline_agent_core::sampler::{Policies, Policy};
 use tripline_protocol::fix::{Fix, Refusal};
@@ -214,7 +214,8 @@ fn a_wider_fence_makes_an_arrival_of_what_lay_outside() {
     vehicle.fix(150);
     let mut arrive = || {
         let action = DriverAction::Arrive;
-        let drafts = vehicle.engine.handle_driver(action, vehicle.now).expect("possible");
+        let judged = vehicle.engine.handle_driver(action, vehicle.now).expect("possible");
+        let Judged::Done(drafts) = judged else { panic!("{judged:?}") };
         let Some(Draft::Event { event, .. }) = drafts.last() else { panic!("{drafts:?}") };
         let outside =
             matches!(event.body, EventBody::Trip { step: TripStep::ArriveOutside { .. }, .. });

@@ -1,7 +1,7 @@
 //! A vehicle: an engine with its journal, as the shell keeps them.
 
 use tripline_agent_core::desk::{DriverAction, DriverError};
-use tripline_agent_core::engine::{Draft, Engine, Settings};
+use tripline_agent_core::engine::{Draft, Engine, Judged, Settings};
 use tripline_agent_core::memory::Memory;
 use tripline_agent_core::observation::Observation;
 use tripline_agent_core::record::Record;
@@ -97,9 +97,14 @@ impl Vehicle {
     }
 
     pub(crate) fn drive(&mut self, action: DriverAction) -> Result<(), DriverError> {
-        for draft in self.engine.handle_driver(action, self.now)? {
-            self.write(draft);
-        }
+        let drafts = match self.engine.handle_driver(action, self.now)? {
+            Judged::Done(drafts) => drafts,
+            Judged::Count(tried, otp) => {
+                self.write(*tried);
+                self.engine.compare_otp(otp, self.now)?
+            }
+        };
+        drafts.into_iter().for_each(|draft| self.write(draft));
         Ok(())
     }
 

@@ -32,7 +32,7 @@ pub(in crate::cli) struct AddArgs {
     /// service: rides are served here, and only in such areas; zone: rides from here have another tariff
     #[arg(long, value_parser = ["service", "zone"])]
     kind: String,
-    /// GeoJSON with its shape: a Polygon or a MultiPolygon, alone or in features
+    /// GeoJSON with its shape: a polygon or several, alone or in features
     #[arg(long, value_name = "FILE")]
     geojson: PathBuf,
     /// Code of a zone's tariff

@@ -86,7 +86,12 @@ pub(in crate::cli) async fn carry_out(
             );
             BppError::Refused { message }
         }
-        other => opened.not_operated(other),
+        other @ (OperateError::NotFound { .. }
+        | OperateError::Invalid { .. }
+        | OperateError::Conflict { .. }
+        | OperateError::Stale { .. }
+        | OperateError::Refused { .. }
+        | OperateError::Service(_)) => opened.not_operated(other),
     })
 }
 

@@ -5,7 +5,6 @@ use std::time::Duration;
 use crate::cli::opened::Opened;
 use crate::error::BppError;
 use crate::operate::trip::Pending;
-use crate::store::StoreError;
 
 /// How often the store is looked at, in ms.
 const LOOK_MS: u64 = 200;
@@ -20,7 +19,7 @@ pub(super) async fn wait(opened: &Opened, pending: &Pending, wait_s: u64) -> Res
     loop {
         let outcome = async {
             let mut tx = opened.store.read().await?;
-            Ok::<_, StoreError>(tx.down_outcome(device, number).await?)
+            tx.down_outcome(device, number).await
         };
         match outcome.await.map_err(|source| opened.failed(source))?.as_deref() {
             Some("applied") => return Ok(()),

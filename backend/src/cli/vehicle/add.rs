@@ -119,7 +119,12 @@ fn option(opened: &Opened, error: OperateError) -> BppError {
             let message = format!("--{} {problem}", field.replace('_', "-"));
             BppError::Refused { message }
         }
-        other => opened.not_operated(other),
+        other @ (OperateError::NotFound { .. }
+        | OperateError::Unusable { .. }
+        | OperateError::Conflict { .. }
+        | OperateError::Stale { .. }
+        | OperateError::Refused { .. }
+        | OperateError::Service(_)) => opened.not_operated(other),
     }
 }
 

@@ -162,7 +162,7 @@ fn judge<'a>(
     if !demand.provider.is_none_or(is_for) {
         return Err(Exclusion::WrongProvider);
     }
-    if !demand.category.is_none_or(|wanted| wanted == standing.category) {
+    if demand.category.is_some_and(|wanted| wanted != standing.category) {
         return Err(Exclusion::WrongCategory);
     }
     if let Some(why) = standing.blocked {

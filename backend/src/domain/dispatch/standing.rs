@@ -6,7 +6,7 @@ use tripline_protocol::id::DeviceId;
 use tripline_protocol::unit::Timestamp;
 
 use super::{Exclusion, OfferRecord};
-use crate::domain::fleet::{Roster, Rostered};
+use crate::domain::fleet::{ProviderId, Roster, Rostered};
 
 /// What the fleet's records say of a vehicle. What is not known neither helps nor harms it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl<'a> Standing<'a> {
         let on_duty_since = driver.as_ref().and_then(|it| it.duty.map(|(_, since)| since));
         Some(Self {
             category,
-            provider: provider.as_ref().map(|id| id.as_str()),
+            provider: provider.as_ref().map(ProviderId::as_str),
             blocked: rostered.blocked(roster.rules(), now).as_ref().map(Exclusion::of),
             acceptance_permille: history.map(|it| it.offers.acceptance_permille()),
             rating_centi: driver.as_ref().and_then(|it| it.rating.mean_centistars()),

@@ -47,8 +47,8 @@ pub fn ended_at(order: &Order) -> Timestamp {
 }
 
 /// When it was closed without its vehicle.
-pub const fn closed_at(_: &Order) -> Option<Timestamp> {
-    None
+pub fn closed_at(order: &Order) -> Option<Timestamp> {
+    order.trip.as_ref()?.closed.as_ref().map(|closed| closed.at)
 }
 
 /// Whether there is a receipt: a final fare of more than nothing.

@@ -12,6 +12,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 use tripline_protocol::fare::{Fare, FareReason, Usage};
 use tripline_protocol::id::{JournalEpoch, Sequence};
+use tripline_protocol::link::down::CommandBody;
 use tripline_protocol::link::up::{Event, EventBody};
 use tripline_protocol::machine::Machine as _;
 use tripline_protocol::meter::{Meter, Moment, Reading};
@@ -68,6 +69,20 @@ impl Recorded {
     /// What happened to the trip, if it had an effect.
     fn happened(&self) -> Option<TripEvent> {
         self.moves().filter(|_| self.has_effect())
+    }
+
+    /// The step of a trip that a command asks for, and that its report stands for.
+    pub const fn step_asked_for(command: &CommandBody) -> Option<TripEvent> {
+        match command {
+            CommandBody::Drive { verb, .. } => Some(verb.event()),
+            CommandBody::CancelTrip { .. } => Some(TripEvent::Cancel),
+            CommandBody::Offer(_)
+            | CommandBody::Withdraw { .. }
+            | CommandBody::Rider(_)
+            | CommandBody::Configure(_)
+            | CommandBody::UnlockOtp { .. }
+            | CommandBody::OnDuty(_) => None,
+        }
     }
 
     /// The trip's step that an event reports by itself.

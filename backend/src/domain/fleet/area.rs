@@ -39,7 +39,7 @@ pub enum ShapeError {
     #[error("is no GeoJSON: {0}")]
     Json(String),
     /// GeoJSON of something that has no inside.
-    #[error("must be a Polygon or a MultiPolygon, alone or in features; this is a {0}")]
+    #[error("must be a polygon or several, alone or in features; this is a {0}")]
     Kind(String),
     /// Nothing in it.
     #[error("is empty")]
@@ -89,7 +89,7 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// Reads GeoJSON: a Polygon or a MultiPolygon, alone, in a Feature, or several in a `FeatureCollection`.
+    /// Reads GeoJSON: a polygon or several, alone, in a Feature, or several in a `FeatureCollection`.
     pub fn parse(text: &str) -> Result<Self, ShapeError> {
         if text.len() > GEOJSON_LEN_MAX {
             return Err(ShapeError::TooLong);

@@ -106,13 +106,12 @@ impl Rostered {
         let Some(wheel) = &self.driver else {
             return Some(if rules.sign_in_required { Why::NotSignedIn } else { Why::NoDriver });
         };
-        match wheel.duty {
-            Some((DutyState::Break, _)) => return Some(Why::Break),
-            Some((DutyState::On, _)) => {}
-            Some((DutyState::Off, _)) | None if rules.sign_in_required => {
+        match wheel.duty.map(|(state, _)| state) {
+            Some(DutyState::Break) => return Some(Why::Break),
+            Some(DutyState::Off) | None if rules.sign_in_required => {
                 return Some(Why::NotSignedIn);
             }
-            Some((DutyState::Off, _)) | None => {}
+            Some(DutyState::On | DutyState::Off) | None => {}
         }
         if !wheel.active {
             return Some(Why::DriverInactive);

@@ -68,7 +68,7 @@ impl Order {
             CommandOutcome::Applied => {
                 let report = Report { by, ..report.clone() };
                 let detail = Detail { reason: &reason, ..Detail::default() };
-                self.handle_move(id, verb.event(), detail, &report, rules)
+                self.handle_move(id, verb.event(), &detail, &report, rules)
             }
             CommandOutcome::Expired | CommandOutcome::Refused => {
                 let why = format!("on the device: {outcome}");

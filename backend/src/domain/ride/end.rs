@@ -92,7 +92,7 @@ impl Order {
         match outcome {
             CommandOutcome::Applied => {
                 let detail = Detail { reason: "as the platform told it", ..Detail::default() };
-                self.handle_move(id, TripEvent::Cancel, detail, report, rules)
+                self.handle_move(id, TripEvent::Cancel, &detail, report, rules)
             }
             // It drives, or it has no such trip.
             CommandOutcome::Expired | CommandOutcome::Refused => {

@@ -45,15 +45,15 @@ impl Order {
             }
             TripStep::Start { otp } => {
                 let detail = Detail { otp: otp.as_ref(), ..Detail::default() };
-                self.handle_move(id, TripEvent::Start, detail, report, rules)
+                self.handle_move(id, TripEvent::Start, &detail, report, rules)
             }
             TripStep::Stop { fare } => {
                 let detail = Detail { fare: Some(fare), ..Detail::default() };
-                self.handle_move(id, TripEvent::Stop, detail, report, rules)
+                self.handle_move(id, TripEvent::Stop, &detail, report, rules)
             }
             TripStep::Cancel { reason } => {
                 let detail = Detail { reason, ..Detail::default() };
-                self.handle_move(id, TripEvent::Cancel, detail, report, rules)
+                self.handle_move(id, TripEvent::Cancel, &detail, report, rules)
             }
             TripStep::Depart
             | TripStep::Arrive
@@ -61,7 +61,7 @@ impl Order {
             | TripStep::Pause
             | TripStep::Resume
             | TripStep::NoShow => step.event().map_or_else(Handled::default, |event| {
-                self.handle_move(id, event, Detail::default(), report, rules)
+                self.handle_move(id, event, &Detail::default(), report, rules)
             }),
         }
     }
@@ -71,7 +71,7 @@ impl Order {
         &mut self,
         id: TripId,
         event: TripEvent,
-        detail: Detail<'_>,
+        detail: &Detail<'_>,
         report: &Report<'_>,
         rules: &RideRules,
     ) -> Handled {

@@ -128,18 +128,15 @@ impl AdminApp {
             Some(digest) => self.platform.store.read().await?.token_by_digest(digest).await?,
             None => None,
         };
-        match row.filter(|row| TokenState::of(row, now) == TokenState::Active) {
-            Some(row) => {
-                digest.into_iter().for_each(|digest| self.admission.handle_good(digest));
-                self.note_used(&row, now).await;
-                let actor = Actor { name: row.name, role: row.role };
-                Ok(Admitted { actor, token: row.id })
-            }
-            None => {
-                self.admission.handle_failure(origin, digest.as_ref());
-                Err(self.refuse(address, digest.is_some()))
-            }
-        }
+        let row = row.filter(|row| TokenState::of(row, now) == TokenState::Active);
+        let Some((row, digest)) = row.zip(digest) else {
+            self.admission.handle_failure(origin, digest.as_ref());
+            return Err(self.refuse(address, digest.is_some()));
+        };
+        self.admission.handle_good(digest);
+        self.note_used(&row, now).await;
+        let actor = Actor { name: row.name, role: row.role };
+        Ok(Admitted { actor, token: row.id })
     }
 
     fn refuse(&self, peer: IpAddr, has_token: bool) -> Problem {

@@ -37,14 +37,14 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 #[derive(Debug)]
 pub(super) struct Key {
     pub(super) token: Uuid,
-    pub(super) key: String,
+    pub(super) text: String,
     pub(super) digest: [u8; 32],
 }
 
 impl Key {
     /// Takes it; `false` if it was used before.
     pub(super) async fn claim(&self, tx: &mut Tx, now: Timestamp) -> Result<bool, StoreError> {
-        tx.claim_answer(self.token, &self.key, &self.digest, now).await
+        tx.claim_answer(self.token, &self.text, &self.digest, now).await
     }
 
     /// Keeps what is answered, and its body if it may be kept.
@@ -56,7 +56,7 @@ impl Key {
     ) -> Result<(), OperateError> {
         let body = view.map(serde_json::to_string).transpose();
         let body = body.map_err(|error| ServiceError::Render(error.to_string()))?;
-        Ok(tx.keep_answer(self.token, &self.key, status.as_u16(), body).await?)
+        Ok(tx.keep_answer(self.token, &self.text, status.as_u16(), body).await?)
     }
 
     /// What was answered then.
@@ -64,8 +64,8 @@ impl Key {
         &self,
         tx: &mut Tx,
     ) -> Result<Result<Response, Problem>, StoreError> {
-        let Some(answer) = tx.answer(self.token, &self.key).await? else {
-            let row = format!("{} {}", self.token, self.key);
+        let Some(answer) = tx.answer(self.token, &self.text).await? else {
+            let row = format!("{} {}", self.token, self.text);
             return Err(StoreError::Conflict { table: "admin_answer", row });
         };
         if answer.digest != self.digest {

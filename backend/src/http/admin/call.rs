@@ -85,7 +85,7 @@ pub(super) async fn take_in(
     }
     let what = parts.uri.path_and_query().map_or("", |what| what.as_str());
     let asked = [parts.method.as_str().as_bytes(), b" ", what.as_bytes(), b"\n", &bytes].concat();
-    let key = key.map(|key| Key { token: admitted.token, key, digest: sha256(&asked) });
+    let key = key.map(|key| Key { token: admitted.token, text: key, digest: sha256(&asked) });
     let only_if = OnlyIf::of(&parts.headers);
     Ok((Call { admitted, key, only_if }, bytes))
 }

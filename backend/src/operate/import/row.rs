@@ -80,7 +80,7 @@ pub(super) struct Problem {
     line: usize,
     /// The kind of row and, where one is at fault, its field.
     what: String,
-    problem: String,
+    wrong: String,
 }
 
 impl Problem {
@@ -97,7 +97,7 @@ impl Problem {
         problem: impl Into<String>,
     ) -> Self {
         let (file, what, problem) = (source.name.clone(), what.into(), problem.into());
-        Self { file, line, what, problem }
+        Self { file, line, what, wrong: problem }
     }
 
     /// What a verb found wrong with a row.
@@ -117,7 +117,7 @@ impl Problem {
 }
 
 impl From<Problem> for FieldProblem {
-    fn from(Problem { file, line, what, problem }: Problem) -> Self {
+    fn from(Problem { file, line, what, wrong: problem }: Problem) -> Self {
         let place = if line == 0 { file } else { format!("{file} line {line}") };
         let field = if what.is_empty() { format!("{place}:") } else { format!("{place}: {what}") };
         Self { field, problem }
@@ -133,7 +133,7 @@ impl Row {
         } else {
             format!("{kind}{name}, {field}")
         };
-        Problem { file: self.file.clone(), line: self.line, what, problem: problem.into() }
+        Problem { file: self.file.clone(), line: self.line, what, wrong: problem.into() }
     }
 
     fn text(&self, field: &str) -> Option<&str> {

@@ -17,7 +17,7 @@ type Rows = BTreeMap<String, Vec<Spanned<Table>>>;
 pub(super) fn read(source: &Source, rows: &mut Vec<Row>, problems: &mut Vec<Problem>) {
     let line_of = |at: usize| {
         let before = source.text.as_bytes().get(..at).unwrap_or_default();
-        before.iter().filter(|byte| **byte == b'\n').count() + 1
+        before.split(|byte| *byte == b'\n').count()
     };
     let told = |error: &de::Error| {
         let line = error.span().map_or(0, |span| line_of(span.start));

@@ -1,17 +1,18 @@
 //! What the driver sees, as data: the panel and `tripline-agent trip show` print it.
 
+mod trip;
+
 use alloc::string::{String, ToString};
-use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
-use tripline_protocol::fare::FareLine;
+use tripline_protocol::duty::Duty;
 use tripline_protocol::fix::FixStamp;
 use tripline_protocol::link::up::MotionState;
 use tripline_protocol::meter::Reading;
-use tripline_protocol::trip::TripState;
-use tripline_protocol::unit::{Paise, Timestamp};
+use tripline_protocol::unit::Timestamp;
 
-use crate::desk::{Offer, Trip};
+use crate::desk::{Offer, SignIn, Trip};
+pub use trip::TripView;
 
 /// The driver's view. Money is in paise, distance in metres.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +33,8 @@ pub struct View {
     pub offer: Option<OfferView>,
     /// The trip in hand, or the last one.
     pub trip: Option<TripView>,
+    /// Who drives.
+    pub driver: DriverView,
 }
 
 /// A fix, short.
@@ -56,49 +59,47 @@ pub struct OfferView {
     pub estimated_distance_m: u32,
     /// Estimated fare.
     pub estimated_fare_paise: i64,
+    /// The most that was told the rider, where that was a range.
+    pub estimated_fare_max_paise: Option<i64>,
+    /// When the rider is to be picked up, Unix milliseconds, of a ride that was booked ahead.
+    pub pickup_at_unix_ms: Option<i64>,
+    /// Whether the driver is to collect the fare in cash; if not, it is prepaid.
+    pub collect_cash: bool,
     /// Seconds left to answer.
     pub seconds_left: i64,
 }
 
-/// A trip.
+/// Who drives. A PIN is in no view.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TripView {
-    /// Its id.
-    pub trip_id: String,
-    /// The order's id.
-    pub order_id: String,
-    /// Where it stands.
-    pub state: TripState,
-    /// Pickup address, or its position.
-    pub pickup: String,
-    /// Drop address, or its position.
-    pub drop: String,
-    /// The rider's name, once told.
-    pub rider_name: Option<String>,
-    /// The rider's phone, once told.
-    pub rider_phone: Option<String>,
-    /// Whether the start needs the rider's OTP.
-    pub needs_otp: bool,
-    /// Billed distance so far.
-    pub distance_m: u64,
-    /// What of it was counted across gaps, where no fix tells the way.
-    pub bridged_m: u64,
-    /// Seconds riding so far.
-    pub riding_s: u64,
-    /// Seconds waiting so far.
-    pub waiting_s: u64,
-    /// Whether waiting time runs: not after an arrival outside the pickup's fence.
-    pub waits: bool,
-    /// Fare so far, or final once ended.
-    pub fare_paise: i64,
-    /// The fare's lines.
-    pub fare_lines: Vec<FareLine>,
-    /// Whether the driver is to collect it in cash.
-    pub collect_cash: bool,
-    /// What was collected.
-    pub collected_paise: Option<i64>,
-    /// Why it was cancelled.
-    pub cancel_reason: Option<String>,
+pub struct DriverView {
+    /// How the sign-in stands.
+    pub sign_in: SignInState,
+    /// The id of who is signed in.
+    pub id: Option<String>,
+    /// The name of who is signed in.
+    pub name: Option<String>,
+    /// Whether rides are taken.
+    pub duty: Duty,
+    /// The id of who asked to be signed in and was not answered.
+    pub asked_id: Option<String>,
+    /// The duty that was asked for and not answered.
+    pub asked_duty: Option<Duty>,
+    /// Why the last thing asked was refused.
+    pub refused: Option<String>,
+}
+
+/// How a sign-in stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SignInState {
+    /// Nobody is signed in.
+    Nobody,
+    /// Asked; the platform has not answered.
+    Asked,
+    /// Granted.
+    Granted,
+    /// Refused.
+    Refused,
 }
 
 impl View {
@@ -120,11 +121,18 @@ impl View {
             ignition: None,
             offer: offer.map(|offer| OfferView::new(offer, at)),
             trip: trip.map(|trip| TripView::new(trip, reading)),
+            driver: DriverView::new(&SignIn::default()),
         }
     }
 }
 
 impl View {
+    /// With who drives.
+    pub(crate) fn with_driver(mut self, sign_in: &SignIn) -> Self {
+        self.driver = DriverView::new(sign_in);
+        self
+    }
+
     /// With what the vehicle does.
     pub(crate) const fn with_motion(mut self, motion: MotionState, ignition: Option<bool>) -> Self {
         (self.motion, self.ignition) = (motion, ignition);
@@ -141,35 +149,34 @@ impl OfferView {
             drop: place(&assignment.drop),
             estimated_distance_m: assignment.terms.estimate.distance_m,
             estimated_fare_paise: assignment.terms.estimated().total().0,
+            estimated_fare_max_paise: assignment.terms.estimated_max().map(|most| most.0),
+            pickup_at_unix_ms: assignment.pickup_at.map(|at| at.unix_ms),
+            collect_cash: assignment.collect_cash,
             seconds_left: assignment.expires_at.since_ms(at).max(0) / 1000,
         }
     }
 }
 
-impl TripView {
-    fn new(trip: &Trip, reading: Reading) -> Self {
-        let assignment = &trip.assignment;
-        let usage = trip.meter.usage(reading);
-        let fare = trip.fare_at(reading);
+impl DriverView {
+    fn new(sign_in: &SignIn) -> Self {
+        let state = if sign_in.asked().is_some() {
+            SignInState::Asked
+        } else if sign_in.refused().is_some() {
+            SignInState::Refused
+        } else if sign_in.driver().is_some() {
+            SignInState::Granted
+        } else {
+            SignInState::Nobody
+        };
+        let (id, name) = sign_in.driver().map(|(id, name)| (id.to_string(), name.clone())).unzip();
         Self {
-            trip_id: assignment.trip.to_string(),
-            order_id: assignment.order.to_string(),
-            state: trip.state,
-            pickup: place(&assignment.pickup),
-            drop: place(&assignment.drop),
-            rider_name: trip.rider.as_ref().map(|rider| rider.name.clone()),
-            rider_phone: trip.rider.as_ref().map(|rider| rider.phone.clone()),
-            needs_otp: assignment.otp.is_some(),
-            distance_m: usage.distance_m,
-            bridged_m: usage.bridged_m,
-            riding_s: usage.riding_s,
-            waiting_s: usage.waiting_s,
-            waits: trip.meter.is_waiting(),
-            fare_paise: fare.total().0,
-            fare_lines: fare.lines,
-            collect_cash: assignment.collect_cash,
-            collected_paise: trip.collected.map(|Paise(paise)| paise),
-            cancel_reason: trip.cancel_reason.clone(),
+            sign_in: state,
+            id,
+            name,
+            duty: sign_in.duty(),
+            asked_id: sign_in.asked().map(ToString::to_string),
+            asked_duty: sign_in.duty_asked(),
+            refused: sign_in.refused().map(String::from),
         }
     }
 }
