@@ -122,8 +122,7 @@ fn notices(effects: &[Effect]) -> Vec<Notice> {
     effects
         .iter()
         .filter_map(|effect| match effect {
-            Effect::Tell(notice) => Some(*notice),
-            Effect::TellOf(_, notice) => Some(*notice),
+            Effect::Tell(notice) | Effect::TellOf(_, notice) => Some(*notice),
             Effect::Command { .. } | Effect::Release(_) | Effect::Cash { .. } => None,
         })
         .collect()

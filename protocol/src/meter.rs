@@ -223,6 +223,25 @@ mod tests {
     }
 
     #[test]
+    fn a_wall_clock_that_jumps_a_year_and_back_changes_neither_time_nor_distance_nor_the_night() {
+        let usage = |jumps_ms: [i64; 4]| {
+            let begun = Timestamp::from_unix_ms(1_800_000_000_000);
+            let moment = |n: usize, s: i64, m| {
+                let told = Some(begun.plus_ms(s * 1000 + jumps_ms[n]));
+                Moment { at: told, ..at(s.unsigned_abs(), m) }
+            };
+            Meter::default()
+                .after(TripEvent::Arrive, &moment(0, 0, 0))
+                .after(TripEvent::Start, &Moment { at: Some(begun), ..moment(1, 60, 5) })
+                .after(TripEvent::Pause, &moment(2, 360, 2_005))
+                .after(TripEvent::Stop, &moment(3, 400, 2_100))
+                .usage(Reading::default())
+        };
+        let year_ms = 365 * 86_400_000;
+        assert_eq!(usage([0; 4]), usage([-year_ms, year_ms, year_ms, -year_ms]));
+    }
+
+    #[test]
     fn when_it_started_and_where_it_stopped_are_those_of_these_events() {
         let place = Position::new(1, 2).ok();
         let then = Timestamp::from_unix_ms(1);

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tripline_protocol::fare::Fare;
 use tripline_protocol::tariff::Tariff;
+use tripline_protocol::unit::Paise;
 
 use super::fleet::{Item, Provider, ProviderId};
 use super::order::Route;
@@ -43,6 +44,8 @@ pub struct Offered {
     pub tariff: Tariff,
     /// Estimated fare; `None` if the search named no drop.
     pub estimate: Option<Fare>,
+    /// The most that is expected, where the tariff tells a range.
+    pub estimate_max: Option<Paise>,
     /// Distance of the nearest free vehicle to the pickup, in metres.
     pub nearest_m: u32,
     /// Estimated seconds until it is there.

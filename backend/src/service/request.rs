@@ -4,6 +4,7 @@
 use tracing::info;
 use tripline_protocol::id::OrderId;
 use tripline_protocol::tariff::Tariff;
+use tripline_protocol::terms::Terms;
 use tripline_protocol::unit::Timestamp;
 
 use super::choice::Wanted;
@@ -247,16 +248,17 @@ impl Platform {
         at: Timestamp,
     ) -> Offered {
         let road = &self.settings.road;
-        let estimate = route.drop.as_ref().map(|drop| {
+        let terms = route.drop.as_ref().map(|drop| {
             let (pickup, drop) = (route.pickup.position, drop.position);
             let estimate = road.estimate(pickup, drop, start_of(route, at));
-            terms(tariff.clone(), estimate, Vec::new()).estimated()
+            terms(tariff.clone(), estimate, Vec::new())
         });
         Offered {
             item_id: item.id.to_string(),
             listing,
             tariff: tariff.clone(),
-            estimate,
+            estimate: terms.as_ref().map(Terms::estimated),
+            estimate_max: terms.as_ref().and_then(Terms::estimated_max),
             nearest_m,
             pickup_s: road.pickup_s(nearest_m),
         }

@@ -67,7 +67,7 @@ const TABLE: &[(&str, &str, Role)] = &[
     ("GET", "/v1/orders/{id}", Role::Viewer),
     ("POST", "/v1/orders/{id}/cancel", Role::Dispatcher),
     ("GET", "/v1/orders/{id}/explanation", Role::Viewer),
-    ("GET", "/v1/orders/{id}/receipt", Role::Viewer),
+    ("GET", "/v1/orders/{id}/receipt", Role::Dispatcher),
     ("GET", "/v1/orders/{order}/dispatch", Role::Viewer),
     ("GET", "/v1/trips", Role::Viewer),
     ("GET", "/v1/trips/{id}", Role::Viewer),

@@ -49,7 +49,7 @@ async fn drive(world: Arc<World>, n: usize, over: Arc<AtomicBool>) {
     while !over.load(Ordering::SeqCst) {
         if let Some(Busy::Asked(offer)) = world.busy().await.get(&device(n)).copied() {
             answered += 1;
-            world.answer((n + answered) % 2, n, offer, (n + answered) % 3 != 0).await;
+            world.answer((n + answered) % 2, n, offer, !(n + answered).is_multiple_of(3)).await;
         }
         tokio::task::yield_now().await;
     }

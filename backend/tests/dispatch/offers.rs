@@ -120,9 +120,9 @@ async fn the_driver_of_a_ride_booked_ahead_is_looked_for_in_time_and_not_before(
         let order = world.order(1).await;
         let offer = offer_to(&order, 0);
         let told = world.commands(0).await;
-        let pickup_at = told.iter().find_map(|body| match body {
-            CommandBody::Offer(assignment) if assignment.id == offer => assignment.pickup_at,
-            _ => None,
+        let pickup_at = told.iter().find_map(|body| {
+            let CommandBody::Offer(assignment) = body else { return None };
+            assignment.pickup_at.filter(|_| assignment.id == offer)
         });
         assert_eq!(pickup_at, Some(world.now.plus_ms(PICKUP_MS)), "the driver sees when");
         world.answer(0, 0, offer, true).await;

@@ -412,7 +412,7 @@ async fn a_challenge_says_whose_signature_is_meant() {
 #[tokio::test]
 async fn an_order_of_another_subscriber_does_not_exist() {
     let world = World::fresh().await;
-    assert!(world.send(&Ask::select("m", &world.item_id())).await.is_ack());
+    assert!(world.send(&Ask::select("m", &World::item_id())).await.is_ack());
     let (quoted, _) = world.callbacks("on_select").await.remove(0);
     let fulfillment = quoted["message"]["order"]["fulfillment"]["id"].clone();
     let init = || {

@@ -11,7 +11,7 @@ use crate::world::{Ask, BAP, OTHER_BAP, World};
 async fn a_subscriber_that_takes_no_answers_is_refused_questions_but_not_its_bookings() {
     let world = World::fresh().await;
     world.platform.set_outboxes_full(HashSet::from([BAP.to_owned()]));
-    let asked = [Ask::search("m1"), Ask::select("m2", &world.item_id())];
+    let asked = [Ask::search("m1"), Ask::select("m2", &World::item_id())];
     for ask in asked {
         let refused = world.send(&ask).await;
         assert_eq!((refused.status, refused.is_nack()), (503, true), "{}", ask.action);

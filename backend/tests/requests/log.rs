@@ -63,7 +63,7 @@ async fn no_request_is_logged_in_its_own_words() {
     let guard = tracing::subscriber::set_default(subscriber);
     let world = World::fresh().await;
     let mut acks = 0;
-    for ask in asks(&world.item_id()) {
+    for ask in asks(&World::item_id()) {
         acks += u32::from(world.send(&ask).await.is_ack());
     }
     assert_eq!(acks, 2, "one was good, and one has a customer that is none");

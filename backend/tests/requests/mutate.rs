@@ -21,7 +21,7 @@ async fn sender(world: &World, header: &[u8], body: &[u8]) -> Option<String> {
 #[tokio::test]
 async fn no_byte_of_a_signed_request_can_be_changed() {
     let world = World::fresh().await;
-    let mut ask = Ask::select("m", &world.item_id());
+    let mut ask = Ask::select("m", &World::item_id());
     ask.life_s = 3_600;
     let (body, header) = ask.signed();
     assert_eq!(sender(&world, header.as_bytes(), &body).await.as_deref(), Some(BAP));

@@ -15,7 +15,7 @@ const RIDER: &str = r#"{"person":{"name":"Asha"},"contact":{"phone":"+91-98"}}"#
 
 /// A booking, up to the driver's offer: every kind of request once.
 async fn book(world: &World) -> Vec<Ask> {
-    let mut sent = vec![Ask::search("m-search"), Ask::select("m-select", &world.item_id())];
+    let mut sent = vec![Ask::search("m-search"), Ask::select("m-select", &World::item_id())];
     for ask in &sent {
         assert!(world.send(ask).await.is_ack());
     }
@@ -73,7 +73,7 @@ async fn whichever_backend_has_a_device_learns_that_there_is_a_command_for_it() 
 #[tokio::test]
 async fn what_only_looks_different_is_the_same_and_what_is_different_is_refused() {
     let world = World::fresh().await;
-    let item = world.item_id();
+    let item = World::item_id();
     assert!(world.send(&Ask::select("m", &item)).await.is_ack());
     let before = world.counts().await;
 
@@ -119,7 +119,7 @@ async fn one_request_that_comes_many_times_at_once_has_one_effect() {
     let (_dir, urls) = stores().await;
     for url in urls {
         let world = std::sync::Arc::new(World::over(&url).await);
-        let (item, mut tasks) = (world.item_id(), JoinSet::new());
+        let (item, mut tasks) = (World::item_id(), JoinSet::new());
         for _ in 0..40 {
             let (world, ask) = (std::sync::Arc::clone(&world), Ask::select("m", &item));
             tasks.spawn(async move { world.send(&ask).await.is_ack() });
@@ -135,7 +135,7 @@ async fn requests_that_lock_each_others_orders_are_all_taken_once() {
     for url in urls {
         let world = std::sync::Arc::new(World::over(&url).await);
         for n in 0..6 {
-            let ask = Ask::select(&format!("s-{n}"), &world.item_id());
+            let ask = Ask::select(&format!("s-{n}"), &World::item_id());
             assert!(world.send(&ask).await.is_ack());
         }
         let ids: Vec<(String,)> = world.rows("SELECT order_id FROM ride_order").await;
@@ -168,7 +168,7 @@ async fn bookings_that_want_the_same_vehicle_are_all_taken_and_one_gets_it() {
     for url in urls {
         let world = std::sync::Arc::new(World::over(&url).await);
         for n in 0..8 {
-            let ask = Ask::select(&format!("s-{n}"), &world.item_id());
+            let ask = Ask::select(&format!("s-{n}"), &World::item_id());
             assert!(world.send(&ask).await.is_ack());
         }
         let orders: Vec<(String, String)> =

@@ -231,7 +231,7 @@ impl World {
         Self::with(self.dir, self.url, generous()).await
     }
 
-    pub(crate) fn item_id(&self) -> String {
+    pub(crate) fn item_id() -> String {
         "auto".into()
     }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::codes::{CURRENCY, ITEM_CODE, PAYMENT_ID, PAYMENT_TYPE};
 use super::duration;
-use super::fields::location;
+use super::fields::{location, price, ranged};
 use crate::beckn::Identity;
 use crate::domain::catalog::{Offered, Serviceable};
 use crate::domain::order::Route;
@@ -84,10 +84,13 @@ fn fulfillment(id: &str, category: &str, route: &Route) -> Value {
 }
 
 fn item(offered: &Offered, fulfillment_id: &str) -> Value {
-    let Offered { item_id, listing, tariff, estimate, nearest_m, pickup_s } = offered;
+    let Offered { item_id, listing, tariff, estimate, estimate_max, nearest_m, pickup_s } = offered;
     let price = match estimate {
-        Some(fare) => json!({ "currency": CURRENCY, "estimated_value": fare.total().to_string(),
-            "value": fare.total().to_string() }),
+        Some(fare) => {
+            let mut price = ranged(price(fare.total()), fare.total(), *estimate_max);
+            price["estimated_value"] = json!(fare.total().to_string());
+            price
+        }
         None => json!({ "currency": CURRENCY,
             "minimum_value": tariff.minimum_paise.max(tariff.base_paise).to_string() }),
     };

@@ -131,6 +131,15 @@ pub(super) fn price(amount: Paise) -> Value {
     json!({ "currency": CURRENCY, "value": amount.to_string() })
 }
 
+/// A price with the range that it may come to, where one is told.
+pub(super) fn ranged(mut price: Value, least: Paise, most: Option<Paise>) -> Value {
+    if let Some(most) = most {
+        price["minimum_value"] = json!(least.to_string());
+        price["maximum_value"] = json!(most.to_string());
+    }
+    price
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,7 @@
 //! The order object.
 
 use serde_json::{Value, json};
+use tripline_protocol::fare::{FareLine, FareLineKind};
 use tripline_protocol::order::OrderState;
 use tripline_protocol::trip::TripState;
 use tripline_protocol::unit::Timestamp;
@@ -10,7 +11,7 @@ use super::codes::{
     RECEIPT_TEXT, collected_by, fare_line, order_state, payment_id, payment_type, phase,
 };
 use super::duration;
-use super::fields::{location, price, time};
+use super::fields::{location, price, ranged, time};
 use crate::beckn::Identity;
 use crate::domain::effect::Phase;
 use crate::domain::explain::facts::has_receipt;
@@ -63,15 +64,36 @@ fn documents(identity: &Identity, order: &Order) -> Option<Value> {
     Some(json!([document("pdf", RECEIPT), document("txt", RECEIPT_TEXT)]))
 }
 
+/// What a line is called: by its kind, and by its name where there may be several of a kind.
+fn title(line: &FareLine) -> String {
+    match line.kind {
+        FareLineKind::Tax | FareLineKind::Extra => line.name.clone(),
+        FareLineKind::Discount => format!("{} {}", fare_line(line.kind), line.name),
+        FareLineKind::Base
+        | FareLineKind::Pickup
+        | FareLineKind::Distance
+        | FareLineKind::Time
+        | FareLineKind::Allowance
+        | FareLineKind::Waiting
+        | FareLineKind::Night
+        | FareLineKind::Minimum
+        | FareLineKind::Rounding
+        | FareLineKind::Cancellation
+        | FareLineKind::NoShow => fare_line(line.kind).into(),
+    }
+}
+
 fn quote(order: &Order, at: Timestamp) -> Value {
     let fare = order.fare();
     let lines: Vec<_> = fare
         .lines
         .iter()
-        .map(|line| json!({ "title": fare_line(line.kind), "price": price(line.amount) }))
+        .map(|line| json!({ "title": title(line), "price": price(line.amount) }))
         .collect();
     let mut quote = json!({ "price": price(fare.total()), "breakup": lines });
     if order.charged().is_none() {
+        let most = order.terms.estimated_max();
+        quote["price"] = ranged(price(fare.total()), fare.total(), most);
         quote["ttl"] = json!(duration::seconds(order.quote_expires_at.since_ms(at) / 1000));
     }
     quote

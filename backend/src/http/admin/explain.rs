@@ -16,7 +16,7 @@ use crate::service::ServiceError;
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(needs(Role::Viewer, routes!(explanation)))
-        .routes(needs(Role::Viewer, routes!(receipt)))
+        .routes(needs(Role::Dispatcher, routes!(receipt)))
 }
 
 /// Explain a final fare: each line, where its figures come from, and whether it comes out the same when it is
