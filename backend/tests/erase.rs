@@ -14,12 +14,15 @@ use tripline_backend::retention::forget;
 use tripline_backend::store::Store;
 use tripline_backend::store::audit::AuditFilter;
 use tripline_backend::store::lane::{EventRow, LaneKey, TrailRow};
+use tripline_backend::store::set_aside::SetAsideRow;
 use tripline_protocol::fix::{FixStamp, FixType};
 use tripline_protocol::id::{DeviceId, JournalEpoch, Sequence, TripId};
 use tripline_protocol::link::envelope::{decode, encode};
 use tripline_protocol::link::trail::{TrailBatch, TrailEntry, TrailFix};
 use tripline_protocol::link::up::{Event, EventBatch, EventBody, Stream};
 use tripline_protocol::meter::Reading;
+use tripline_protocol::otp::TypedOtp;
+use tripline_protocol::trip::TripStep;
 use tripline_protocol::unit::{Position, Timestamp};
 
 use dump::{dump_all, run};
@@ -31,6 +34,8 @@ const DAY_MS: i64 = 86_400_000;
 const RIDE: &str = "07070707-0001-4000-8000-000000000007";
 const RIDERS_PHONE: &str = "098000 00007";
 const DRIVER: &str = "d1";
+/// What the rider's driver typed.
+const OTP: &str = "864209";
 
 const EPOCH: JournalEpoch = JournalEpoch(50);
 
@@ -83,12 +88,29 @@ async fn fill(url: &str) -> Store {
     let lane = |stream| LaneKey { device: device(), epoch: EPOCH, stream };
     let near = EventBody::Sos { trip: Some(trip()) };
     let lost = EventBody::Lost;
-    let events = [event(400, lost.clone()), event(9_000_000, near), event(9_000_001, lost)];
+    let start = TripStep::Start { otp: Some(TypedOtp(OTP.into())) };
+    let start = EventBody::Trip { trip: trip(), step: start };
+    let aside = SetAsideRow {
+        device: device(),
+        lane: Stream::Event,
+        reason: "its certificate was revoked".into(),
+        payload: event(450, start.clone()).payload,
+    };
+    let events = [
+        event(400, lost.clone()),
+        event(500, start),
+        event(9_000_000, near),
+        event(9_000_001, lost.clone()),
+    ];
     let events: Vec<_> = events.into_iter().map(|row| (lane(Stream::Event), row)).collect();
     let mut tx = store.write().await.expect("begins");
     tx.add_events(&events, NOW.plus_ms(1_000)).await.expect("added");
     let trail = [(lane(Stream::Trail), trail())];
     tx.add_trail_batches(&trail, NOW.plus_ms(1_000)).await.expect("added");
+    let other = SetAsideRow { payload: event(9_000_001, lost).payload, ..aside.clone() };
+    for (id, row) in [("a", aside), ("b", other)] {
+        assert!(tx.add_set_aside(id.into(), row, NOW.plus_ms(9_100_000)).await.expect("added"));
+    }
     tx.commit().await.expect("commits");
     // A command that names the ride's order, as an offer does.
     let order = RIDE.replace('-', "");
@@ -144,15 +166,22 @@ const RIDERS: [&str; 6] =
 #[tokio::test]
 async fn nothing_of_a_rider_is_left_anywhere_and_what_was_paid_stays() {
     on_filled(|store| async move {
+        assert_eq!(rows_with(&store, &[OTP]).await.len(), 2, "in an event and set aside");
         let before = (dump_all(&store).await, body(&store, RIDE).await);
         let would = erase_rider(&store, RIDERS_PHONE, Erasing::DryRun, NOW).await.expect("counted");
         assert_eq!(dump_all(&store).await, before.0, "nothing was changed");
         let done = erase_rider(&store, RIDERS_PHONE, Erasing::OnRequest, NOW).await.expect("done");
         assert_eq!(done, would);
         // The device's own event of the fixture is in the time of the ride as well.
-        let Erased { orders, under_way, callbacks, commands, fixes, .. } = done;
+        let Erased { orders, under_way, callbacks, commands, fixes, set_aside, .. } = done;
         assert_eq!((orders, under_way, callbacks, commands, fixes), (1, 0, 2, 1, 2));
         assert_eq!(rows_with(&store, &RIDERS).await, [""; 0]);
+        assert_eq!(set_aside, 1);
+        assert_eq!(rows_with(&store, &[OTP]).await, [""; 0], "as it was typed");
+        let aside = store.read().await.expect("begins").set_aside(&device()).await;
+        let emptied: Vec<_> =
+            aside.expect("answers").iter().map(|row| row.payload.is_empty()).collect();
+        assert_eq!(emptied, [true, false], "what tells of other times stays");
 
         let after = body(&store, RIDE).await;
         for kept in ["id", "state", "settlement", "payment", "quote", "created_at"] {
@@ -186,7 +215,7 @@ async fn the_trail_of_the_ride_is_a_gap_and_the_rest_of_the_day_is_as_it_was() {
             batch.records[0].fix.is_some()
         };
         let fixes: Vec<_> = events.iter().map(has_fix).collect();
-        assert_eq!(fixes, [false, false, true], "in its time, or with its name");
+        assert_eq!(fixes, [false, false, false, true], "in its time, or with its name");
     })
     .await;
 }
@@ -266,7 +295,7 @@ async fn what_was_kept_long_enough_goes_and_money_goes_last() {
         forget(&store, &rules, days(rules.quotes_days)).await.expect("done");
         assert_eq!((count(EXPIRED).await, count(TRAIL).await), (0, 3));
         forget(&store, &rules, days(rules.trail_days)).await.expect("done");
-        assert_eq!((count(TRAIL).await, count(EVENTS).await, count(NAMED).await), (0, 5, 4));
+        assert_eq!((count(TRAIL).await, count(EVENTS).await, count(NAMED).await), (0, 6, 4));
         forget(&store, &rules, days(rules.personal_days)).await.expect("done");
         assert_eq!((count(EVENTS).await, count(NAMED).await, count(OVER).await), (0, 0, 4));
         forget(&store, &rules, days(rules.orders_days)).await.expect("done");

@@ -1,11 +1,14 @@
 //! Taking people out of what was stored, and leaving what accounts need: amounts, dates and ids.
 
 use serde_json::{Map, Value};
+use tripline_protocol::id::TripId;
 use tripline_protocol::link::envelope::{decode, encode};
 use tripline_protocol::link::trail::{GapReason, TrailBatch, TrailEntry};
-use tripline_protocol::link::up::EventBatch;
+use tripline_protocol::link::up::{EventBatch, EventBody, Stream};
+use tripline_protocol::trip::TripStep;
 use tripline_protocol::unit::Timestamp;
 
+use crate::domain::typed::clear_typed;
 use crate::store::erase::phone_digits;
 
 /// To what a place is rounded, in 1e-7 degree: 0.1 degree, some 11 km. It tells the city.
@@ -67,7 +70,8 @@ fn walk(value: &mut Value, change: &mut impl FnMut(&mut Map<String, Value>)) {
     }
 }
 
-/// Events without the places where they happened; `None` if they tell none. What cannot be read is emptied.
+/// Events without the places where they happened and without what was typed; `None` if they tell neither. What
+/// cannot be read is emptied.
 pub(super) fn blank_events(payload: &[u8]) -> Option<Vec<u8>> {
     if payload.is_empty() {
         return None;
@@ -75,9 +79,35 @@ pub(super) fn blank_events(payload: &[u8]) -> Option<Vec<u8>> {
     let Ok(mut batch) = decode::<EventBatch>(payload) else { return Some(Vec::new()) };
     let mut found = false;
     for event in &mut batch.records {
-        found |= event.fix.take().is_some();
+        found |= event.fix.take().is_some() | clear_typed(&mut event.body);
+        // The vehicle's own fare says where it stopped.
+        if let EventBody::Trip { step: TripStep::Stop { fare }, .. } = &mut event.body {
+            found |= fare.usage.stopped_at.take().is_some();
+        }
     }
     found.then(|| encode(&batch))
+}
+
+/// Whether a batch that was set aside tells of a trip between two times, by its times or by the trip's name.
+/// One that cannot be read may.
+pub(super) fn tells_of(
+    lane: Stream,
+    payload: &[u8],
+    trip: TripId,
+    (from, until): (Timestamp, Timestamp),
+) -> bool {
+    let is_within = |at: Timestamp| (from..=until).contains(&at);
+    match lane {
+        Stream::Event => decode::<EventBatch>(payload).map_or(true, |batch| {
+            // A provisional time says nothing.
+            batch.records.iter().any(|event| {
+                is_within(event.at) || !event.gnss_time || event.body.trip() == Some(trip)
+            })
+        }),
+        Stream::Trail => decode::<TrailBatch>(payload).map_or(true, |batch| {
+            batch.entries.iter().any(|entry| entry.fix().is_some_and(|fix| is_within(fix.at)))
+        }),
+    }
 }
 
 /// A trail batch with the fixes between two times as a declared gap, and how many they are; `None` if it has

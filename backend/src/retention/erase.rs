@@ -8,7 +8,7 @@ use tripline_protocol::id::DeviceId;
 use tripline_protocol::machine::Machine as _;
 use tripline_protocol::unit::Timestamp;
 
-use super::blank::{blank_driver, blank_events, blank_rider, blank_trail};
+use super::blank::{blank_driver, blank_events, blank_rider, blank_trail, tells_of};
 use crate::audit::{AuditKind, Entry};
 use crate::domain::fleet::Driver;
 use crate::domain::order::{Offer, Order};
@@ -41,10 +41,12 @@ pub struct Erased {
     pub callbacks: u64,
     /// Commands to devices that were emptied.
     pub commands: u64,
-    /// Events of devices that lost their place.
+    /// Events of devices that lost their place, or what was typed.
     pub events: u64,
     /// Fixes that became a gap in the trail.
     pub fixes: u64,
+    /// Batches of revoked devices that were emptied.
+    pub set_aside: u64,
     /// Drivers.
     pub drivers: u64,
 }
@@ -60,6 +62,7 @@ impl Erased {
             commands: self.commands + other.commands,
             events: self.events + other.events,
             fixes: self.fixes + other.fixes,
+            set_aside: self.set_aside + other.set_aside,
             drivers: self.drivers + other.drivers,
         }
     }
@@ -227,6 +230,7 @@ async fn erase_ride(tx: &mut Tx, order: &Order) -> Result<Erased, StoreError> {
     for trip in order.trips() {
         erased.events += erase_events(tx, trip).await?;
         erased.fixes += erase_trail(tx, trip).await?;
+        erased.set_aside += erase_set_aside(tx, trip).await?;
     }
     tx.clear_rating(order.id).await?;
     Ok(erased)
@@ -275,6 +279,20 @@ async fn erase_trail(tx: &mut Tx, trip: &Trip) -> Result<u64, StoreError> {
                 tx.put_reported(journal, device, row).await?;
                 count += fixes;
             }
+        }
+    }
+    Ok(count)
+}
+
+/// What was set aside has no effect and no sequence: a batch that tells of the ride is emptied as a whole.
+async fn erase_set_aside(tx: &mut Tx, trip: &Trip) -> Result<u64, StoreError> {
+    let (device, times) = (&trip.vehicle.device, driven(trip));
+    let came = (times.0, times.1.plus_ms(LATE_MS_MAX));
+    let mut count = 0;
+    for (id, row) in tx.set_aside_between(device, came).await? {
+        if !row.payload.is_empty() && tells_of(row.lane, &row.payload, trip.id, times) {
+            tx.empty_set_aside(&id).await?;
+            count += 1;
         }
     }
     Ok(count)
