@@ -14,12 +14,15 @@ use tripline_backend::retention::forget;
 use tripline_backend::store::Store;
 use tripline_backend::store::audit::AuditFilter;
 use tripline_backend::store::lane::{EventRow, LaneKey, TrailRow};
+use tripline_backend::store::set_aside::SetAsideRow;
 use tripline_protocol::fix::{FixStamp, FixType};
 use tripline_protocol::id::{DeviceId, JournalEpoch, Sequence, TripId};
 use tripline_protocol::link::envelope::{decode, encode};
 use tripline_protocol::link::trail::{TrailBatch, TrailEntry, TrailFix};
 use tripline_protocol::link::up::{Event, EventBatch, EventBody, Stream};
 use tripline_protocol::meter::Reading;
+use tripline_protocol::otp::TypedOtp;
+use tripline_protocol::trip::TripStep;
 use tripline_protocol::unit::{Position, Timestamp};
 
 use dump::{dump_all, run};
@@ -31,6 +34,8 @@ const DAY_MS: i64 = 86_400_000;
 const RIDE: &str = "07070707-0001-4000-8000-000000000007";
 const RIDERS_PHONE: &str = "098000 00007";
 const DRIVER: &str = "d1";
+/// What the rider's driver typed.
+const OTP: &str = "864209";
 
 const EPOCH: JournalEpoch = JournalEpoch(50);
 
@@ -83,12 +88,29 @@ async fn fill(url: &str) -> Store {
     let lane = |stream| LaneKey { device: device(), epoch: EPOCH, stream };
     let near = EventBody::Sos { trip: Some(trip()) };
     let lost = EventBody::Lost;
-    let events = [event(400, lost.clone()), event(9_000_000, near), event(9_000_001, lost)];
+    let start = TripStep::Start { otp: Some(TypedOtp(OTP.into())) };
+    let start = EventBody::Trip { trip: trip(), step: start };
+    let aside = SetAsideRow {
+        device: device(),
+        lane: Stream::Event,
+        reason: "its certificate was revoked".into(),
+        payload: event(450, start.clone()).payload,
+    };
+    let events = [
+        event(400, lost.clone()),
+        event(500, start),
+        event(9_000_000, near),
+        event(9_000_001, lost.clone()),
+    ];
     let events: Vec<_> = events.into_iter().map(|row| (lane(Stream::Event), row)).collect();
     let mut tx = store.write().await.expect("begins");
     tx.add_events(&events, NOW.plus_ms(1_000)).await.expect("added");
     let trail = [(lane(Stream::Trail), trail())];
     tx.add_trail_batches(&trail, NOW.plus_ms(1_000)).await.expect("added");
+    let other = SetAsideRow { payload: event(9_000_001, lost).payload, ..aside.clone() };
+    for (id, row) in [("a", aside), ("b", other)] {
+        assert!(tx.add_set_aside(id.into(), row, NOW.plus_ms(9_100_000)).await.expect("added"));
+    }
     tx.commit().await.expect("commits");
     // A command that names the ride's order, as an offer does.
     let order = RIDE.replace('-', "");
@@ -96,7 +118,8 @@ async fn fill(url: &str) -> Store {
     run(
         &store,
         &format!(
-            "UPDATE down_message SET payload = BYTES('{named}') WHERE outcome IS NULL; \
+            "UPDATE down_message SET payload = BYTES('{named}'), outcome = 'applied' \
+             WHERE outcome IS NULL; \
              UPDATE callback SET state = 'delivered', finished_at = 1 WHERE order_key = '{RIDE}'"
         ),
     )
@@ -144,15 +167,22 @@ const RIDERS: [&str; 6] =
 #[tokio::test]
 async fn nothing_of_a_rider_is_left_anywhere_and_what_was_paid_stays() {
     on_filled(|store| async move {
+        assert_eq!(rows_with(&store, &[OTP]).await.len(), 2, "in an event and set aside");
         let before = (dump_all(&store).await, body(&store, RIDE).await);
         let would = erase_rider(&store, RIDERS_PHONE, Erasing::DryRun, NOW).await.expect("counted");
         assert_eq!(dump_all(&store).await, before.0, "nothing was changed");
         let done = erase_rider(&store, RIDERS_PHONE, Erasing::OnRequest, NOW).await.expect("done");
         assert_eq!(done, would);
         // The device's own event of the fixture is in the time of the ride as well.
-        let Erased { orders, under_way, callbacks, commands, fixes, .. } = done;
+        let Erased { orders, under_way, callbacks, commands, fixes, set_aside, .. } = done;
         assert_eq!((orders, under_way, callbacks, commands, fixes), (1, 0, 2, 1, 2));
         assert_eq!(rows_with(&store, &RIDERS).await, [""; 0]);
+        assert_eq!(set_aside, 1);
+        assert_eq!(rows_with(&store, &[OTP]).await, [""; 0], "as it was typed");
+        let aside = store.read().await.expect("begins").set_aside(&device()).await;
+        let emptied: Vec<_> =
+            aside.expect("answers").iter().map(|row| row.payload.is_empty()).collect();
+        assert_eq!(emptied, [true, false], "what tells of other times stays");
 
         let after = body(&store, RIDE).await;
         for kept in ["id", "state", "settlement", "payment", "quote", "created_at"] {
@@ -186,7 +216,7 @@ async fn the_trail_of_the_ride_is_a_gap_and_the_rest_of_the_day_is_as_it_was() {
             batch.records[0].fix.is_some()
         };
         let fixes: Vec<_> = events.iter().map(has_fix).collect();
-        assert_eq!(fixes, [false, false, true], "in its time, or with its name");
+        assert_eq!(fixes, [false, false, false, true], "in its time, or with its name");
     })
     .await;
 }
@@ -208,6 +238,36 @@ async fn an_order_that_is_not_over_or_not_told_to_the_end_is_left_and_said() {
 }
 
 #[tokio::test]
+async fn an_order_whose_vehicle_is_held_or_still_to_be_told_is_left_and_said() {
+    on_filled(|store| async move {
+        let under_way = Erased { under_way: 1, ..Erased::default() };
+        let erased = async |now| {
+            erase_order(&store, RIDE, Erasing::OnRequest, now).await.expect("answers")
+        };
+        let named = RIDE.replace('-', "");
+        let waits = format!("UPDATE down_message SET outcome = NULL WHERE payload = BYTES('1234{named}41736861')");
+        run(&store, &waits).await;
+        assert_eq!(erased(NOW).await, under_way, "its device has not heard of it");
+        run(&store, "UPDATE down_message SET outcome = 'applied' WHERE outcome IS NULL").await;
+        let held = format!(
+            "UPDATE ride_order SET body_version = 2, body = REPLACE(body, '\"held\":false', \
+             '\"held\":true') WHERE order_id = '{RIDE}'"
+        );
+        let stored = store.read().await.expect("begins").order(RIDE.parse().expect("an id")).await;
+        let mut tx = store.write().await.expect("begins");
+        tx.save_order(&stored.expect("it reads").expect("there")).await.expect("in today's form");
+        tx.commit().await.expect("commits");
+        run(&store, &held).await;
+        assert_eq!(erased(NOW).await, under_way, "its vehicle is held");
+        run(&store, &held.replace("false", "x").replace("true", "false").replace("x", "true")).await;
+        run(&store, &waits).await;
+        let late = NOW.plus_ms(31 * DAY_MS);
+        assert_eq!(erased(late).await.orders, 1, "it is not waited for longer");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_driver_is_taken_out_of_fleet_and_orders_and_it_is_written_down() {
     on_filled(|store| async move {
         // What is under way names its driver: let it be over.
@@ -217,8 +277,8 @@ async fn a_driver_is_taken_out_of_fleet_and_orders_and_it_is_written_down() {
              WHERE state IN ('active', 'confirmed')",
         )
         .await;
-        // What the fleet knows of them, and a command that told a device who drives: id and name, each after
-        // its length.
+        // What the fleet knows of them, and a command that told a device who drives: the id and the name of then,
+        // each after its length.
         run(
             &store,
             "INSERT INTO document (document_id, owner_kind, owner_id, kind, number, \
@@ -226,7 +286,7 @@ async fn a_driver_is_taken_out_of_fleet_and_orders_and_it_is_written_down() {
              INSERT INTO rating (rating_id, driver_id, stars, note, at) \
              VALUES ('1', 'd1', 4, 'Raghav is kind', 1); \
              INSERT INTO down_message (device_id, number, outcome, created_at, payload) \
-             VALUES ('d1', 1, 'applied', 1, BYTES('0909026431065261676861760909'))",
+             VALUES ('d1', 1, 'applied', 1, BYTES('0909026431055261676875200909'))",
         )
         .await;
         let driver =
@@ -234,11 +294,29 @@ async fn a_driver_is_taken_out_of_fleet_and_orders_and_it_is_written_down() {
         let driver = driver.expect("answers").expect("there");
         let done = erase_driver(&store, &driver, Erasing::OnRequest, NOW).await.expect("done");
         assert_eq!((done.orders, done.drivers, done.commands), (3, 1, 1), "{done:?}");
-        assert_eq!(rows_with(&store, &["Raghav", "+91-97"]).await, [""; 0]);
+        assert_eq!(rows_with(&store, &["Raghav", "Raghu", "+91-97"]).await, [""; 0]);
         assert!(!rows_with(&store, &RIDERS).await.is_empty(), "its riders stay");
         let filter = AuditFilter { kind: Some(AuditKind::Erased), ..AuditFilter::default() };
         let told = store.read().await.expect("begins").audit(&filter, 10).await.expect("read");
         assert_eq!(told.len(), 4);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_driver_is_taken_out_of_an_order_whose_rider_went_before() {
+    on_filled(|store| async move {
+        let names_driver = async || {
+            let body = body(&store, RIDE).await.to_string();
+            body.contains("Raghav") || body.contains("+91-97")
+        };
+        erase_order(&store, RIDE, Erasing::OnRequest, NOW).await.expect("done");
+        assert!(names_driver().await);
+        let id = DRIVER.parse().expect("an id");
+        let driver = store.read().await.expect("begins").driver(&id).await.expect("answers");
+        let driver = driver.expect("there");
+        erase_driver(&store, &driver, Erasing::OnRequest, NOW).await.expect("done");
+        assert!(!names_driver().await);
     })
     .await;
 }
@@ -266,7 +344,7 @@ async fn what_was_kept_long_enough_goes_and_money_goes_last() {
         forget(&store, &rules, days(rules.quotes_days)).await.expect("done");
         assert_eq!((count(EXPIRED).await, count(TRAIL).await), (0, 3));
         forget(&store, &rules, days(rules.trail_days)).await.expect("done");
-        assert_eq!((count(TRAIL).await, count(EVENTS).await, count(NAMED).await), (0, 5, 4));
+        assert_eq!((count(TRAIL).await, count(EVENTS).await, count(NAMED).await), (0, 6, 4));
         forget(&store, &rules, days(rules.personal_days)).await.expect("done");
         assert_eq!((count(EVENTS).await, count(NAMED).await, count(OVER).await), (0, 0, 4));
         forget(&store, &rules, days(rules.orders_days)).await.expect("done");

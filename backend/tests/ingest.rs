@@ -20,14 +20,17 @@ use tripline_backend::store::Store;
 use tripline_backend::store::certificate::{CertificateRow, REVOKED, SUPERSEDED};
 use tripline_backend::store::lane::LaneKey;
 use tripline_backend::store::set_aside::SET_ASIDE_MAX;
+use tripline_protocol::duty::TypedPin;
 use tripline_protocol::id::{AssignmentId, DeviceId, JournalEpoch, Sequence, TripId};
 use tripline_protocol::link::down::CommitAck;
-use tripline_protocol::link::envelope::encode;
+use tripline_protocol::link::envelope::{decode, encode};
 use tripline_protocol::link::settings::DeviceSettings;
 use tripline_protocol::link::trail::{GapReason, TrailBatch, TrailEntry};
 use tripline_protocol::link::up::{Answer, Event, EventBatch, EventBody, Stream};
 use tripline_protocol::meter::Reading;
+use tripline_protocol::otp::TypedOtp;
 use tripline_protocol::signing::SecretKey;
+use tripline_protocol::trip::TripStep;
 use tripline_protocol::unit::Timestamp;
 
 mod both;
@@ -238,6 +241,38 @@ async fn what_a_revoked_device_had_on_the_way_is_kept_aside_and_has_no_effect() 
         assert_eq!(entry.detail, "its device enrolled with another key");
         assert_eq!(event.reason, entry.detail);
         assert_eq!(platform.metrics.batches_set_aside.get(), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_typed_is_not_in_what_is_kept_aside() {
+    on_both(|store| async move {
+        let (platform, _entries) = platform(store, 1).await;
+        end_certificate(&platform.store, certificate(0), REVOKED).await;
+        let trip = TripId::from_bytes([1; 16]);
+        let start = |otp: &str| EventBody::Trip {
+            trip,
+            step: TripStep::Start { otp: Some(TypedOtp(otp.into())) },
+        };
+        let signed_in = |pin: &str| EventBody::SignedIn {
+            driver: "raghav".parse().expect("valid"),
+            pin: TypedPin(pin.into()),
+        };
+        let batch = |bodies: [EventBody; 3]| EventBatch {
+            epoch: JournalEpoch(1),
+            after: Sequence::ZERO,
+            records: bodies.map(event).to_vec(),
+        };
+        let came = batch([signed_in("975310"), EventBody::Lost, start("864209")]);
+        let payload = encode(&came);
+        let lane = Lane::Event(came, payload);
+        let late = Submission { device: device(0), certificate: certificate(0), lane };
+        assert_eq!(platform.ingest(&[late]).await.expect("committed"), [Applied::SetAside]);
+        let mut tx = platform.store.read().await.expect("begins");
+        let aside = tx.set_aside(&device(0)).await.expect("answers");
+        let kept: EventBatch = decode(&aside[0].payload).expect("it reads");
+        assert_eq!(kept, batch([signed_in(""), EventBody::Lost, start("")]));
     })
     .await;
 }

@@ -138,9 +138,12 @@ fn print(erased: &Erased, done: bool) {
         counted(erased.events, "event"),
         counted(erased.fixes, "fix of the trail"),
     );
+    if erased.set_aside > 0 {
+        println!("Emptied as well: {} of revoked devices.", counted(erased.set_aside, "message"));
+    }
     if erased.under_way > 0 {
         println!(
-            "{} not over, or not told to the end: run this again when they are.",
+            "{} not over, or not told to the end, to rider or vehicle: run this again when they are.",
             counted(erased.under_way, "order")
         );
     }

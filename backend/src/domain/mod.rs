@@ -20,6 +20,7 @@ pub mod case;
 pub mod effect;
 pub mod payment;
 pub mod trip;
+pub mod typed;
 
 pub mod order;
 pub mod ride;

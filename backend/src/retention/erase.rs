@@ -4,11 +4,13 @@
 //! [`erase_driver`]. `backend/tests/erase.rs` looks through every column of every table for what is left.
 
 use serde_json::Value;
-use tripline_protocol::id::DeviceId;
+use tripline_protocol::id::{DeviceId, DriverId};
+use tripline_protocol::link::down::{Command, CommandBody};
+use tripline_protocol::link::envelope::decode;
 use tripline_protocol::machine::Machine as _;
 use tripline_protocol::unit::Timestamp;
 
-use super::blank::{blank_driver, blank_events, blank_rider, blank_trail};
+use super::blank::{blank_driver, blank_events, blank_rider, blank_trail, tells_of};
 use crate::audit::{AuditKind, Entry};
 use crate::domain::fleet::Driver;
 use crate::domain::order::{Offer, Order};
@@ -35,16 +37,19 @@ const PAYING_MS: i64 = 120_000;
 pub struct Erased {
     /// Orders.
     pub orders: u64,
-    /// Orders that are not over, or of which somebody is still to be told: nothing was taken out of them.
+    /// Orders that are not over, or of which somebody or a device is still to be told: nothing was taken out of
+    /// them.
     pub under_way: u64,
     /// Callbacks that were deleted.
     pub callbacks: u64,
     /// Commands to devices that were emptied.
     pub commands: u64,
-    /// Events of devices that lost their place.
+    /// Events of devices that lost their place, or what was typed.
     pub events: u64,
     /// Fixes that became a gap in the trail.
     pub fixes: u64,
+    /// Batches of revoked devices that were emptied.
+    pub set_aside: u64,
     /// Drivers.
     pub drivers: u64,
 }
@@ -60,6 +65,7 @@ impl Erased {
             commands: self.commands + other.commands,
             events: self.events + other.events,
             fixes: self.fixes + other.fixes,
+            set_aside: self.set_aside + other.set_aside,
             drivers: self.drivers + other.drivers,
         }
     }
@@ -108,7 +114,7 @@ pub async fn erase_order(
     let mut tx = store.write().await?;
     let Some(mut raw) = tx.raw_order(id).await? else { return Ok(Erased::default()) };
     let (order, mut body) = read(&raw)?;
-    if is_under_way(&mut tx, &order).await? {
+    if is_under_way(&mut tx, &order, now).await? {
         return Ok(Erased { under_way: 1, ..Erased::default() });
     }
     let erased = Erased { orders: 1, ..erase_ride(&mut tx, &order).await? };
@@ -126,13 +132,11 @@ pub async fn erase_driver(
     erasing: Erasing,
     now: Timestamp,
 ) -> Result<Erased, ServiceError> {
-    let phone = &driver.phone;
-    let names = |order: &Value| blank_driver(&mut order.clone(), phone);
+    let names =
+        |order: &Value| blank_driver(&mut order.clone(), driver.id.as_str(), &driver.phone);
     let mut erased = Erased::default();
-    if !phone.is_empty() {
-        for id in orders_that(store, false, names).await? {
-            erased = erased.plus(retry(|| erase_driver_of(store, &id, phone, erasing, now)).await?);
-        }
+    for id in orders_that(store, false, names).await? {
+        erased = erased.plus(retry(|| erase_driver_of(store, &id, driver, erasing, now)).await?);
     }
     Ok(erased.plus(retry(|| erase_from_fleet(store, driver, erasing, now)).await?))
 }
@@ -146,40 +150,44 @@ async fn erase_from_fleet(
 ) -> Result<Erased, ServiceError> {
     let mut tx = store.write().await?;
     let mut erased = Erased { drivers: 1, ..Erased::default() };
-    let told = [told_as(driver.id.as_str(), &driver.name)];
+    let names = |payload: &[u8]| names_driver(payload, &driver.id);
     let ever = Timestamp::from_unix_ms(i64::MIN);
     for device in tx.devices_of_driver(&driver.id).await? {
-        erased.commands += tx.empty_commands(&device, ever, &told).await?;
+        erased.commands += tx.empty_commands(&device, ever, names).await?;
     }
     tx.clear_driver(&driver.id, now).await?;
     finish(tx, erasing, &format!("driver {}", driver.id), now).await?;
     Ok(erased)
 }
 
-/// The bytes by which a device was told who drives: two texts, each after its length.
-fn told_as(id: &str, name: &str) -> Vec<u8> {
-    let text = |text: &str| {
-        let length = u8::try_from(text.len()).unwrap_or(u8::MAX);
-        [&[length], text.as_bytes()].concat()
+/// Whether a command tells its device that this driver drives. One that cannot be read is known by the id, a text
+/// after its length.
+fn names_driver(payload: &[u8], id: &DriverId) -> bool {
+    let Ok(command) = decode::<Command>(payload) else {
+        let length = u8::try_from(id.as_str().len()).unwrap_or(u8::MAX);
+        return holds(payload, &[&[length], id.as_str().as_bytes()].concat());
     };
-    [text(id), text(name)].concat()
+    if let CommandBody::OnDuty(on_duty) = command.body {
+        return on_duty.driver.is_some_and(|(driver, _)| driver == *id);
+    }
+    false
 }
 
-/// Takes whoever has this phone out of one order as its driver.
+/// Takes a driver out of one order.
 async fn erase_driver_of(
     store: &Store,
     id: &str,
-    phone: &str,
+    driver: &Driver,
     erasing: Erasing,
     now: Timestamp,
 ) -> Result<Erased, ServiceError> {
     let mut tx = store.write().await?;
     let Some(mut raw) = tx.raw_order(id).await? else { return Ok(Erased::default()) };
     let (order, mut body) = read(&raw)?;
-    if is_under_way(&mut tx, &order).await? {
+    if is_under_way(&mut tx, &order, now).await? {
         return Ok(Erased { under_way: 1, ..Erased::default() });
     }
-    blank_driver(&mut body, phone);
+    blank_driver(&mut body, driver.id.as_str(), &driver.phone);
     raw.body = body.to_string();
     tx.put_raw_order(&raw, None).await?;
     let callbacks = tx.delete_callbacks(order.id).await?;
@@ -212,9 +220,30 @@ fn read(raw: &RawOrder) -> Result<(Order, Value), StoreError> {
     Ok((order, body))
 }
 
-/// Whether somebody still needs to know who rides: the driver, or who is to be told of it.
-async fn is_under_way(tx: &mut Tx, order: &Order) -> Result<bool, StoreError> {
-    Ok(!order.state.is_terminal() || tx.pending_callbacks(order.id).await? > 0)
+/// Whether somebody still needs to know who rides: the driver, who is to be told of it, or a vehicle that is held
+/// or has not heard yet what became of its ride.
+async fn is_under_way(tx: &mut Tx, order: &Order, now: Timestamp) -> Result<bool, StoreError> {
+    let held = order.trips().any(|trip| trip.held);
+    if !order.state.is_terminal() || held || tx.pending_callbacks(order.id).await? > 0 {
+        return Ok(true);
+    }
+    // A device that was not heard for so long is not waited for: its rider could never be forgotten.
+    let since = order.created_at.max(now.plus_ms(-LATE_MS_MAX));
+    for (device, ids) in commanded(order) {
+        let waits = |payload: &[u8]| {
+            ids.iter().any(|id| holds(payload, id)) && may_take_effect(payload, now)
+        };
+        if tx.waiting_commands(&device, since).await?.iter().any(|payload| waits(payload)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether a command still has an effect when its device hears it. One that cannot be read may.
+fn may_take_effect(payload: &[u8], now: Timestamp) -> bool {
+    let expires_at = decode::<Command>(payload).ok().and_then(|command| command.expires_at);
+    expires_at.is_none_or(|expires_at| expires_at > now)
 }
 
 /// Takes a ride out of everything but its order's row.
@@ -222,11 +251,13 @@ async fn erase_ride(tx: &mut Tx, order: &Order) -> Result<Erased, StoreError> {
     let mut erased =
         Erased { callbacks: tx.delete_callbacks(order.id).await?, ..Erased::default() };
     for (device, ids) in commanded(order) {
-        erased.commands += tx.empty_commands(&device, order.created_at, &ids).await?;
+        let names = |payload: &[u8]| ids.iter().any(|id| holds(payload, id));
+        erased.commands += tx.empty_commands(&device, order.created_at, names).await?;
     }
     for trip in order.trips() {
         erased.events += erase_events(tx, trip).await?;
         erased.fixes += erase_trail(tx, trip).await?;
+        erased.set_aside += erase_set_aside(tx, trip).await?;
     }
     tx.clear_rating(order.id).await?;
     Ok(erased)
@@ -275,6 +306,20 @@ async fn erase_trail(tx: &mut Tx, trip: &Trip) -> Result<u64, StoreError> {
                 tx.put_reported(journal, device, row).await?;
                 count += fixes;
             }
+        }
+    }
+    Ok(count)
+}
+
+/// What was set aside has no effect and no sequence: a batch that tells of the ride is emptied as a whole.
+async fn erase_set_aside(tx: &mut Tx, trip: &Trip) -> Result<u64, StoreError> {
+    let (device, times) = (&trip.vehicle.device, driven(trip));
+    let came = (times.0, times.1.plus_ms(LATE_MS_MAX));
+    let mut count = 0;
+    for (id, row) in tx.set_aside_between(device, came).await? {
+        if !row.payload.is_empty() && tells_of(row.lane, &row.payload, trip.id, times) {
+            tx.empty_set_aside(&id).await?;
+            count += 1;
         }
     }
     Ok(count)

@@ -17,6 +17,7 @@ use super::{Platform, ServiceError};
 use crate::audit::{AuditKind, Entry};
 use crate::chance;
 use crate::domain::passage;
+use crate::domain::typed::clear_typed;
 use crate::identity::authority::Fingerprint;
 use crate::metrics::OnLane;
 use crate::store::certificate::{AUTHORITY_RETIRED, REVOKED, SUPERSEDED};
@@ -65,9 +66,18 @@ impl Submission {
         LaneKey { device: self.device.clone(), epoch, stream }
     }
 
-    fn payload(&self) -> &[u8] {
+    /// Its payload as it may be set aside: nobody who looks through it later needs what was typed.
+    fn kept_aside(&self) -> Vec<u8> {
         match &self.lane {
-            Lane::Event(_, payload) | Lane::Trail(_, payload) => payload,
+            Lane::Event(batch, payload) => {
+                let mut kept = batch.clone();
+                let mut found = false;
+                for event in &mut kept.records {
+                    found |= clear_typed(&mut event.body);
+                }
+                if found { encode(&kept) } else { payload.clone() }
+            }
+            Lane::Trail(_, payload) => payload.clone(),
         }
     }
 }
@@ -280,7 +290,7 @@ impl Group {
             device: batch.device.clone(),
             lane: batch.key().stream,
             reason: reason.into(),
-            payload: batch.payload().to_vec(),
+            payload: batch.kept_aside(),
         };
         if tx.add_set_aside(chance::uuid()?.to_string(), row, self.at).await? {
             self.tell(AuditKind::SetAside, &batch.device, reason);

@@ -27,7 +27,7 @@ pub struct SetAsideRow {
     pub lane: Stream,
     /// Why it has no effect.
     pub reason: String,
-    /// It, as it came over the wire.
+    /// It, as it came over the wire but for PINs and OTPs; empty once a ride was taken out of it.
     pub payload: Vec<u8>,
 }
 
@@ -96,5 +96,32 @@ impl Tx {
             Ok(SetAsideRow { device: device.clone(), lane, reason, payload })
         };
         rows.into_iter().map(row).collect()
+    }
+
+    /// What of a device was set aside between two times, each with its id.
+    pub async fn set_aside_between(
+        &mut self,
+        device: &DeviceId,
+        (from, until): (Timestamp, Timestamp),
+    ) -> Result<Vec<(String, SetAsideRow)>, StoreError> {
+        const SQL: &str = "SELECT set_aside_id, lane, reason, payload FROM set_aside \
+             WHERE device_id = $1 AND received_at >= $2 AND received_at <= $3 \
+             ORDER BY received_at, set_aside_id";
+        let rows: Vec<(String, String, String, Vec<u8>)> = on_db!(self, conn => sqlx::query_as(SQL)
+            .bind(device.as_str().to_owned()).bind(from.unix_ms).bind(until.unix_ms)
+            .fetch_all(conn).await?);
+        let row = |(id, lane, reason, payload): (String, String, _, _)| {
+            let lane = parse(TABLE, &id, "lane", &lane)?;
+            Ok((id, SetAsideRow { device: device.clone(), lane, reason, payload }))
+        };
+        rows.into_iter().map(row).collect()
+    }
+
+    /// Empties a batch that was set aside: that it came, and why it had no effect, stays.
+    pub async fn empty_set_aside(&mut self, id: &str) -> Result<(), StoreError> {
+        const SQL: &str = "UPDATE set_aside SET payload = $2 WHERE set_aside_id = $1";
+        on_db!(self, conn => sqlx::query(SQL)
+            .bind(id.to_owned()).bind(Vec::<u8>::new()).execute(conn).await?.rows_affected());
+        Ok(())
     }
 }

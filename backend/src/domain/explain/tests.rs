@@ -202,7 +202,7 @@ fn trail() -> Vec<Passage> {
 }
 
 fn explained(order: &Order, records: &[Recorded]) -> Explanation {
-    Explanation::of(order, records, &trail()).expect("a final fare")
+    Explanation::of(order, records, &trail(), Gone::default()).expect("a final fare")
 }
 
 #[test]
@@ -335,5 +335,5 @@ fn a_step_that_a_dispatcher_asked_for_is_one_of_the_meter_s() {
 
 #[test]
 fn an_order_without_a_final_fare_has_nothing_to_explain() {
-    assert_eq!(Explanation::of(&order(), &[], &[]), Err(NoFare));
+    assert_eq!(Explanation::of(&order(), &[], &[], Gone::default()), Err(NoFare));
 }
