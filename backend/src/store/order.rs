@@ -271,6 +271,19 @@ impl Tx {
         Ok(())
     }
 
+    /// Notes which order a trip belongs to, unless that is noted.
+    pub(super) async fn note_trip(
+        &mut self,
+        trip: TripId,
+        order: OrderId,
+    ) -> Result<(), StoreError> {
+        const SQL: &str =
+            "INSERT INTO trip (trip_id, order_id) VALUES ($1, $2) ON CONFLICT (trip_id) DO NOTHING";
+        on_db!(self, conn => sqlx::query(SQL)
+            .bind(trip.to_string()).bind(order.to_string()).execute(conn).await?.rows_affected());
+        Ok(())
+    }
+
     /// At most `limit` orders about which something is to be done by `at`, longest due first, behind `after`;
     /// of each since when it is due and its id.
     pub async fn due_orders(
