@@ -3,9 +3,9 @@
 use tripline_backend::domain::order::Vehicle;
 use tripline_backend::domain::passage::{Passage, joined, times};
 use tripline_backend::service::fold::{AS_IT_CAME_MS, fold};
-use tripline_backend::store::Store;
 use tripline_backend::store::lane::{LaneKey, TrailRow};
 use tripline_backend::store::retention::Aged;
+use tripline_backend::store::{Store, Tx};
 use tripline_protocol::fix::{FixType, Refusal};
 use tripline_protocol::id::{DeviceId, JournalEpoch, Sequence};
 use tripline_protocol::link::envelope::encode;
@@ -165,6 +165,37 @@ async fn what_is_folded_reads_as_it_did_before() {
         tx.commit().await.expect("commits");
         let over = read(&store, SECOND + 9_990, SECOND + 10_010).await;
         assert_eq!((over.len(), over[0].last()), (1, more.last()), "one passage over both tables");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_batch_that_cannot_be_read_is_set_aside_and_the_rest_is_folded() {
+    on_both(|store| async move {
+        let batches = batches();
+        keep(&store, &batches).await;
+        let mut tx = store.write().await.expect("begins");
+        let spoil = "UPDATE trail_batch SET payload = CAST('what' AS BYTES) \
+             WHERE epoch = 1 AND through_sequence IN (5, 1000)";
+        let bytes = if matches!(tx, Tx::Sqlite(_)) { "BLOB" } else { "BYTEA" };
+        let spoil = spoil.replace("BYTES", bytes);
+        assert_eq!(both::execute(&mut tx, spoil.leak()).await.expect("spoilt"), 2);
+        tx.commit().await.expect("commits");
+        let later = NOW.plus_ms(AS_IT_CAME_MS + 1);
+        assert_eq!(fold(&store, later).await.expect("folds"), batches.len());
+        assert_eq!(fold(&store, later).await.expect("looks"), 0, "there is nothing left");
+        // The rest of its journal is there, with a hole, and so is the other journal.
+        let rest = read(&store, 0, 2 * SECOND).await;
+        let epochs: Vec<_> = rest.iter().map(|it| it.epoch.0).collect();
+        assert_eq!(epochs, [1, 1, 2]);
+        assert_eq!((rest[0].after, rest[1].after), (Sequence(5), Sequence(1_000)));
+        let mut tx = store.read().await.expect("begins");
+        let aside = tx.set_aside(&device()).await.expect("answers");
+        assert_eq!(aside.len(), 2);
+        assert!(aside.iter().all(|row| row.payload == b"what"), "{aside:?}");
+        for through in ["through_sequence 5,", "through_sequence 1000,"] {
+            assert!(aside.iter().any(|row| row.reason.contains(through)), "{aside:?}");
+        }
     })
     .await;
 }

@@ -21,8 +21,8 @@ const SEED_VARIABLE: &str = "TRIPLINE_POWER_SEED";
 /// How long the power comes and goes.
 const LOOP_S: u64 = 50;
 
-/// Most cases an order keeps: calls for help beyond it have none of their own.
-const CASES_MAX: usize = 20;
+/// Most calls for help that an order keeps as cases: those beyond it have none of their own.
+const CASES_MAX: usize = 10;
 
 /// What the driver did, and whether the agent said that it was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,6 +10,9 @@ use super::fleet::coded;
 /// Most cases kept with an order; a device that misbehaves does not make an order grow without bound.
 pub const CASES_MAX: usize = 20;
 
+/// Most of them that are calls for help, and most that are not: neither takes the other's room.
+pub const CASES_OF_A_SORT_MAX: usize = CASES_MAX / 2;
+
 coded! {
     /// What a case is about.
     CaseKind {
@@ -123,7 +126,7 @@ impl Cases {
     }
 
     /// Opens a case, but for one of the same kind and trip that is open: of that one there is no second.
-    /// Gives it, unless there are [`CASES_MAX`] others.
+    /// Gives it, unless there are [`CASES_OF_A_SORT_MAX`] others of its sort.
     pub(super) fn find_or_open(
         &mut self,
         kind: CaseKind,
@@ -140,12 +143,38 @@ impl Cases {
         if let Some(place) = self.0.iter().position(same) {
             return self.0.get_mut(place);
         }
-        if self.0.len() >= CASES_MAX {
+        let is_of_sort = |case: &&Case| (case.kind == CaseKind::Sos) == (kind == CaseKind::Sos);
+        if self.0.iter().filter(is_of_sort).count() >= CASES_OF_A_SORT_MAX {
             return None;
         }
         let number = u32::try_from(self.0.len()).unwrap_or(u32::MAX) + 1;
         let (driven, resolved) = (None, None);
         self.0.push(Case { number, kind, trip, at, what: what(), driven, resolved });
         self.0.last_mut()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_unix_ms(1_800_000_000_000);
+
+    fn open(cases: &mut Cases, kind: CaseKind, trip: u8) -> bool {
+        let trip = Some(TripId::from_bytes([trip; 16]));
+        cases.find_or_open(kind, trip, NOW, || "it happened".into()).is_some()
+    }
+
+    #[test]
+    fn calls_for_help_leave_room_for_other_cases_and_these_for_them() {
+        for (first, then) in [(CaseKind::Sos, CaseKind::Driven), (CaseKind::Driven, CaseKind::Sos)]
+        {
+            let mut cases = Cases::default();
+            let opened = (0..100).filter(|trip| open(&mut cases, first, *trip)).count();
+            assert_eq!(opened, CASES_OF_A_SORT_MAX);
+            assert!(open(&mut cases, then, 0), "there is room for {then:?}");
+            let opened = 1 + (1..100).filter(|trip| open(&mut cases, then, *trip)).count();
+            assert_eq!((opened, cases.len()), (CASES_OF_A_SORT_MAX, CASES_MAX));
+        }
     }
 }

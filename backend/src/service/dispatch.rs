@@ -16,24 +16,30 @@ use crate::domain::ride::Candidate;
 use crate::store::Tx;
 use crate::store::retry::retry;
 
-/// Orders looked at in one go.
+/// Orders looked after in one go.
 const DUE_ORDERS_MAX: u32 = 32;
 
 impl Platform {
-    /// Does what is due by `at` about orders that wait for a driver; gives how many there were.
-    pub async fn handle_due(&self, at: Timestamp) -> Result<usize, ServiceError> {
+    /// Does what is due by `at` about orders that wait for a driver; gives of how many.
+    pub async fn handle_due(&self, at: Timestamp) -> Result<u32, ServiceError> {
         self.refresh_fleet(at).await?;
-        let mut tx = self.store.read().await?;
-        let due = tx.due_orders(at, DUE_ORDERS_MAX).await?;
-        drop(tx);
-        let count = due.len();
-        for id in due {
-            // One order that cannot be handled must not keep the others waiting.
-            if let Err(error) = self.handle_one_due(id, at).await {
-                error!(order = %id, %error, "order not looked after");
+        let (mut handled, mut after) = (0, None);
+        // Those that cannot be handled stay due, longest of all: it is looked behind them.
+        while handled < DUE_ORDERS_MAX {
+            let mut tx = self.store.read().await?;
+            let due = tx.due_orders(at, after, DUE_ORDERS_MAX - handled).await?;
+            drop(tx);
+            let Some(last) = due.last() else { break };
+            after = Some(*last);
+            for (_, id) in due {
+                // One order that cannot be handled must not keep the others waiting.
+                match self.handle_one_due(id, at).await {
+                    Ok(()) => handled += 1,
+                    Err(error) => error!(order = %id, %error, "order not looked after"),
+                }
             }
         }
-        Ok(count)
+        Ok(handled)
     }
 
     async fn handle_one_due(&self, id: OrderId, at: Timestamp) -> Result<(), ServiceError> {

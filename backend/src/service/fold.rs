@@ -9,6 +9,7 @@ use tripline_protocol::unit::Timestamp;
 
 use super::Platform;
 use crate::store::retry::retry;
+use crate::store::trail::Folded;
 use crate::store::{Store, StoreError};
 use crate::time;
 
@@ -51,7 +52,10 @@ pub async fn fold(store: &Store, now: Timestamp) -> Result<usize, StoreError> {
 async fn step(store: &Store, now: Timestamp) -> Result<usize, StoreError> {
     let mut tx = store.write().await?;
     let Some(lane) = tx.lane_to_fold(now.plus_ms(-AS_IT_CAME_MS)).await? else { return Ok(0) };
-    let batches = tx.fold_lane(&lane, now).await?;
+    let Folded { batches, unreadable } = tx.fold_lane(&lane, now).await?;
     tx.commit().await?;
+    for reason in unreadable {
+        error!(device = %lane.device, epoch = %lane.epoch, reason, "a trail batch is set aside");
+    }
     Ok(batches)
 }

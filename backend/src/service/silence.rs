@@ -37,15 +37,17 @@ impl Platform {
     /// Counts the trips that are under way, and those of them whose devices are not heard.
     pub async fn count_silent(&self, now: Timestamp) -> Result<(), ServiceError> {
         let mut tx = self.store.read().await?;
-        let under_way = tx.devices_under_way().await?;
-        let (count, mut silent) = (under_way.len(), 0);
-        for (device, accepted_at) in under_way {
-            let heard = self.heard(&mut tx, &device, now).await?.max(Some(accepted_at));
-            let ago_ms = heard.map_or(0, |heard| now.since_ms(heard));
-            silent += i64::from(ago_ms > self.settings.ride.silent_ms);
-        }
+        let under_way = tx.devices_under_way(now).await?;
+        drop(tx);
+        let count = under_way.len();
+        let is_silent = |(device, stored): &(DeviceId, Timestamp)| {
+            let live = self.fleet().get(device).map(|seen| seen.received_at);
+            let heard = live.map_or(*stored, |live| live.max(*stored));
+            now.since_ms(heard) > self.settings.ride.silent_ms
+        };
+        let silent = under_way.iter().filter(|trip| is_silent(trip)).count();
         self.metrics.trips_under_way.set(i64::try_from(count).unwrap_or(i64::MAX));
-        self.metrics.trips_silent.set(silent);
+        self.metrics.trips_silent.set(i64::try_from(silent).unwrap_or(i64::MAX));
         Ok(())
     }
 

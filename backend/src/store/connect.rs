@@ -9,7 +9,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use super::safety::{check_postgres, check_sqlite};
-use super::{Pools, Store, StoreError, migrate};
+use super::{Pools, Store, StoreError, forward, migrate};
 
 /// Connections that read, on SQLite.
 const READERS_MAX: u32 = 4;
@@ -38,13 +38,16 @@ const IDLE_IN_TRANSACTION_MS_MAX: u64 = 30_000;
 pub struct StoreUrlError;
 
 impl Store {
-    /// Opens the store that `url` names, makes it if need be, and brings its schema up to date; one that is
-    /// newer than ours is an error. Nobody who knows an older one may use it meanwhile.
+    /// Opens the store that `url` names, makes it if need be, and brings its schema and then its orders up to
+    /// date; one that is newer than ours is an error. Nobody who knows an older one may use it meanwhile.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        Self::open_through(url, migrate::KNOWN).await
+        let store = Self::open_through(url, migrate::KNOWN).await?;
+        forward::write_anew(&store).await?;
+        Ok(store)
     }
 
-    /// The same with the schema of an earlier version, for tests of what becomes of older stores.
+    /// Opens it with the schema of an earlier version and its orders as they are, for tests of what becomes of
+    /// older stores.
     pub async fn open_through(url: &str, version: i64) -> Result<Self, StoreError> {
         let store = Self { pools: connect(url, true).await? };
         let (found, known) = (migrate::version(&store).await?, version);

@@ -103,17 +103,26 @@ impl Tx {
         found.into_iter().map(stored).collect()
     }
 
-    /// The device of every trip that is not over.
-    pub async fn devices_under_way(&mut self) -> Result<Vec<(DeviceId, Timestamp)>, StoreError> {
-        const SQL: &str = "SELECT o.device_id, o.accepted_at FROM ride_order o \
+    /// The device of every trip that is not over, with when it was heard last: see [`Tx::heard`], and when the
+    /// trip was accepted counts as well.
+    pub async fn devices_under_way(
+        &mut self,
+        now: Timestamp,
+    ) -> Result<Vec<(DeviceId, Timestamp)>, StoreError> {
+        const SQL: &str = "SELECT o.device_id, o.accepted_at, \
+             CASE WHEN p.connected THEN $1 ELSE p.since END, \
+             (SELECT MAX(c.moved_at) FROM lane_cursor c WHERE c.device_id = o.device_id) \
+             FROM ride_order o LEFT JOIN device_presence p ON p.device_id = o.device_id \
              WHERE o.device_id IS NOT NULL AND o.accepted_at IS NOT NULL \
              AND o.trip_state IN ('assigned', 'en-route-to-pickup', 'at-pickup', 'started', 'paused')";
-        let rows: Vec<(String, i64)> =
-            on_db!(self, conn => sqlx::query_as(SQL).fetch_all(conn).await?);
+        let rows: Vec<(String, i64, Option<i64>, Option<i64>)> =
+            on_db!(self, conn => sqlx::query_as(SQL).bind(now.unix_ms).fetch_all(conn).await?);
         rows.into_iter()
-            .map(|(device, at)| {
+            .map(|(device, accepted_at, present_at, moved_at)| {
                 let id = super::parse("ride_order", &device, "device_id", &device)?;
-                Ok((id, Timestamp::from_unix_ms(at)))
+                let heard =
+                    [present_at, moved_at].into_iter().flatten().fold(accepted_at, i64::max);
+                Ok((id, Timestamp::from_unix_ms(heard)))
             })
             .collect()
     }

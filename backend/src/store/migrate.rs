@@ -18,6 +18,7 @@ const STEPS: &[(i64, &str, &str)] = &[
     (7, "dispatch", include_str!("../../migrations/0007_dispatch.sql")),
     (8, "receipts", include_str!("../../migrations/0008_receipts.sql")),
     (9, "retention", include_str!("../../migrations/0009_retention.sql")),
+    (10, "forms", include_str!("../../migrations/0010_forms.sql")),
 ];
 
 /// The version of the last step.

@@ -6,6 +6,7 @@
 
 mod connect;
 mod fault;
+mod forward;
 mod migrate;
 mod rows;
 mod safety;

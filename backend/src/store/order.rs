@@ -271,16 +271,37 @@ impl Tx {
         Ok(())
     }
 
-    /// Ids of at most `limit` orders about which something is to be done by `at`, longest due first.
+    /// Notes which order a trip belongs to, unless that is noted.
+    pub(super) async fn note_trip(
+        &mut self,
+        trip: TripId,
+        order: OrderId,
+    ) -> Result<(), StoreError> {
+        const SQL: &str =
+            "INSERT INTO trip (trip_id, order_id) VALUES ($1, $2) ON CONFLICT (trip_id) DO NOTHING";
+        on_db!(self, conn => sqlx::query(SQL)
+            .bind(trip.to_string()).bind(order.to_string()).execute(conn).await?.rows_affected());
+        Ok(())
+    }
+
+    /// At most `limit` orders about which something is to be done by `at`, longest due first, behind `after`;
+    /// of each since when it is due and its id.
     pub async fn due_orders(
         &mut self,
         at: Timestamp,
+        after: Option<(Timestamp, OrderId)>,
         limit: u32,
-    ) -> Result<Vec<OrderId>, StoreError> {
-        const SQL: &str =
-            "SELECT order_id FROM ride_order WHERE due_at <= $1 ORDER BY due_at LIMIT $2";
-        let rows: Vec<String> = on_db!(self, conn => sqlx::query_scalar(SQL)
-            .bind(at.unix_ms).bind(i64::from(limit)).fetch_all(conn).await?);
-        rows.iter().map(|id| super::parse(TABLE, id, "order_id", id)).collect()
+    ) -> Result<Vec<(Timestamp, OrderId)>, StoreError> {
+        const SQL: &str = "SELECT due_at, order_id FROM ride_order \
+             WHERE due_at <= $1 AND due_at >= $2 AND (due_at > $2 OR order_id > $3) \
+             ORDER BY due_at, order_id LIMIT $4";
+        let (since, id) =
+            after.map_or((i64::MIN, String::new()), |(due, id)| (due.unix_ms, id.to_string()));
+        let rows: Vec<(i64, String)> = on_db!(self, conn => sqlx::query_as(SQL)
+            .bind(at.unix_ms).bind(since).bind(id).bind(i64::from(limit)).fetch_all(conn).await?);
+        let due = |(due, id): &(i64, String)| {
+            Ok((Timestamp::from_unix_ms(*due), super::parse(TABLE, id, "order_id", id)?))
+        };
+        rows.iter().map(due).collect()
     }
 }

@@ -12,17 +12,40 @@ use tripline_protocol::unit::Timestamp;
 
 use super::lane::LaneKey;
 use super::rows::ManyRows;
+use super::set_aside::SetAsideRow;
 use super::{StoreError, Tx, from_db, on_db, parse, to_db};
+use crate::chance;
 use crate::domain::passage::{self, Passage, RUN_MS_MAX};
 
 /// Most sequences that are folded in one go: the store's only writer is held so long (about 0.1 s).
 pub const FOLDED_AT_ONCE: u64 = 50_000;
+
+/// Most batches that are folded in one go: as many as hold that in fives.
+const BATCHES_AT_ONCE: i64 = 10_000;
 
 /// Rows from which decoding is worth a second thread.
 const ROWS_ALONE_MAX: usize = 64;
 
 /// What is kept of a stretch of one journal: an undecoded batch, and how much of it was there before.
 type Kept = (i64, i64, Vec<u8>);
+
+/// What a row reads as.
+type Outcome = Option<Result<Passage, String>>;
+
+/// A run and its bytes.
+type Run = (Passage, Vec<u8>);
+
+/// The bytes of a batch that cannot be read, and why.
+type Unreadable = (Vec<u8>, String);
+
+/// What was folded of a lane.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Folded {
+    /// How many batches there were.
+    pub batches: usize,
+    /// Why those of them that are set aside cannot be read.
+    pub unreadable: Vec<String>,
+}
 
 static ADD_RUNS: LazyLock<ManyRows> = LazyLock::new(|| {
     ManyRows::new(
@@ -142,40 +165,81 @@ impl Tx {
         Ok(Some(LaneKey { device, epoch, stream: Stream::Trail }))
     }
 
-    /// Folds the first batches of a lane; says how many there were. `at` is the time.
-    pub async fn fold_lane(&mut self, lane: &LaneKey, at: Timestamp) -> Result<usize, StoreError> {
+    /// Folds the first batches of a lane. One that cannot be read is set aside: what is around it is folded,
+    /// and it holds nothing up. `at` is the time.
+    pub async fn fold_lane(&mut self, lane: &LaneKey, at: Timestamp) -> Result<Folded, StoreError> {
         // Two that fold one lane take turns.
         self.lock_cursors(BTreeSet::from([lane.clone()]), at).await?;
-        let (mut rows, mut records) = (Vec::new(), 0);
-        for row in self.trail_batches(&lane.device, lane.epoch).await? {
-            records += row.records;
-            if records > FOLDED_AT_ONCE && !rows.is_empty() {
+        let Some(through) = self.folded_through(lane).await? else { return Ok(Folded::default()) };
+        let kept = self.kept_batches(lane, through).await?;
+        let batches = kept.len();
+        let work = tokio::task::spawn_blocking(move || runs(kept)).await;
+        let row = || format!("{}, {}", lane.device, lane.epoch);
+        let folding = work.map_err(|error| bad_row(row(), &error))?;
+        let (runs, unreadable) = folding.map_err(|error| bad_row(row(), &error))?;
+        self.add_trail_runs(&lane.device, &runs, at).await?;
+        let mut reasons = Vec::with_capacity(unreadable.len());
+        for (payload, reason) in unreadable {
+            let row = SetAsideRow {
+                device: lane.device.clone(),
+                lane: Stream::Trail,
+                reason: format!("it cannot be read: journal {}, {reason}", lane.epoch),
+                payload,
+            };
+            let id = chance::uuid().map_err(|error| bad_row(lane.device.to_string(), &error))?;
+            self.add_set_aside(id.to_string(), row, at).await?;
+            reasons.push(reason);
+        }
+        self.drop_trail_batches(lane, through).await?;
+        Ok(Folded { batches, unreadable: reasons })
+    }
+
+    /// Up to where a lane is folded in one go.
+    async fn folded_through(&mut self, lane: &LaneKey) -> Result<Option<Sequence>, StoreError> {
+        const SQL: &str = "SELECT through_sequence, records FROM trail_batch \
+             WHERE device_id = $1 AND epoch = $2 ORDER BY through_sequence LIMIT $3";
+        let rows: Vec<(i64, i64)> = on_db!(self, conn => sqlx::query_as(SQL)
+            .bind(lane.device.as_str().to_owned())
+            .bind(to_db(lane.epoch.0))
+            .bind(BATCHES_AT_ONCE)
+            .fetch_all(conn).await?);
+        let (mut through, mut folded) = (None, 0_u64);
+        for (last, records) in rows {
+            folded = folded.saturating_add(from_db(records));
+            if folded > FOLDED_AT_ONCE && through.is_some() {
                 break;
             }
-            rows.push(row);
+            through = Some(Sequence(from_db(last)));
         }
-        let Some(through) = rows.last().map(|row| row.through) else { return Ok(0) };
-        let kept: Vec<Kept> = rows
-            .into_iter()
-            .map(|row| (to_db(row.through.0), to_db(row.skip), row.payload))
-            .collect();
-        let row = || format!("{}, {}", lane.device, lane.epoch);
-        let passages = decoded(&kept).map_err(|error| bad_row(row(), &error))?;
-        self.add_trail_runs(&lane.device, &passage::folded(passages), at).await?;
-        self.drop_trail_batches(lane, through).await?;
-        Ok(kept.len())
+        Ok(through)
+    }
+
+    /// The batches of a lane up to there, in order.
+    async fn kept_batches(
+        &mut self,
+        lane: &LaneKey,
+        through: Sequence,
+    ) -> Result<Vec<Kept>, StoreError> {
+        const SQL: &str = "SELECT through_sequence, skip, payload FROM trail_batch \
+             WHERE device_id = $1 AND epoch = $2 AND through_sequence <= $3 \
+             ORDER BY through_sequence";
+        Ok(on_db!(self, conn => sqlx::query_as(SQL)
+            .bind(lane.device.as_str().to_owned())
+            .bind(to_db(lane.epoch.0))
+            .bind(to_db(through.0))
+            .fetch_all(conn).await?))
     }
 
     async fn add_trail_runs(
         &mut self,
         device: &DeviceId,
-        runs: &[Passage],
+        runs: &[Run],
         at: Timestamp,
     ) -> Result<(), StoreError> {
         for (sql, runs) in ADD_RUNS.pieces(runs) {
             on_db!(&mut *self, conn => {
                 let mut query = sqlx::query(sql);
-                for run in runs {
+                for (run, payload) in runs {
                     // A run that tells no time is found by the sequences around it.
                     let (first, last) = passage::times(&run.entries).unwrap_or((at, at));
                     query = query
@@ -185,7 +249,7 @@ impl Tx {
                         .bind(to_db(run.records()))
                         .bind(first.unix_ms)
                         .bind(last.unix_ms)
-                        .bind(encode(&run.batch()));
+                        .bind(payload.clone());
                 }
                 query.execute(conn).await?.rows_affected()
             });
@@ -209,27 +273,50 @@ impl Tx {
     }
 }
 
-/// The passages of rows, many of them on as many threads as there are processors.
+/// What rows are folded into, and those that cannot be read.
+fn runs(kept: Vec<Kept>) -> Result<(Vec<Run>, Vec<Unreadable>), String> {
+    let (mut passages, mut unreadable) = (Vec::new(), Vec::new());
+    let outcomes = outcomes(&kept)?;
+    for ((_, _, payload), outcome) in kept.into_iter().zip(outcomes) {
+        match outcome {
+            Some(Ok(passage)) => passages.push(passage),
+            Some(Err(reason)) => unreadable.push((payload, reason)),
+            None => {}
+        }
+    }
+    let encoded = |run: Passage| {
+        let payload = encode(&run.batch());
+        (run, payload)
+    };
+    Ok((passage::folded(passages).into_iter().map(encoded).collect(), unreadable))
+}
+
+/// The passages of rows.
 fn decoded(rows: &[Kept]) -> Result<Vec<Passage>, String> {
+    outcomes(rows)?.into_iter().flatten().collect()
+}
+
+/// What becomes of each row, many of them on as many threads as there are processors.
+fn outcomes(rows: &[Kept]) -> Result<Vec<Outcome>, String> {
     let threads = thread::available_parallelism().map_or(1, usize::from);
     if threads == 1 || rows.len() <= ROWS_ALONE_MAX {
-        return rows.iter().filter_map(decode).collect();
+        return Ok(rows.iter().map(decode).collect());
     }
     thread::scope(|scope| {
-        let parts = rows.chunks(rows.len().div_ceil(threads)).map(|part| {
-            scope.spawn(move || part.iter().filter_map(decode).collect::<Result<Vec<_>, _>>())
-        });
+        let parts = rows
+            .chunks(rows.len().div_ceil(threads))
+            .map(|part| scope.spawn(move || part.iter().map(decode).collect::<Vec<_>>()));
         let parts: Vec<_> = parts.collect();
-        let mut passages = Vec::with_capacity(rows.len());
+        let mut outcomes = Vec::with_capacity(rows.len());
         for part in parts {
-            passages.extend(part.join().map_err(|_| "a decoder ended".to_owned())??);
+            outcomes.extend(part.join().map_err(|_| "a decoder ended".to_owned())?);
         }
-        Ok(passages)
+        Ok(outcomes)
     })
 }
 
 /// Nothing for a batch that could not be read when a ride was taken out of it, and was emptied.
-fn decode((through, skip, payload): &Kept) -> Option<Result<Passage, String>> {
+fn decode((through, skip, payload): &Kept) -> Outcome {
     let bad = |error| format!("through_sequence {}, column payload: {error}", from_db(*through));
     let batch = (!payload.is_empty()).then(|| TrailBatch::decode_kept(payload))?;
     Some(batch.map(|batch| Passage::of(batch, from_db(*skip))).map_err(bad))

@@ -136,3 +136,17 @@ async fn the_driver_of_a_ride_booked_ahead_is_looked_for_in_time_and_not_before(
         assert_eq!(decisions[0].cause, Cause::Scheduled);
     }
 }
+
+#[tokio::test]
+async fn orders_that_cannot_be_read_keep_no_other_waiting() {
+    let (_dir, stores) = stores().await;
+    for store in stores {
+        let world = World::new(store, 1, RULES).await;
+        for n in 1..=41 {
+            world.book(n).await;
+        }
+        world.spoil_all_but(41).await;
+        world.look(0, 2_500).await;
+        assert!(world.order(41).await.has_open_offer(), "it is looked after though it is the last");
+    }
+}

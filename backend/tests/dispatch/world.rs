@@ -170,6 +170,21 @@ impl World {
         tx.order(order_id(n)).await.expect("answers").expect("is there").order
     }
 
+    /// Leaves of every order but one a body that cannot be read.
+    pub(crate) async fn spoil_all_but(&self, n: u8) {
+        const SQL: &str = "UPDATE ride_order SET body = '{}' WHERE order_id <> $1";
+        let id = order_id(n).to_string();
+        let mut tx = self.store.write().await.expect("begins");
+        match &mut tx {
+            Tx::Sqlite(tx) => sqlx::query(SQL).bind(id).execute(&mut **tx).await.map(|_| ()),
+            Tx::Postgres(tx) | Tx::PostgresWriting(tx) => {
+                sqlx::query(SQL).bind(id).execute(&mut **tx).await.map(|_| ())
+            }
+        }
+        .expect("spoilt");
+        tx.commit().await.expect("commits");
+    }
+
     /// A look at everything that is due so long after the start, by one of the platforms.
     pub(crate) async fn look(&self, platform: usize, ms: i64) {
         self.platforms[platform].handle_due(self.now.plus_ms(ms)).await.expect("looks");

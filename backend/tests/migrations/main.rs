@@ -13,10 +13,12 @@ mod dump;
 #[path = "../quoted/mod.rs"]
 mod quoted;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use tripline_backend::store::audit::AuditFilter;
 use tripline_backend::store::callback::{CallbackFilter, Delivery};
+use tripline_backend::store::listing::OrderFilter;
 use tripline_backend::store::schema::Table;
 use tripline_backend::store::{Store, Tx};
 use tripline_protocol::unit::Timestamp;
@@ -26,7 +28,8 @@ use dump::{Dump, dump, dump_all, run};
 const NOW: Timestamp = Timestamp::from_unix_ms(1_800_000_000_000);
 
 /// Columns whose values a later step changes on purpose: table and column. Their tests are their own.
-const CHANGED: &[(&str, &str)] = &[];
+const CHANGED: &[(&str, &str)] =
+    &[("ride_order", "body"), ("ride_order", "version"), ("ride_order", "due_at")];
 
 /// The versions that have rows of their own, with those.
 fn fixtures() -> Vec<(i64, String)> {
@@ -133,6 +136,72 @@ async fn a_store_of_every_earlier_schema_is_brought_forward_with_all_that_is_in_
             tx.commit().await.expect("commits");
             let findings = store.health().await.expect("answers").findings;
             assert_eq!(findings, [""; 0], "from {version}");
+            store.close().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn orders_under_way_are_listed_and_due_once_they_are_brought_forward() {
+    let dir = tempfile::tempdir().expect("a folder");
+    for (version, sql) in fixtures() {
+        for url in urls(dir.path()).await {
+            let store = Store::open_through(&url, version).await.expect("it opens");
+            run(&store, &sql).await;
+            store.close().await;
+            let store = Store::open(&url).await.expect("it is brought forward");
+            let mut tx = store.read().await.expect("begins");
+            let found = async |tx: &mut Tx, filter| {
+                let found = tx.orders_before(&filter, None, 100).await.expect("answers");
+                let names = found.into_iter().map(|it| it.order.fulfillment_id);
+                names.collect::<BTreeSet<_>>()
+            };
+            let under_way = OrderFilter { under_way: true, ..OrderFilter::default() };
+            let under_way = found(&mut tx, under_way).await;
+            assert_eq!(
+                under_way,
+                ["fulfillment-accepted", "fulfillment-riding"].map(Into::into).into()
+            );
+            let of_device = OrderFilter { device: "d1".parse().ok(), ..OrderFilter::default() };
+            assert!(found(&mut tx, of_device).await.contains("fulfillment-accepted"));
+            let with_cases = OrderFilter { with_open_cases: true, ..OrderFilter::default() };
+            assert!(!found(&mut tx, with_cases).await.is_empty());
+            // Each is looked at again: the devices of both may never come back.
+            let due =
+                tx.due_orders(NOW.plus_ms(365 * 86_400_000), None, 100).await.expect("answers");
+            let due: Vec<_> = due.into_iter().map(|(_, id)| id).collect();
+            for name in under_way {
+                let order = tx.order_of_fulfillment(&name).await.expect("reads").expect("there");
+                assert!(due.contains(&order.order.id), "{name} from {version}");
+            }
+            // Its driver accepts what was offered before: the device speaks of the trip.
+            let offered = tx.order_of_fulfillment("fulfillment-offered").await.expect("reads");
+            let offered = offered.expect("there").order;
+            let trip = offered.open_offers().next().expect("an open offer").trip;
+            let of_trip = tx.order_of_trip(trip).await.expect("reads").expect("found by its trip");
+            assert_eq!(of_trip.order.id, offered.id);
+            drop(tx);
+            store.close().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_order_of_before_that_cannot_be_read_is_left_and_keeps_no_other_back() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (version, sql) = fixtures().pop().expect("rows of a version");
+    for url in urls(dir.path()).await {
+        let store = Store::open_through(&url, version).await.expect("it opens");
+        run(&store, &sql).await;
+        run(&store, "UPDATE ride_order SET body = '{}' WHERE state = 'quoted'").await;
+        store.close().await;
+        for _ in 0..2 {
+            let store = Store::open(&url).await.expect("it is brought forward");
+            let mut tx = store.read().await.expect("begins");
+            let under_way = OrderFilter { under_way: true, ..OrderFilter::default() };
+            assert_eq!(tx.orders_before(&under_way, None, 100).await.expect("answers").len(), 2);
+            tx.order_of_fulfillment("fulfillment-quoted").await.expect_err("it is as it was");
+            drop(tx);
             store.close().await;
         }
     }

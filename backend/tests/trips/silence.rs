@@ -21,6 +21,13 @@ async fn is_silent(world: &World, ride: Ride, at: Timestamp) -> bool {
     shown.trip.silent
 }
 
+/// How many trips are counted as under way, and how many of them as silent.
+async fn counted(world: &World, at: Timestamp) -> (i64, i64) {
+    world.platform.count_silent(at).await.expect("counts");
+    let metrics = &world.platform.metrics;
+    (metrics.trips_under_way.get(), metrics.trips_silent.get())
+}
+
 #[tokio::test]
 async fn a_trip_whose_device_is_not_heard_is_shown_as_silent_and_after_hours_closed_by_rule() {
     on_both(|store| async move {
@@ -30,6 +37,8 @@ async fn a_trip_whose_device_is_not_heard_is_shown_as_silent_and_after_hours_clo
         let now = time::now();
         assert!(!is_silent(&world, ride, now.plus_ms(110_000)).await);
         assert!(is_silent(&world, ride, now.plus_ms(130_000)).await);
+        assert_eq!(counted(&world, now.plus_ms(110_000)).await, (1, 0));
+        assert_eq!(counted(&world, now.plus_ms(130_000)).await, (1, 1));
         world.platform.handle_due(now.plus_ms(5 * HOUR_MS)).await.expect("looked after");
         assert_eq!(world.order(ride).await.state, OrderState::Active);
         // Another process, with nothing in its memory, finds the same.
@@ -63,6 +72,7 @@ async fn a_device_that_is_connected_or_sends_its_trail_is_heard() {
         tx.set_presence(here(true, time::now())).await.expect("written");
         tx.commit().await.expect("commits");
         assert!(!is_silent(&world, ride, late).await);
+        assert_eq!(counted(&world, late).await, (1, 0));
         world.platform.handle_due(late).await.expect("looked after");
         assert_eq!(world.order(ride).await.state, OrderState::Active, "it is looked at again");
         let mut tx = world.platform.store.write().await.expect("begins");
