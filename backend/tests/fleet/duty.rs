@@ -1,6 +1,7 @@
 //! Sign-in with a PIN, duty, shifts and cash, as devices and operators have them.
 
 use std::path::Path;
+use std::time::Duration;
 
 use tripline_backend::audit::Audit;
 use tripline_backend::config::Config;
@@ -236,6 +237,42 @@ async fn cash_is_in_the_account_of_the_shift_in_which_it_was_taken_in_until_it_i
         let id = &listed.items.first().expect("a shift").id;
         let done = settle(&mut tx, &Actor::cli(), id, Settling::default(), NOW.plus_ms(1)).await;
         assert!(done.expect("settled").shift.ended_at_unix_ms.is_some());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_two_who_take_the_same_cash_at_once_one_gets_it() {
+    on_both(|store| async move {
+        let mut yard = Yard::new(store).await;
+        assert_eq!(yard.sign_in("v1", "asha", "4711").await, None);
+        let (asha, v1) = (driver_id("asha"), device("v1"));
+        let mut tx = yard.write().await;
+        let cash = (quoted::order(1, NOW).id, Paise(12_300));
+        assert!(note_cash(&mut tx, (&asha, &v1), cash, NOW).await.expect("noted"));
+        let listed = list_shifts(&mut tx, Some("asha"), &Page::default()).await.expect("read");
+        let id = listed.items.first().expect("a shift").id.clone();
+        tx.commit().await.expect("commits");
+
+        let mut first = yard.write().await;
+        let taken = settle(&mut first, &Actor::cli(), &id, Settling::default(), NOW).await;
+        assert_eq!(taken.expect("settled").shift.cash_paise, 0);
+        let second = async {
+            let mut tx = yard.write().await;
+            let taken = settle(&mut tx, &Actor::cli(), &id, Settling::default(), NOW).await;
+            tx.commit().await.expect("commits");
+            taken
+        };
+        // Long enough for the second to read the balance, if nothing kept it from that.
+        let commits = async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            first.commit().await.expect("commits");
+        };
+        let (second, ()) = tokio::join!(second, commits);
+        assert!(matches!(second, Err(OperateError::Conflict { .. })), "{second:?}");
+        let mut tx = yard.platform.store.read().await.expect("begins");
+        let listed = list_shifts(&mut tx, Some("asha"), &Page::default()).await.expect("read");
+        assert_eq!(listed.items.first().expect("a shift").cash_paise, 0, "handed over once");
     })
     .await;
 }
