@@ -1,11 +1,13 @@
 //! The ride's rules, with no I/O: who decides when, what is told, and that random crossings keep the
 //! machines in defined states.
 
+use tripline_backend::domain::case::CaseKind;
 use tripline_backend::domain::dispatch::DispatchRules;
 use tripline_backend::domain::effect::{Effect, Notice, Phase};
 use tripline_backend::domain::order::{
     Conversation, LOOK_AGAIN_MS, Order, QUOTE_MS, Rider, Vehicle,
 };
+use tripline_backend::domain::payment::{CollectedBy, PaymentMethod, PaymentTerms};
 use tripline_backend::domain::ride::{Candidate, Handled, Report, RideError, RideRules};
 use tripline_backend::domain::trip::By;
 use tripline_protocol::fare::Usage;
@@ -193,6 +195,51 @@ fn a_whole_ride_tells_each_phase_once_and_charges_the_lower_fare() {
         (Some(Paise(6000)), 1),
         "twice is a case"
     );
+}
+
+/// An order whose ride of 2,000 m, which comes to 60.00, has ended.
+fn ended(terms: PaymentTerms) -> Order {
+    let mut order = accepted();
+    order.pay_by(Some(terms));
+    for (what, metres) in [(TripStep::Arrive, 0), (start(), 0), (stop(2_000), 2_000)] {
+        step(&mut order, &what, metres).expect("in order");
+    }
+    order
+}
+
+#[test]
+fn money_of_a_ride_that_is_not_paid_to_the_driver_is_a_case_and_pays_for_nothing() {
+    let (method, collected_by) = (PaymentMethod::Cash, CollectedBy::Bap);
+    let prepaid = PaymentTerms { method: PaymentMethod::Prepaid, collected_by: CollectedBy::Bpp };
+    for terms in [PaymentTerms { method, collected_by }, prepaid] {
+        let mut order = ended(terms);
+        let paid_before = order.payment.is_paid();
+        let collected = TripStep::Collected { amount: Paise(6000) };
+        let effects = step(&mut order, &collected, 2_000).expect("it happened");
+        assert_eq!(notices(&effects), [], "nobody is told that it is paid");
+        assert_eq!(order.payment.amount(), Some(Paise(6000)), "it is kept");
+        assert_eq!(order.payment.is_paid(), paid_before);
+        let kinds: Vec<_> = order.cases.iter().map(|case| case.kind).collect();
+        assert_eq!(kinds, [CaseKind::Paid]);
+    }
+}
+
+#[test]
+fn more_than_is_charged_is_a_case_whether_it_is_heard_of_before_the_end_or_after() {
+    let over = TripStep::Collected { amount: Paise(6001) };
+    let mut after = ended(PaymentTerms::default());
+    let effects = step(&mut after, &over, 2_000).expect("owed");
+    assert_eq!(notices(&effects), [Notice::Paid], "the rider owes nothing more");
+    let mut before = accepted();
+    for (what, metres) in [(TripStep::Arrive, 0), (start(), 0), (over, 2_000)] {
+        step(&mut before, &what, metres).expect("in order");
+    }
+    assert_eq!(before.cases.len(), 0, "nobody knows yet");
+    step(&mut before, &stop(2_000), 2_000).expect("riding");
+    for order in [after, before] {
+        let cases: Vec<_> = order.cases.iter().map(|it| (it.kind, it.what.as_str())).collect();
+        assert_eq!(cases, [(CaseKind::Paid, "the driver took 60.01, and 60.00 is charged")]);
+    }
 }
 
 #[test]

@@ -21,7 +21,7 @@ coded! {
         OtpLocked => "otp-locked",
         /// A step that the trip had no place for.
         OutOfTurn => "out-of-turn",
-        /// Money taken twice, or of a ride that nobody owed for.
+        /// Money taken twice, or more than is charged, or of a ride that was not to be paid to the driver.
         Paid => "paid",
         /// An extra that came too late for the fare, or for which there was no line.
         Extra => "extra",

@@ -128,6 +128,9 @@ pub enum DriverError {
     /// Nothing owed.
     #[error("there is nothing to collect before the trip has ended")]
     NothingOwed,
+    /// The rider pays otherwise.
+    #[error("this ride is not paid to the driver; take no money for it")]
+    NotToCollect,
     /// Paid already.
     #[error("the fare has been collected already")]
     CollectedAlready,

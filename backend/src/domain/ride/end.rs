@@ -141,7 +141,7 @@ impl Order {
         let body = CommandBody::Drive { trip: trip.id, verb: DriveVerb::Stop, reason: told };
         let command = tell_device(trip, body);
         let settlement = Settlement::alone(self.terms.silent(trip.usage()));
-        let mut effects = self.complete(settlement);
+        let mut effects = self.complete(settlement, at);
         effects.push(command);
         effects
     }

@@ -167,8 +167,14 @@ impl Order {
         let mut effects = cash(driver.clone(), &vehicle.device, amount, happened);
         if self.trip.as_ref().is_some_and(|trip| trip.id == id) && self.cancelled.is_none() {
             self.payment.collected = Some(Collected { amount, at: happened, driver });
+            if !self.payment.terms.driver_collects() {
+                let what =
+                    format!("the driver took {amount} of a ride that is not paid to the driver");
+                self.open_case(CaseKind::Paid, Some(id), what, at);
+            }
+            self.note_overpaid(at);
             // Before the end is told, nobody knows what it pays for.
-            if self.settlement.is_some() {
+            if self.settlement.is_some() && self.payment.is_collected() {
                 effects.push(Effect::Tell(Notice::Paid));
             }
         } else {
@@ -176,6 +182,19 @@ impl Order {
             self.open_case(CaseKind::Paid, Some(id), what, at);
         }
         effects
+    }
+
+    /// More than is charged, which is known at the end of the ride, is for a person to pay back.
+    pub(super) fn note_overpaid(&mut self, at: Timestamp) {
+        let Some(amount) = self.payment.amount().filter(|_| self.payment.is_collected()) else {
+            return;
+        };
+        let charged = self.settlement.as_ref().map(|settlement| settlement.charged.total());
+        if let Some(charged) = charged.filter(|charged| amount > *charged) {
+            let what = format!("the driver took {amount}, and {charged} is charged");
+            let trip = self.trip.as_ref().map(|trip| trip.id);
+            self.open_case(CaseKind::Paid, trip, what, at);
+        }
     }
 
     /// An OTP is tried on the device.
