@@ -25,6 +25,8 @@ coded! {
         Paid => "paid",
         /// An extra that came too late for the fare, or for which there was no line.
         Extra => "extra",
+        /// A fare that the vehicle said and that cannot be one by the order's terms.
+        Fare => "fare",
         /// The driver called for help.
         Sos => "sos",
         /// A trip was closed without its device.

@@ -69,12 +69,22 @@ impl Order {
         }
     }
 
-    /// The ride is over. Where vehicle and platform computed its fare, the lower is charged.
+    /// The ride is over. Where vehicle and platform computed its fare, the lower is charged. One of the vehicle
+    /// that cannot be by the order's terms counts for nothing.
     fn settle(&mut self, at: Timestamp) -> Vec<Effect> {
         let Some(trip) = &self.trip else { return Vec::new() };
-        let ours = self.terms.metered(trip.usage());
+        let (id, ours) = (trip.id, self.terms.metered(trip.usage()));
         let settlement = match trip.vehicle_fare.clone() {
-            Some(vehicle) => Settlement::of(vehicle, ours),
+            Some(vehicle) if vehicle.can_be_of(&self.terms) => Settlement::of(vehicle, ours),
+            Some(vehicle) => {
+                let (total, version) = (vehicle.total(), vehicle.tariff_version);
+                let what = format!(
+                    "the vehicle's fare of {total}, by version {version} of a tariff, is not by the order's \
+                     terms: ours is charged"
+                );
+                self.open_case(CaseKind::Fare, Some(id), what, at);
+                Settlement::alone(ours)
+            }
             None => Settlement::alone(ours),
         };
         self.complete(settlement, at)
