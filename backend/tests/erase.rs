@@ -241,11 +241,12 @@ async fn an_order_that_is_not_over_or_not_told_to_the_end_is_left_and_said() {
 async fn an_order_whose_vehicle_is_held_or_still_to_be_told_is_left_and_said() {
     on_filled(|store| async move {
         let under_way = Erased { under_way: 1, ..Erased::default() };
-        let erased = async |now| {
-            erase_order(&store, RIDE, Erasing::OnRequest, now).await.expect("answers")
-        };
+        let erased =
+            async |now| erase_order(&store, RIDE, Erasing::OnRequest, now).await.expect("answers");
         let named = RIDE.replace('-', "");
-        let waits = format!("UPDATE down_message SET outcome = NULL WHERE payload = BYTES('1234{named}41736861')");
+        let waits = format!(
+            "UPDATE down_message SET outcome = NULL WHERE payload = BYTES('1234{named}41736861')"
+        );
         run(&store, &waits).await;
         assert_eq!(erased(NOW).await, under_way, "its device has not heard of it");
         run(&store, "UPDATE down_message SET outcome = 'applied' WHERE outcome IS NULL").await;
@@ -259,7 +260,8 @@ async fn an_order_whose_vehicle_is_held_or_still_to_be_told_is_left_and_said() {
         tx.commit().await.expect("commits");
         run(&store, &held).await;
         assert_eq!(erased(NOW).await, under_way, "its vehicle is held");
-        run(&store, &held.replace("false", "x").replace("true", "false").replace("x", "true")).await;
+        run(&store, &held.replace("false", "x").replace("true", "false").replace("x", "true"))
+            .await;
         run(&store, &waits).await;
         let late = NOW.plus_ms(31 * DAY_MS);
         assert_eq!(erased(late).await.orders, 1, "it is not waited for longer");

@@ -1,20 +1,23 @@
 //! The ride's rules, with no I/O: who decides when, what is told, and that random crossings keep the
 //! machines in defined states.
 
+use tripline_backend::domain::case::CaseKind;
 use tripline_backend::domain::dispatch::DispatchRules;
 use tripline_backend::domain::effect::{Effect, Notice, Phase};
 use tripline_backend::domain::order::{
     Conversation, LOOK_AGAIN_MS, Order, QUOTE_MS, Rider, Vehicle,
 };
+use tripline_backend::domain::payment::{CollectedBy, PaymentMethod, PaymentTerms};
 use tripline_backend::domain::ride::{Candidate, Handled, Report, RideError, RideRules};
 use tripline_backend::domain::trip::By;
-use tripline_protocol::fare::Usage;
+use tripline_protocol::fare::{EXTRA_NOTE_LEN_MAX, Extra, ExtraKind, Fare, Usage};
 use tripline_protocol::id::{AssignmentId, DeviceId, TripId};
 use tripline_protocol::link::down::CommandBody;
 use tripline_protocol::link::up::{Answer, Event, EventBody};
 use tripline_protocol::meter::Reading;
 use tripline_protocol::order::OrderState;
 use tripline_protocol::otp::TypedOtp;
+use tripline_protocol::tariff::AMOUNT_MAX;
 use tripline_protocol::trip::TripStep;
 use tripline_protocol::unit::{Odometer, Paise, Steady, Timestamp};
 
@@ -193,6 +196,108 @@ fn a_whole_ride_tells_each_phase_once_and_charges_the_lower_fare() {
         (Some(Paise(6000)), 1),
         "twice is a case"
     );
+}
+
+/// An order whose ride of 2,000 m, which comes to 60.00, has ended.
+fn ended(terms: PaymentTerms) -> Order {
+    let mut order = accepted();
+    order.pay_by(Some(terms));
+    for (what, metres) in [(TripStep::Arrive, 0), (start(), 0), (stop(2_000), 2_000)] {
+        step(&mut order, &what, metres).expect("in order");
+    }
+    order
+}
+
+#[test]
+fn money_of_a_ride_that_is_not_paid_to_the_driver_is_a_case_and_pays_for_nothing() {
+    let (method, collected_by) = (PaymentMethod::Cash, CollectedBy::Bap);
+    let prepaid = PaymentTerms { method: PaymentMethod::Prepaid, collected_by: CollectedBy::Bpp };
+    for terms in [PaymentTerms { method, collected_by }, prepaid] {
+        let mut order = ended(terms);
+        let paid_before = order.payment.is_paid();
+        let collected = TripStep::Collected { amount: Paise(6000) };
+        let effects = step(&mut order, &collected, 2_000).expect("it happened");
+        assert_eq!(notices(&effects), [], "nobody is told that it is paid");
+        assert_eq!(order.payment.amount(), Some(Paise(6000)), "it is kept");
+        assert_eq!(order.payment.is_paid(), paid_before);
+        let kinds: Vec<_> = order.cases.iter().map(|case| case.kind).collect();
+        assert_eq!(kinds, [CaseKind::Paid]);
+    }
+}
+
+#[test]
+fn more_than_is_charged_is_a_case_whether_it_is_heard_of_before_the_end_or_after() {
+    let over = TripStep::Collected { amount: Paise(6001) };
+    let mut after = ended(PaymentTerms::default());
+    let effects = step(&mut after, &over, 2_000).expect("owed");
+    assert_eq!(notices(&effects), [Notice::Paid], "the rider owes nothing more");
+    let mut before = accepted();
+    for (what, metres) in [(TripStep::Arrive, 0), (start(), 0), (over, 2_000)] {
+        step(&mut before, &what, metres).expect("in order");
+    }
+    assert_eq!(before.cases.len(), 0, "nobody knows yet");
+    step(&mut before, &stop(2_000), 2_000).expect("riding");
+    for order in [after, before] {
+        let cases: Vec<_> = order.cases.iter().map(|it| (it.kind, it.what.as_str())).collect();
+        assert_eq!(cases, [(CaseKind::Paid, "the driver took 60.01, and 60.00 is charged")]);
+    }
+}
+
+#[test]
+fn amounts_that_cannot_be_are_refused_and_become_cases() {
+    let mut order = accepted();
+    step(&mut order, &TripStep::Arrive, 0).expect("possible");
+    step(&mut order, &start(), 0).expect("possible");
+    let toll = |amount, note: &str| {
+        TripStep::Extra(Extra { kind: ExtraKind::Toll, amount, note: note.into() })
+    };
+    let long = "x".repeat(EXTRA_NOTE_LEN_MAX + 1);
+    for (n, extra) in [
+        toll(Paise(-1), ""),
+        toll(AMOUNT_MAX + Paise(1), ""),
+        toll(Paise(1), "a\nb"),
+        toll(Paise(1), &long),
+    ]
+    .iter()
+    .enumerate()
+    {
+        assert!(step(&mut order, extra, 1_000 + n as u64).is_err(), "{extra:?}");
+    }
+    step(&mut order, &toll(AMOUNT_MAX, "Bridge"), 1_500).expect("it can be");
+    step(&mut order, &stop(2_000), 2_000).expect("riding");
+    for amount in [Paise(-1), AMOUNT_MAX + Paise(1)] {
+        assert!(step(&mut order, &TripStep::Collected { amount }, 2_000).is_err(), "{amount}");
+    }
+    assert_eq!(order.payment.amount(), None);
+    let trip = order.trip.as_ref().expect("driven");
+    assert_eq!(trip.meter.extras().len(), 1);
+    let kinds: Vec<_> = order.cases.iter().map(|case| case.kind).collect();
+    assert_eq!(kinds, [CaseKind::Extra, CaseKind::Paid]);
+    let charged = order.charged().expect("ended").total();
+    step(&mut order, &TripStep::Collected { amount: charged.min(AMOUNT_MAX) }, 2_000)
+        .expect("what was refused was not the first");
+    assert!(order.payment.is_paid());
+}
+
+#[test]
+fn a_vehicles_fare_that_is_not_by_the_orders_terms_is_not_charged_and_is_a_case() {
+    let lower: [fn(&mut Fare); 3] = [
+        |fare| fare.tariff_code = "other".into(),
+        |fare| fare.tariff_version = 2,
+        |fare| fare.lines[0].amount = Paise(-1_000_000),
+    ];
+    for change in lower {
+        let mut order = accepted();
+        step(&mut order, &TripStep::Arrive, 0).expect("possible");
+        step(&mut order, &start(), 0).expect("possible");
+        let TripStep::Stop { mut fare } = stop(100) else { panic!("a stop") };
+        change(&mut fare);
+        step(&mut order, &TripStep::Stop { fare }, 2_000).expect("riding");
+        let settlement = order.settlement.as_ref().expect("ended");
+        assert_eq!((settlement.charged.total(), settlement.difference), (Paise(6000), Paise(0)));
+        let kinds: Vec<_> = order.cases.iter().map(|case| case.kind).collect();
+        assert_eq!(kinds, [CaseKind::Fare]);
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::coded::coded_enum;
-use crate::tariff::{Surcharge, Tariff};
+use crate::tariff::{Surcharge, Tariff, is_amount};
 use crate::terms::{Discount, Terms};
 use crate::unit::{Paise, Position, Timestamp};
 
@@ -63,6 +63,30 @@ pub struct Extra {
     pub amount: Paise,
     /// In the driver's words, at most [`EXTRA_NOTE_LEN_MAX`] bytes; possibly empty.
     pub note: String,
+}
+
+/// Why an extra cannot be one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ExtraError {
+    /// Not what one may cost.
+    #[error("an extra costs between 0.00 and 1000000.00")]
+    Amount,
+    /// A note that is too long, or no text.
+    #[error("the note of an extra is at most {EXTRA_NOTE_LEN_MAX} bytes of text on one line")]
+    Note,
+}
+
+impl Extra {
+    /// Whether it can be one. Device and platform both ask: neither takes the other's word for it.
+    pub fn check(&self) -> Result<(), ExtraError> {
+        if !is_amount(self.amount) {
+            return Err(ExtraError::Amount);
+        }
+        if self.note.len() > EXTRA_NOTE_LEN_MAX || self.note.chars().any(char::is_control) {
+            return Err(ExtraError::Note);
+        }
+        Ok(())
+    }
 }
 
 /// What a fare is computed from: what the meter showed.
@@ -235,6 +259,12 @@ impl Fare {
     /// The sum of the lines.
     pub fn total(&self) -> Paise {
         sum(&self.lines)
+    }
+
+    /// Whether it can be of these terms: their tariff in its version, and nothing that the rider would be paid.
+    pub fn can_be_of(&self, terms: &Terms) -> bool {
+        let Tariff { code, version, .. } = &terms.tariff;
+        self.tariff_code == *code && self.tariff_version == *version && self.total() >= Paise::ZERO
     }
 }
 

@@ -261,8 +261,13 @@ fn check_code(code: &str) -> Result<(), TariffError> {
     Err(error("code", &format!("must have 1 to {CODE_LEN_MAX} characters out of a-z, 0-9 and '-'")))
 }
 
+/// Whether it is one that somebody may state: 0 to [`AMOUNT_MAX`].
+pub fn is_amount(amount: Paise) -> bool {
+    (Paise::ZERO..=AMOUNT_MAX).contains(&amount)
+}
+
 fn check_amount(field: &str, amount: Paise) -> Result<(), TariffError> {
-    if amount >= Paise::ZERO && amount <= AMOUNT_MAX {
+    if is_amount(amount) {
         return Ok(());
     }
     Err(error(field, &format!("must be between 0 and {} paise", AMOUNT_MAX.0)))

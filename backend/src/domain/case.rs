@@ -24,10 +24,12 @@ coded! {
         OtpLocked => "otp-locked",
         /// A step that the trip had no place for.
         OutOfTurn => "out-of-turn",
-        /// Money taken twice, or of a ride that nobody owed for.
+        /// Money taken twice, or more than is charged, or of a ride that was not to be paid to the driver.
         Paid => "paid",
         /// An extra that came too late for the fare, or for which there was no line.
         Extra => "extra",
+        /// A fare that the vehicle said and that cannot be one by the order's terms.
+        Fare => "fare",
         /// The driver called for help.
         Sos => "sos",
         /// A trip was closed without its device.

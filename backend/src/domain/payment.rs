@@ -71,9 +71,15 @@ pub struct Payment {
 }
 
 impl Payment {
+    /// Whether the driver, who was to collect it, has. What a driver took of a ride that is paid otherwise
+    /// pays for nothing.
+    pub fn is_collected(&self) -> bool {
+        self.terms.driver_collects() && self.collected.is_some()
+    }
+
     /// Whether the rider owes nothing more, as far as we know.
     pub fn is_paid(&self) -> bool {
-        self.terms.method == PaymentMethod::Prepaid || self.collected.is_some()
+        self.terms.method == PaymentMethod::Prepaid || self.is_collected()
     }
 
     /// How much the driver took.

@@ -131,7 +131,7 @@ pub struct Settling {
 }
 
 /// Takes cash from a driver, and writes it into the account of a shift. A shift that no sign-in began ends
-/// with it.
+/// with it. Of two at once the second waits, and finds what the first has left.
 pub async fn settle(
     tx: &mut Tx,
     actor: &Actor,
@@ -139,6 +139,8 @@ pub async fn settle(
     settling: Settling,
     now: Timestamp,
 ) -> Result<ShiftShown, OperateError> {
+    let not_found = || OperateError::not_found(WHAT, id);
+    tx.lock_shift(id.parse().map_err(|_| not_found())?).await?;
     let shift = find(tx, id).await?;
     if settling.note.len() > NOTE_LEN_MAX || settling.note.contains(char::is_control) {
         let problem = format!("must have at most {NOTE_LEN_MAX} printable characters");

@@ -132,8 +132,7 @@ pub async fn erase_driver(
     erasing: Erasing,
     now: Timestamp,
 ) -> Result<Erased, ServiceError> {
-    let names =
-        |order: &Value| blank_driver(&mut order.clone(), driver.id.as_str(), &driver.phone);
+    let names = |order: &Value| blank_driver(&mut order.clone(), driver.id.as_str(), &driver.phone);
     let mut erased = Erased::default();
     for id in orders_that(store, false, names).await? {
         erased = erased.plus(retry(|| erase_driver_of(store, &id, driver, erasing, now)).await?);

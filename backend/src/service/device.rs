@@ -61,9 +61,12 @@ impl Platform {
             }
             EventBody::OtpTried { trip } => self.handle_otp_try(tx, device, *trip, event, at).await,
             EventBody::SignedIn { driver, pin } => {
-                self.handle_sign_in(tx, device, (driver, pin), at).await
+                let times = (event.fact_at(at), at);
+                self.handle_sign_in(tx, device, (driver, pin), times).await
             }
-            EventBody::Duty { duty } => Self::handle_duty(tx, device, (*duty).into(), at).await,
+            EventBody::Duty { duty } => {
+                Self::handle_duty(tx, device, (*duty).into(), (event.fact_at(at), at)).await
+            }
             EventBody::Lost => Ok((Some("its record was damaged".into()), Wake::default())),
             EventBody::CommandDone { number, outcome } => {
                 self.handle_command_done(tx, device, (*number, *outcome), event, at).await

@@ -16,6 +16,9 @@ use crate::domain::fleet::{Cash, CashKind, Duty, DutyState, Shift};
 use crate::store::Tx;
 use crate::store::driver::PinRow;
 
+/// Why something a driver asked for has no effect: it was overtaken on its way.
+const OVERTAKEN: &str = "this was asked for before the present duty began; ask again";
+
 impl From<OnWire> for DutyState {
     fn from(duty: OnWire) -> Self {
         match duty {
@@ -37,24 +40,28 @@ impl From<DutyState> for OnWire {
 }
 
 impl Platform {
-    /// A driver signs in on a device. The device is told what came of it.
+    /// A driver signs in on a device. The device is told what came of it. What happened before the driver or
+    /// the device came into the duty in which they are would undo what is newer.
     pub(super) async fn handle_sign_in(
         &self,
         tx: &mut Tx,
         device: &DeviceId,
         (driver, pin): (&DriverId, &TypedPin),
-        at: Timestamp,
+        (happened, at): (Timestamp, Timestamp),
     ) -> Result<(Refusal, Wake), ServiceError> {
+        let present = [tx.duty_of_driver(driver).await?, tx.duty_of_device(device).await?];
+        if present.iter().flatten().any(|duty| happened < duty.since) {
+            return refuse(tx, device, OVERTAKEN.to_owned(), at).await;
+        }
         let Err(refusal) = self.check_pin(tx, driver, pin).await? else {
             info!(%device, %driver, "driver signed in");
             let (driver, device) = (driver.clone(), device.clone());
-            let duty = Duty { driver, device, state: DutyState::On, since: at };
+            let duty = Duty { driver, device, state: DutyState::On, since: happened.min(at) };
             let told = set_duty(tx, &duty, at).await?;
             return Ok((None, Wake::devices(told)));
         };
         info!(%device, %driver, reason = %refusal, "sign-in refused");
-        tell_device(tx, device, Some(refusal.to_string()), at).await?;
-        Ok((Some(refusal.to_string()), Wake::devices(vec![device.clone()])))
+        refuse(tx, device, refusal.to_string(), at).await
     }
 
     /// Whether that is the driver's PIN. The try is on record either way.
@@ -80,15 +87,18 @@ impl Platform {
         tx: &mut Tx,
         device: &DeviceId,
         state: DutyState,
-        at: Timestamp,
+        (happened, at): (Timestamp, Timestamp),
     ) -> Result<(Refusal, Wake), ServiceError> {
         let Some(known) = tx.duty_of_device(device).await? else {
             tell_device(tx, device, None, at).await?;
             let refusal = (state != DutyState::Off).then(|| "nobody is signed in on it".to_owned());
             return Ok((refusal, Wake::devices(vec![device.clone()])));
         };
+        if happened < known.since {
+            return refuse(tx, device, OVERTAKEN.to_owned(), at).await;
+        }
         info!(%device, driver = %known.driver, %state, "driver's duty");
-        let told = set_duty(tx, &Duty { state, since: at, ..known }, at).await?;
+        let told = set_duty(tx, &Duty { state, since: happened.min(at), ..known }, at).await?;
         Ok((None, Wake::devices(told)))
     }
 }
@@ -148,6 +158,17 @@ async fn begin_shift(
     };
     tx.add_shift(&shift).await?;
     Ok(shift)
+}
+
+/// What a driver asked for has no effect: the device is told why, and how things stand.
+async fn refuse(
+    tx: &mut Tx,
+    device: &DeviceId,
+    reason: String,
+    at: Timestamp,
+) -> Result<(Refusal, Wake), ServiceError> {
+    tell_device(tx, device, Some(reason.clone()), at).await?;
+    Ok((Some(reason), Wake::devices(vec![device.clone()])))
 }
 
 /// Tells a device who is signed in on it, and why somebody is not.

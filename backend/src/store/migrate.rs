@@ -12,13 +12,7 @@ const STEPS: &[(i64, &str, &str)] = &[
     (1, "initial", include_str!("../../migrations/0001_initial.sql")),
     (2, "device door", include_str!("../../migrations/0002_device_door.sql")),
     (3, "network", include_str!("../../migrations/0003_network.sql")),
-    (4, "fleet", include_str!("../../migrations/0004_fleet.sql")),
-    (5, "admin", include_str!("../../migrations/0005_admin.sql")),
-    (6, "trips", include_str!("../../migrations/0006_trips.sql")),
-    (7, "dispatch", include_str!("../../migrations/0007_dispatch.sql")),
-    (8, "receipts", include_str!("../../migrations/0008_receipts.sql")),
-    (9, "retention", include_str!("../../migrations/0009_retention.sql")),
-    (10, "forms", include_str!("../../migrations/0010_forms.sql")),
+    (4, "fleet, trips and money", include_str!("../../migrations/0004_fleet_trips_and_money.sql")),
 ];
 
 /// The version of the last step.

@@ -106,6 +106,15 @@ impl Tx {
         row.map(shift).transpose()
     }
 
+    /// Keeps others from locking a shift until the end of this transaction: what its balance is then, it stays
+    /// but for what comes in. Nothing if there is no such shift.
+    pub async fn lock_shift(&mut self, id: Uuid) -> Result<(), StoreError> {
+        const SQL: &str = "UPDATE shift SET driver_id = driver_id WHERE shift_id = $1";
+        on_db!(self, conn => sqlx::query(SQL)
+            .bind(id.to_string()).execute(conn).await?.rows_affected());
+        Ok(())
+    }
+
     /// At most `limit` shifts that began before this one did, the newest first; of one driver, if they are
     /// named.
     pub async fn shifts(

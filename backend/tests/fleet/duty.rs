@@ -1,6 +1,7 @@
 //! Sign-in with a PIN, duty, shifts and cash, as devices and operators have them.
 
 use std::path::Path;
+use std::time::Duration;
 
 use tripline_backend::audit::Audit;
 use tripline_backend::config::Config;
@@ -22,7 +23,7 @@ use tripline_protocol::link::envelope::{decode, encode};
 use tripline_protocol::link::up::{Event, EventBatch, EventBody};
 use tripline_protocol::meter::Reading;
 use tripline_protocol::signing::SecretKey;
-use tripline_protocol::unit::Paise;
+use tripline_protocol::unit::{Paise, Timestamp};
 
 use crate::both::on_both;
 use crate::{NOW, add_driver, add_vehicle, device, driver_id, quoted};
@@ -76,10 +77,14 @@ impl Yard {
 
     /// A device says something; why that had no effect.
     async fn hear(&mut self, id: &str, body: EventBody) -> Option<String> {
+        self.hear_of(id, body, NOW).await
+    }
+
+    /// The same, of something that happened then.
+    async fn hear_of(&mut self, id: &str, body: EventBody, at: Timestamp) -> Option<String> {
         self.sequence += 1;
         let epoch = JournalEpoch(self.sequence);
-        let event =
-            Event { at: NOW, gnss_time: true, reading: Reading::default(), fix: None, body };
+        let event = Event { at, gnss_time: true, reading: Reading::default(), fix: None, body };
         let batch = EventBatch { epoch, after: Sequence::ZERO, records: vec![event] };
         let payload = encode(&batch);
         let lane = Lane::Event(batch, payload);
@@ -236,6 +241,77 @@ async fn cash_is_in_the_account_of_the_shift_in_which_it_was_taken_in_until_it_i
         let id = &listed.items.first().expect("a shift").id;
         let done = settle(&mut tx, &Actor::cli(), id, Settling::default(), NOW.plus_ms(1)).await;
         assert!(done.expect("settled").shift.ended_at_unix_ms.is_some());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_two_who_take_the_same_cash_at_once_one_gets_it() {
+    on_both(|store| async move {
+        let mut yard = Yard::new(store).await;
+        assert_eq!(yard.sign_in("v1", "asha", "4711").await, None);
+        let (asha, v1) = (driver_id("asha"), device("v1"));
+        let mut tx = yard.write().await;
+        let cash = (quoted::order(1, NOW).id, Paise(12_300));
+        assert!(note_cash(&mut tx, (&asha, &v1), cash, NOW).await.expect("noted"));
+        let listed = list_shifts(&mut tx, Some("asha"), &Page::default()).await.expect("read");
+        let id = listed.items.first().expect("a shift").id.clone();
+        tx.commit().await.expect("commits");
+
+        let mut first = yard.write().await;
+        let taken = settle(&mut first, &Actor::cli(), &id, Settling::default(), NOW).await;
+        assert_eq!(taken.expect("settled").shift.cash_paise, 0);
+        let second = async {
+            let mut tx = yard.write().await;
+            let taken = settle(&mut tx, &Actor::cli(), &id, Settling::default(), NOW).await;
+            tx.commit().await.expect("commits");
+            taken
+        };
+        // Long enough for the second to read the balance, if nothing kept it from that.
+        let commits = async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            first.commit().await.expect("commits");
+        };
+        let (second, ()) = tokio::join!(second, commits);
+        assert!(matches!(second, Err(OperateError::Conflict { .. })), "{second:?}");
+        let mut tx = yard.platform.store.read().await.expect("begins");
+        let listed = list_shifts(&mut tx, Some("asha"), &Page::default()).await.expect("read");
+        assert_eq!(listed.items.first().expect("a shift").cash_paise, 0, "handed over once");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_asked_before_the_present_duty_began_has_no_effect_and_is_answered() {
+    on_both(|store| async move {
+        let mut yard = Yard::new(store).await;
+        let signed_in =
+            || EventBody::SignedIn { driver: driver_id("asha"), pin: TypedPin("4711".into()) };
+        let a_break = || EventBody::Duty { duty: OnWire::Break };
+        // A device that was away tells of a sign-in and what came after it, in turn.
+        let long_ago = Timestamp::from_unix_ms(1_700_000_000_000);
+        assert_eq!(yard.hear_of("v1", signed_in(), long_ago).await, None);
+        assert_eq!(yard.hear_of("v1", a_break(), long_ago.plus_ms(1)).await, None);
+        assert_eq!(yard.duty("asha").await, Some(("v1".into(), DutyState::Break)));
+
+        let mut tx = yard.write().await;
+        for (driver, vehicle) in [("asha", "KA v1"), ("ravi", "KA v2")] {
+            let on = DutyChange { state: "on".into(), vehicle: Some(vehicle.into()) };
+            set_duty(&mut tx, &Actor::cli(), driver, on, NOW).await.expect("set");
+        }
+        tx.commit().await.expect("commits");
+        let overtaken = Some("this was asked for before the present duty began; ask again".into());
+        let before = NOW.plus_ms(-1);
+        assert_eq!(yard.hear_of("v1", a_break(), before).await, overtaken);
+        assert_eq!(yard.told("v1").await, (Some("asha".into()), OnWire::On, overtaken.clone()));
+        assert_eq!(yard.hear_of("v2", signed_in(), before).await, overtaken);
+        assert_eq!(yard.told("v2").await, (Some("ravi".into()), OnWire::On, overtaken));
+        assert_eq!(yard.duty("asha").await, Some(("v1".into(), DutyState::On)));
+        assert_eq!(yard.duty("ravi").await, Some(("v2".into(), DutyState::On)));
+
+        assert_eq!(yard.hear("v2", signed_in()).await, None);
+        assert_eq!(yard.duty("asha").await, Some(("v2".into(), DutyState::On)));
+        assert_eq!(yard.duty("ravi").await, None);
     })
     .await;
 }

@@ -594,7 +594,8 @@ impl Platform {
                 prop_assert_eq!(*self.settled.entry(of).or_insert(total), total, "settled once");
                 let trip = is.trip.as_ref().expect("a settled order has its trip");
                 let records = self.records.get(&trip.id).map_or(&[][..], Vec::as_slice);
-                let explanation = Explanation::of(is, records, &[], Gone::default()).expect("a final fare");
+                let explanation =
+                    Explanation::of(is, records, &[], Gone::default()).expect("a final fare");
                 prop_assert!(explanation.equal, "{explanation}");
                 if settlement.charged.reason != FareReason::Silent && trip.closed.is_none() {
                     let metres = self.truths[&trip.id].metres;

@@ -3,11 +3,11 @@
 use alloc::string::String;
 
 use tripline_protocol::duty::{Duty, PIN_DIGITS, TypedPin};
-use tripline_protocol::fare::{EXTRA_NOTE_LEN_MAX, EXTRAS_MAX, Extra, ExtraKind};
+use tripline_protocol::fare::{EXTRA_NOTE_LEN_MAX, EXTRAS_MAX, Extra, ExtraError, ExtraKind};
 use tripline_protocol::id::DriverId;
 use tripline_protocol::machine::Refused;
 use tripline_protocol::otp::TypedOtp;
-use tripline_protocol::tariff::AMOUNT_MAX;
+use tripline_protocol::tariff::is_amount;
 use tripline_protocol::unit::Paise;
 
 /// Longest reason a driver may give, in bytes. What the backend tells a driver is cut to it.
@@ -128,6 +128,9 @@ pub enum DriverError {
     /// Nothing owed.
     #[error("there is nothing to collect before the trip has ended")]
     NothingOwed,
+    /// The rider pays otherwise.
+    #[error("this ride is not paid to the driver; take no money for it")]
+    NotToCollect,
     /// Paid already.
     #[error("the fare has been collected already")]
     CollectedAlready,
@@ -165,11 +168,12 @@ pub(super) fn check_pin(TypedPin(typed): &TypedPin) -> Result<(), DriverError> {
 }
 
 pub(super) fn check_extra(extra: &Extra) -> Result<(), DriverError> {
-    if extra.amount <= Paise::ZERO || extra.amount > AMOUNT_MAX {
+    extra.check().map_err(|error| match error {
+        ExtraError::Amount => DriverError::ExtraAmount,
+        ExtraError::Note => DriverError::ExtraNote,
+    })?;
+    if extra.amount == Paise::ZERO {
         return Err(DriverError::ExtraAmount);
-    }
-    if extra.note.len() > EXTRA_NOTE_LEN_MAX || extra.note.chars().any(char::is_control) {
-        return Err(DriverError::ExtraNote);
     }
     if extra.kind == ExtraKind::Other && extra.note.trim().is_empty() {
         return Err(DriverError::ExtraNoteNeeded);
@@ -178,8 +182,7 @@ pub(super) fn check_extra(extra: &Extra) -> Result<(), DriverError> {
 }
 
 pub(super) fn check_collected(amount: Paise) -> Result<(), DriverError> {
-    let possible = amount >= Paise::ZERO && amount <= AMOUNT_MAX;
-    if possible { Ok(()) } else { Err(DriverError::Amount) }
+    if is_amount(amount) { Ok(()) } else { Err(DriverError::Amount) }
 }
 
 fn is_digits(text: &str) -> bool {

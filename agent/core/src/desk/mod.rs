@@ -165,6 +165,9 @@ impl Desk {
 
     fn collect(&self, amount: Option<Paise>) -> Result<EventBody, DriverError> {
         let trip = self.in_hand()?;
+        if !trip.assignment.collect_cash {
+            return Err(DriverError::NotToCollect);
+        }
         let fare = trip.fare.as_ref().ok_or(DriverError::NothingOwed)?;
         if trip.collected.is_some() {
             return Err(DriverError::CollectedAlready);

@@ -2,6 +2,7 @@
 
 use tripline_agent_core::desk::{DriverAction, DriverError};
 use tripline_agent_core::view::{DriverView, SignInState};
+use tripline_protocol::assignment::Assignment;
 use tripline_protocol::duty::{Duty, OnDuty, TypedPin};
 use tripline_protocol::fare::{EXTRA_NOTE_LEN_MAX, EXTRAS_MAX, Extra, ExtraKind, FareLineKind};
 use tripline_protocol::id::DriverId;
@@ -59,6 +60,21 @@ fn an_extra_has_its_bounds() {
         vehicle.drive(extra(ExtraKind::Parking, AMOUNT_MAX, "")).expect("room");
     }
     assert_eq!(vehicle.drive(toll()), Err(DriverError::ExtrasFull));
+}
+
+#[test]
+fn a_ride_that_is_not_paid_to_the_driver_has_nothing_to_collect() {
+    let mut vehicle = Vehicle::new();
+    let prepaid = Assignment { collect_cash: false, otp: None, ..assignment(1) };
+    vehicle.command(1, CommandBody::Offer(prepaid));
+    let start = DriverAction::Start { otp: None };
+    for action in [DriverAction::Accept, DriverAction::Arrive, start, DriverAction::Stop] {
+        vehicle.drive(action).expect("possible");
+    }
+    for amount in [None, Some(Paise(100))] {
+        let refused = vehicle.drive(DriverAction::Collected { amount });
+        assert_eq!(refused, Err(DriverError::NotToCollect));
+    }
 }
 
 fn id(text: &str) -> DriverId {

@@ -154,7 +154,7 @@ fn fulfillment(order: &Order, extent: Extent) -> Value {
         return fulfillment;
     };
     let code = match told {
-        _ if order.payment.collected.is_some() && trip.phase == Phase::Ended => PAYMENT_COLLECTED,
+        _ if order.payment.is_collected() && trip.phase == Phase::Ended => PAYMENT_COLLECTED,
         Some(told) => phase(told),
         None => phase(trip.phase),
     };

@@ -308,8 +308,9 @@ pub fn why(order: &Order, fare: &Fare) -> String {
     source::why(order, fare)
 }
 
-/// The fare, computed from the terms and the events alone. Where the places are gone it stopped where the fare
-/// that was charged says: near where it was booked to, or not.
+/// The fare, computed from the terms and the events alone; of an order that was called off, from who did it
+/// and when. Where the places are gone it stopped where the fare that was charged says: near where it was
+/// booked to, or not.
 fn recomputed(order: &Order, charged: &Fare, records: &[Recorded], gone: Gone) -> Fare {
     let terms = &order.terms;
     let mut again = match charged.reason {
@@ -327,12 +328,15 @@ fn recomputed(order: &Order, charged: &Fare, records: &[Recorded], gone: Gone) -
             terms.silent(metered(heard))
         }
         FareReason::Estimate => terms.estimated(),
-        FareReason::NoShow => terms.no_show(),
-        FareReason::Cancelled => {
-            // Free or not: which of the two, the time of calling off decided.
-            let free = terms.cancelled(0);
-            if free.total() == charged.total() { free } else { terms.cancelled(u64::MAX) }
+        FareReason::NoShow => {
+            // Only a driver who said so makes it one.
+            let said = records.iter().any(|it| it.happened() == Some(TripEvent::NoShow));
+            if said { terms.no_show() } else { terms.cancelled(0) }
         }
+        FareReason::Cancelled => order.cancelled.as_ref().map_or_else(
+            || terms.cancelled(0),
+            |cancelled| order.cancellation_fare(cancelled.by, cancelled.at),
+        ),
     };
     if gone.places {
         again.usage.stopped_at = charged.usage.stopped_at;

@@ -245,6 +245,53 @@ fn an_order_called_off_late_explains_its_charge() {
 }
 
 #[test]
+fn an_order_called_off_in_the_free_time_or_by_somebody_else_must_not_have_been_charged() {
+    let mismatches = |change: fn(&mut Cancelled)| {
+        let mut order = called_off();
+        change(order.cancelled.as_mut().expect("called off"));
+        explained(&order, &[]).mismatches.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(mismatches(|_| {}), [""; 0]);
+    let cancellation = "line cancellation: charged cancellation Rs 30.00 (1 at Rs 30.00), \
+                        recomputed nothing";
+    let early = mismatches(|cancelled| cancelled.at = at(-680));
+    assert_eq!(early.first().map(String::as_str), Some(cancellation), "120 s are free");
+    for by in [CancelledBy::Driver, CancelledBy::Operator, CancelledBy::Rule] {
+        let mut order = called_off();
+        order.cancelled.as_mut().expect("called off").by = by;
+        assert!(!explained(&order, &[]).equal, "{by}");
+    }
+    let free = |cancelled: &mut Cancelled| cancelled.fare = Some(terms().cancelled(0));
+    assert_eq!(
+        mismatches(free).first().map(String::as_str),
+        Some(
+            "line cancellation: charged nothing, recomputed cancellation Rs 30.00 (1 at Rs 30.00)"
+        )
+    );
+}
+
+#[test]
+fn a_no_show_was_said_by_the_driver_and_the_trip_had_a_place_for_it() {
+    let mut order = called_off();
+    let cancelled = order.cancelled.as_mut().expect("called off");
+    (cancelled.by, cancelled.fare) = (CancelledBy::Driver, Some(terms().no_show()));
+    let mut records =
+        vec![record(11, -700, 0, 0, TripStep::Arrive), record(12, -680, 0, 0, TripStep::NoShow)];
+    put_in_order(&mut records);
+    assert!(explained(&order, &records).equal);
+    records.remove(0);
+    put_in_order(&mut records);
+    for records in [&records[..], &[]] {
+        let first = explained(&order, records).mismatches.first().map(ToString::to_string);
+        assert_eq!(
+            first.as_deref(),
+            Some("reason: charged no-show, recomputed cancelled"),
+            "{records:?}"
+        );
+    }
+}
+
+#[test]
 fn what_was_charged_otherwise_than_the_events_say_is_named() {
     let (order, records) = ride(0);
     let settled = |change: fn(&mut Fare)| {

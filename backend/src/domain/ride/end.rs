@@ -29,17 +29,23 @@ impl Order {
         if self.trip.as_ref().is_some_and(Trip::is_under_way) {
             return Err(RideError::UnderWay);
         }
-        let accepted = self.trip.as_ref().filter(|_| *by == By::Rider).map(|trip| trip.accepted_at);
-        let since_ms = accepted.map_or(0, |accepted| at.since_ms(accepted));
-        let fare = self.terms.cancelled(u64::try_from(since_ms / 1000).unwrap_or(0));
+        let (who, name) = who(by);
+        let fare = self.cancellation_fare(who, at);
         let mut effects = self.withdraw_open_offers("the ride was called off", at);
         effects.extend(self.drop_trip(by, reason, at));
-        let (who, name) = who(by);
         effects.extend(self.call_off(who, name, reason.to_owned(), fare, at));
         if let Some(id) = self.trip.as_ref().map(|trip| trip.id) {
             self.note_crossing(id, at);
         }
         Ok(effects)
+    }
+
+    /// What calling the order off at `at` costs the rider: by the terms, from the acceptance on, if the rider
+    /// does; nothing if anybody else does.
+    pub fn cancellation_fare(&self, by: CancelledBy, at: Timestamp) -> Fare {
+        let accepted = self.trip.as_ref().filter(|_| by == CancelledBy::Rider);
+        let since_ms = accepted.map_or(0, |trip| at.since_ms(trip.accepted_at));
+        self.terms.cancelled(u64::try_from(since_ms / 1000).unwrap_or(0))
     }
 
     /// The trip ends for the order, and its device is told.
@@ -141,7 +147,7 @@ impl Order {
         let body = CommandBody::Drive { trip: trip.id, verb: DriveVerb::Stop, reason: told };
         let command = tell_device(trip, body);
         let settlement = Settlement::alone(self.terms.silent(trip.usage()));
-        let mut effects = self.complete(settlement);
+        let mut effects = self.complete(settlement, at);
         effects.push(command);
         effects
     }

@@ -4,6 +4,7 @@
 use tripline_protocol::fare::{Extra, Fare};
 use tripline_protocol::id::{DeviceId, DriverId, TripId};
 use tripline_protocol::otp::TypedOtp;
+use tripline_protocol::tariff::is_amount;
 use tripline_protocol::trip::{TripEvent, TripStep};
 use tripline_protocol::unit::{Paise, Timestamp};
 
@@ -38,7 +39,7 @@ impl Order {
             return Handled::refused("more vehicles drove in this order's name than are kept");
         }
         match step {
-            TripStep::Collected { amount } => self.handle_collected(id, *amount, report).into(),
+            TripStep::Collected { amount } => self.handle_collected(id, *amount, report),
             TripStep::Extra(extra) => {
                 let fact = fact(report, Step::Extra(extra.clone()));
                 self.handle_fact(id, fact, report.at, rules)
@@ -151,31 +152,60 @@ impl Order {
         true
     }
 
-    fn handle_collected(&mut self, id: TripId, amount: Paise, report: &Report<'_>) -> Vec<Effect> {
+    fn handle_collected(&mut self, id: TripId, amount: Paise, report: &Report<'_>) -> Handled {
         let (at, happened) = (report.at, report.happened());
-        let Some(trip) = self.trip_mut(id) else { return Vec::new() };
-        let before = trip.facts.iter().any(|fact| matches!(fact.step, Step::Collected(_)));
+        let Some(trip) = self.trip_mut(id) else { return Handled::default() };
         let (vehicle, by) = (trip.vehicle.clone(), report.by.clone());
+        if !is_amount(amount) {
+            let reason = format!("{amount} is nothing that can be collected");
+            trip.note_refused(happened, at, Step::Collected(amount), by, reason.clone());
+            self.touch(at);
+            self.open_case(CaseKind::Paid, Some(id), reason.clone(), at);
+            return Handled::refused(reason);
+        }
+        let collected = |fact: &TripFact| {
+            matches!(fact.step, Step::Collected(_)) && fact.outcome.refused().is_none()
+        };
+        let before = trip.facts.iter().any(collected);
         trip.note(happened, at, Step::Collected(amount), by, String::new());
         self.touch(at);
         if before {
             let what = format!("{amount} was reported as collected, and something was before");
             self.open_case(CaseKind::Paid, Some(id), what, at);
-            return Vec::new();
+            return Handled::default();
         }
         let driver = vehicle.driver.clone();
         let mut effects = cash(driver.clone(), &vehicle.device, amount, happened);
         if self.trip.as_ref().is_some_and(|trip| trip.id == id) && self.cancelled.is_none() {
             self.payment.collected = Some(Collected { amount, at: happened, driver });
+            if !self.payment.terms.driver_collects() {
+                let what =
+                    format!("the driver took {amount} of a ride that is not paid to the driver");
+                self.open_case(CaseKind::Paid, Some(id), what, at);
+            }
+            self.note_overpaid(at);
             // Before the end is told, nobody knows what it pays for.
-            if self.settlement.is_some() {
+            if self.settlement.is_some() && self.payment.is_collected() {
                 effects.push(Effect::Tell(Notice::Paid));
             }
         } else {
             let what = format!("the driver took {amount} of a ride that the order does not count");
             self.open_case(CaseKind::Paid, Some(id), what, at);
         }
-        effects
+        effects.into()
+    }
+
+    /// More than is charged, which is known at the end of the ride, is for a person to pay back.
+    pub(super) fn note_overpaid(&mut self, at: Timestamp) {
+        let Some(amount) = self.payment.amount().filter(|_| self.payment.is_collected()) else {
+            return;
+        };
+        let charged = self.settlement.as_ref().map(|settlement| settlement.charged.total());
+        if let Some(charged) = charged.filter(|charged| amount > *charged) {
+            let what = format!("the driver took {amount}, and {charged} is charged");
+            let trip = self.trip.as_ref().map(|trip| trip.id);
+            self.open_case(CaseKind::Paid, trip, what, at);
+        }
     }
 
     /// An OTP is tried on the device.

@@ -50,7 +50,7 @@ impl Order {
         trip.ended_at = state.is_terminal().then_some(happened);
         let phase = trip.phase;
         match event {
-            TripEvent::Stop => self.settle(),
+            TripEvent::Stop => self.settle(at),
             TripEvent::Cancel => self.unassign(&reason, at, rules),
             TripEvent::NoShow => {
                 let (reason, fare) = ("the rider did not come".to_owned(), self.terms.no_show());
@@ -69,26 +69,37 @@ impl Order {
         }
     }
 
-    /// The ride is over. Where vehicle and platform computed its fare, the lower is charged.
-    fn settle(&mut self) -> Vec<Effect> {
+    /// The ride is over. Where vehicle and platform computed its fare, the lower is charged. One of the vehicle
+    /// that cannot be by the order's terms counts for nothing.
+    fn settle(&mut self, at: Timestamp) -> Vec<Effect> {
         let Some(trip) = &self.trip else { return Vec::new() };
-        let ours = self.terms.metered(trip.usage());
+        let (id, ours) = (trip.id, self.terms.metered(trip.usage()));
         let settlement = match trip.vehicle_fare.clone() {
-            Some(vehicle) => Settlement::of(vehicle, ours),
+            Some(vehicle) if vehicle.can_be_of(&self.terms) => Settlement::of(vehicle, ours),
+            Some(vehicle) => {
+                let (total, version) = (vehicle.total(), vehicle.tariff_version);
+                let what = format!(
+                    "the vehicle's fare of {total}, by version {version} of a tariff, is not by the order's \
+                     terms: ours is charged"
+                );
+                self.open_case(CaseKind::Fare, Some(id), what, at);
+                Settlement::alone(ours)
+            }
             None => Settlement::alone(ours),
         };
-        self.complete(settlement)
+        self.complete(settlement, at)
     }
 
     /// The order ends with this settlement, which never changes.
-    pub(super) fn complete(&mut self, settlement: Settlement) -> Vec<Effect> {
+    pub(super) fn complete(&mut self, settlement: Settlement, at: Timestamp) -> Vec<Effect> {
         if self.advance(OrderEvent::Complete).is_err() {
             return Vec::new();
         }
         self.settlement = Some(settlement);
+        self.note_overpaid(at);
         let mut effects =
             vec![Effect::Tell(Notice::Phase(Phase::Ended)), Effect::Tell(Notice::FinalFare)];
-        if self.payment.collected.is_some() {
+        if self.payment.is_collected() {
             effects.push(Effect::Tell(Notice::Paid));
         }
         effects

@@ -28,6 +28,7 @@ impl Reader {
             }
             Step::Extra(_) if self.state.is_terminal() => Err("the trip was over".into()),
             Step::Extra(extra) => {
+                extra.check().map_err(|error| error.to_string())?;
                 let room = self.meter.add_extra(extra.clone());
                 if room { Ok(()) } else { Err("there are as many extras as there may be".into()) }
             }
