@@ -275,7 +275,7 @@ async fn a_driver_is_taken_out_of_fleet_and_orders_and_it_is_written_down() {
         // What is under way names its driver: let it be over.
         run(
             &store,
-            "DELETE FROM device_hold; DELETE FROM assignment; DELETE FROM ride_order \
+            "DELETE FROM device_hold; DELETE FROM assignment; DELETE FROM trip; DELETE FROM ride_order \
              WHERE state IN ('active', 'confirmed')",
         )
         .await;
