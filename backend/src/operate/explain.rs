@@ -10,7 +10,7 @@ use tripline_protocol::trip::TripEvent;
 use tripline_protocol::unit::Timestamp;
 
 use super::OperateError;
-use crate::domain::explain::{Explanation, Recorded, facts, put_in_order, stretches};
+use crate::domain::explain::{Explanation, Gone, Recorded, facts, put_in_order, stretches};
 use crate::domain::order::Order;
 use crate::domain::passage::Passage;
 use crate::receipt::Receipt;
@@ -26,8 +26,14 @@ pub async fn explain(tx: &mut Tx, id: &str) -> Result<Explanation, OperateError>
     let order = find(tx, id).await?;
     let records = records(tx, &order).await.map_err(ServiceError::from)?;
     let trail = trail(tx, &order, &records).await.map_err(ServiceError::from)?;
-    Explanation::of(&order, &records, &trail)
+    let gone = gone(tx, &order).await.map_err(ServiceError::from)?;
+    Explanation::of(&order, &records, &trail, gone)
         .map_err(|no_fare| OperateError::refused(no_fare.to_string()))
+}
+
+/// What of an order's ride was taken out of the store.
+async fn gone(tx: &mut Tx, order: &Order) -> Result<Gone, StoreError> {
+    Ok(Gone { places: tx.erased_at(order.id).await?.is_some() })
 }
 
 /// The receipt of an order, or of the order of a trip.
@@ -119,4 +125,56 @@ async fn trail(
     };
     let (from, until) = (first.from.plus_ms(-AROUND_MS), last.until.plus_ms(AROUND_MS));
     tx.trail_between(&vehicle.device, from, until).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::explain::tests::ride;
+    use crate::retention::erase::{Erasing, erase_order};
+    use crate::store::Store;
+    use tripline_protocol::link::envelope::encode;
+    use tripline_protocol::link::up::Stream;
+
+    /// A store with a ride and what its device reported of it.
+    async fn stored(order: &Order, records: &[Recorded]) -> Store {
+        let store = Store::in_memory().await.expect("it opens");
+        let trip = order.trip.as_ref().expect("driven");
+        let mut tx = store.write().await.expect("begins");
+        assert!(tx.add_vehicle(trip.vehicle.clone(), order.created_at).await.expect("added"));
+        tx.add_order(order).await.expect("added");
+        for record in records {
+            let &Recorded { epoch, sequence, at, received_at, .. } = record;
+            let lane = LaneKey { device: trip.vehicle.device.clone(), epoch, stream: Stream::Event };
+            let batch =
+                EventBatch { epoch, after: sequence, records: vec![record.event.clone()] };
+            let (trip, payload) = (Some(trip.id), encode(&batch));
+            let row = EventRow { sequence, at, trip, refused: None, payload };
+            tx.add_events(&[(lane, row)], received_at).await.expect("added");
+        }
+        tx.commit().await.expect("commits");
+        store
+    }
+
+    async fn explained(store: &Store, order: &Order) -> Explanation {
+        let mut tx = store.read().await.expect("begins");
+        explain(&mut tx, &order.id.to_string()).await.expect("a final fare")
+    }
+
+    #[tokio::test]
+    async fn a_ride_whose_rider_was_taken_out_still_explains_itself() {
+        for (bridged_mm, reason) in [(0, "metered"), (2_000_000, "gaps-estimated")] {
+            let (order, records) = ride(bridged_mm);
+            let store = stored(&order, &records).await;
+            let before = explained(&store, &order).await;
+            assert!(before.holds() && before.reason == reason, "{before}");
+            let id = order.id.to_string();
+            let now = order.updated_at.plus_ms(86_400_000);
+            let erased = erase_order(&store, &id, Erasing::OnRequest, now).await.expect("done");
+            assert_eq!(erased.events, records.len() as u64);
+            let after = explained(&store, &order).await;
+            assert!(after.holds(), "{after}");
+            assert_eq!((after.reason, after.total_paise), (before.reason, before.total_paise));
+        }
+    }
 }

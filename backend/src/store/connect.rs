@@ -64,7 +64,7 @@ impl Store {
     }
 
     /// A new store in memory, which keeps nothing: to look at what a new store is like.
-    pub(super) async fn in_memory() -> Result<Self, StoreError> {
+    pub(crate) async fn in_memory() -> Result<Self, StoreError> {
         let options = SqliteConnectOptions::new().in_memory(true);
         let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
         migrate::run(&writer, "BLOB", migrate::KNOWN).await?;

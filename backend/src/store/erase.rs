@@ -175,6 +175,14 @@ impl Tx {
         Err(StoreError::Conflict { table: TABLE, row: raw.id.clone() })
     }
 
+    /// When a rider was taken out of an order, if that was done.
+    pub async fn erased_at(&mut self, order: OrderId) -> Result<Option<Timestamp>, StoreError> {
+        const SQL: &str = "SELECT erased_at FROM ride_order WHERE order_id = $1";
+        let found: Option<Option<i64>> = on_db!(self, conn => sqlx::query_scalar(SQL)
+            .bind(order.to_string()).fetch_optional(conn).await?);
+        Ok(found.flatten().map(Timestamp::from_unix_ms))
+    }
+
     /// How many callbacks of an order are still to be delivered.
     pub async fn pending_callbacks(&mut self, order: OrderId) -> Result<u64, StoreError> {
         const SQL: &str =

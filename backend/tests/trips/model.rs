@@ -8,7 +8,7 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use tripline_backend::domain::dispatch::DispatchRules;
 use tripline_backend::domain::effect::Effect;
-use tripline_backend::domain::explain::{Explanation, Recorded, put_in_order};
+use tripline_backend::domain::explain::{Explanation, Gone, Recorded, put_in_order};
 use tripline_backend::domain::order::{Conversation, Order, Rider};
 use tripline_backend::domain::ride::{Candidate, Handled, Look, Report, RideRules};
 use tripline_backend::domain::trip::{Asked, By, Step};
@@ -594,7 +594,7 @@ impl Platform {
                 prop_assert_eq!(*self.settled.entry(of).or_insert(total), total, "settled once");
                 let trip = is.trip.as_ref().expect("a settled order has its trip");
                 let records = self.records.get(&trip.id).map_or(&[][..], Vec::as_slice);
-                let explanation = Explanation::of(is, records, &[]).expect("a final fare");
+                let explanation = Explanation::of(is, records, &[], Gone::default()).expect("a final fare");
                 prop_assert!(explanation.equal, "{explanation}");
                 if settlement.charged.reason != FareReason::Silent && trip.closed.is_none() {
                     let metres = self.truths[&trip.id].metres;

@@ -127,6 +127,13 @@ pub fn put_in_order(records: &mut [Recorded]) {
     }
 }
 
+/// What is not in the store any more when a fare is explained.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Gone {
+    /// Exact places: the rider was taken out of the order.
+    pub places: bool,
+}
+
 /// An order has no final fare to be explained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the ride has no final fare yet")]
@@ -180,10 +187,15 @@ pub struct EventAccount {
 
 impl Explanation {
     /// Explains the final fare of an order, out of the events of its trip and the trail around it.
-    pub fn of(order: &Order, records: &[Recorded], trail: &[Passage]) -> Result<Self, NoFare> {
+    pub fn of(
+        order: &Order,
+        records: &[Recorded],
+        trail: &[Passage],
+        gone: Gone,
+    ) -> Result<Self, NoFare> {
         let charged = facts::charged(order).ok_or(NoFare)?;
         let zone = &zone_of(order);
-        let again = recomputed(order, charged, records);
+        let again = recomputed(order, charged, records, gone);
         let stretches = stretches(records);
         let mismatches = compare::all(order, charged, &again, records);
         let audit = (!stretches.is_empty()).then(|| Audit::of(&stretches, trail));
@@ -243,12 +255,18 @@ pub fn why(order: &Order, fare: &Fare) -> String {
     source::why(order, fare)
 }
 
-/// The fare, computed from the terms and the events alone.
-fn recomputed(order: &Order, charged: &Fare, records: &[Recorded]) -> Fare {
+/// The fare, computed from the terms and the events alone. Where the places are gone it stopped where the fare
+/// that was charged says: near where it was booked to, or not.
+fn recomputed(order: &Order, charged: &Fare, records: &[Recorded], gone: Gone) -> Fare {
     let terms = &order.terms;
-    match charged.reason {
+    let mut again = match charged.reason {
         FareReason::Metered | FareReason::GapsEstimated | FareReason::GapsMetered => {
-            terms.metered(metered(records.iter()))
+            let mut usage = metered(records.iter());
+            if gone.places {
+                let was_near = charged.reason == FareReason::GapsEstimated;
+                usage.stopped_at = was_near.then_some(terms.estimate.drop);
+            }
+            terms.metered(usage)
         }
         FareReason::Silent => {
             let closed = facts::closed_at(order);
@@ -262,7 +280,11 @@ fn recomputed(order: &Order, charged: &Fare, records: &[Recorded]) -> Fare {
             let free = terms.cancelled(0);
             if free.total() == charged.total() { free } else { terms.cancelled(u64::MAX) }
         }
+    };
+    if gone.places {
+        again.usage.stopped_at = charged.usage.stopped_at;
     }
+    again
 }
 
 /// What the meter shows after these events: up to the stop, or to the last of them.

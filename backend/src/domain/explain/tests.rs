@@ -180,6 +180,7 @@ fn driven() -> Trip {
     let mut trip = Trip::accepted(trip_id(), vehicle, at(-800), at(-800));
     trip.state = TripState::Ended;
     trip.driven = TripState::Ended;
+    trip.held = false;
     (trip.phase, trip.phase_at) = (Phase::Ended, at(533));
     trip.ended_at = Some(at(533));
     trip
@@ -202,7 +203,7 @@ fn trail() -> Vec<Passage> {
 }
 
 fn explained(order: &Order, records: &[Recorded]) -> Explanation {
-    Explanation::of(order, records, &trail()).expect("a final fare")
+    Explanation::of(order, records, &trail(), Gone::default()).expect("a final fare")
 }
 
 #[test]
@@ -335,5 +336,5 @@ fn a_step_that_a_dispatcher_asked_for_is_one_of_the_meter_s() {
 
 #[test]
 fn an_order_without_a_final_fare_has_nothing_to_explain() {
-    assert_eq!(Explanation::of(&order(), &[], &[]), Err(NoFare));
+    assert_eq!(Explanation::of(&order(), &[], &[], Gone::default()), Err(NoFare));
 }
