@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use tripline_protocol::id::{CommandNumber, DeviceId, OrderId, TripId};
+use tripline_protocol::id::{CommandNumber, OrderId, TripId};
 use tripline_protocol::link::down::Command;
 use tripline_protocol::link::envelope::decode;
-use tripline_protocol::link::up::{CommandOutcome, EventBatch, EventBody};
+use tripline_protocol::link::up::{CommandOutcome, Event, EventBatch, EventBody};
 use tripline_protocol::trip::TripEvent;
 use tripline_protocol::unit::Timestamp;
 
@@ -13,6 +13,7 @@ use super::OperateError;
 use crate::domain::explain::{Explanation, Gone, Recorded, facts, put_in_order, stretches};
 use crate::domain::order::Order;
 use crate::domain::passage::Passage;
+use crate::domain::trip::Trip;
 use crate::receipt::Receipt;
 use crate::service::ServiceError;
 use crate::store::lane::{EventRow, LaneKey};
@@ -33,7 +34,11 @@ pub async fn explain(tx: &mut Tx, id: &str) -> Result<Explanation, OperateError>
 
 /// What of an order's ride was taken out of the store.
 async fn gone(tx: &mut Tx, order: &Order) -> Result<Gone, StoreError> {
-    Ok(Gone { places: tx.erased_at(order.id).await?.is_some() })
+    let places = tx.erased_at(order.id).await?.is_some();
+    // Events are deleted by when they came: what came after the oldest that is kept was not deleted.
+    let oldest = tx.oldest_event().await?;
+    let events_before = Some(oldest.unwrap_or(Timestamp::from_unix_ms(i64::MAX)));
+    Ok(Gone { places, events_before })
 }
 
 /// The receipt of an order, or of the order of a trip.
@@ -73,22 +78,27 @@ async fn records(tx: &mut Tx, order: &Order) -> Result<Vec<Recorded>, StoreError
             record.event.body
             && reported.insert(number)
         {
-            record.commanded = commanded(tx, &trip.vehicle.device, number).await?;
+            record.commanded = commanded(tx, trip, number, &record.event).await?;
         }
     }
     put_in_order(&mut records);
     Ok(records)
 }
 
-/// The step that a command asked for.
+/// The step that a command asked for. Commands are deleted sooner than events, and emptied with the ride: the
+/// trip's own record has the step then.
 async fn commanded(
     tx: &mut Tx,
-    device: &DeviceId,
+    trip: &Trip,
     number: CommandNumber,
+    report: &Event,
 ) -> Result<Option<TripEvent>, StoreError> {
-    let payload = tx.down_payload(device, number).await?;
+    let payload = tx.down_payload(&trip.vehicle.device, number).await?;
     let command = payload.and_then(|payload| decode::<Command>(&payload).ok());
-    Ok(command.and_then(|command| Recorded::step_asked_for(&command.body)))
+    Ok(match command {
+        Some(command) => Recorded::step_asked_for(&command.body),
+        None => Recorded::step_on_record(trip, report),
+    })
 }
 
 /// Nothing for an event that was emptied when a ride was taken out of it.
@@ -130,11 +140,15 @@ async fn trail(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::explain::EVENTS_DELETED;
     use crate::domain::explain::tests::ride;
+    use crate::domain::trip::{By, Measured, Outcome, Step, TripFact};
     use crate::retention::erase::{Erasing, erase_order};
     use crate::store::Store;
+    use crate::store::retention::Aged;
     use tripline_protocol::link::envelope::encode;
     use tripline_protocol::link::up::Stream;
+    use tripline_protocol::trip::TripStep;
 
     /// A store with a ride and what its device reported of it.
     async fn stored(order: &Order, records: &[Recorded]) -> Store {
@@ -176,5 +190,68 @@ mod tests {
             assert!(after.holds(), "{after}");
             assert_eq!((after.reason, after.total_paise), (before.reason, before.total_paise));
         }
+    }
+
+    /// A ride whose pause a dispatcher asked for, on its trip's record as on the device's.
+    fn paused_by_a_dispatcher() -> (Order, Vec<Recorded>) {
+        let (mut order, mut records) = ride(0);
+        let asked = &mut records[3];
+        asked.step = None;
+        let (number, outcome) = (CommandNumber(7), CommandOutcome::Applied);
+        asked.event.body = EventBody::CommandDone { number, outcome };
+        let facts = records.iter().filter_map(|record| {
+            let Recorded { event, at, received_at, step, .. } = record;
+            let by = if step.is_some() { By::Device } else { By::operator("asha") };
+            let moved = step.as_ref().map_or(Some(TripEvent::Pause), TripStep::event)?;
+            let position = event.fix.map(|fix| fix.position);
+            Some(TripFact {
+                at: *at,
+                received_at: *received_at,
+                step: Step::Moved(moved),
+                by,
+                measured: Some(Measured { reading: event.reading, position }),
+                otp: None,
+                reason: String::new(),
+                outcome: Outcome::Applied,
+            })
+        });
+        order.trip.as_mut().expect("driven").facts = facts.collect();
+        (order, records)
+    }
+
+    #[tokio::test]
+    async fn a_dispatcher_s_step_is_known_without_its_command() {
+        let (order, records) = paused_by_a_dispatcher();
+        let store = stored(&order, &records).await;
+        let explanation = explained(&store, &order).await;
+        assert!(explanation.holds() && explanation.not_computed.is_none(), "{explanation}");
+        assert_eq!(explanation.events[3].what, "pause, asked for by a dispatcher");
+    }
+
+    #[tokio::test]
+    async fn where_events_were_deleted_by_age_nothing_is_computed_and_nothing_differs() {
+        let (order, records) = paused_by_a_dispatcher();
+        let store = stored(&order, &records).await;
+        // Up to the pause, then all of them.
+        for last in [&records[3], &records[records.len() - 1]] {
+            let mut tx = store.write().await.expect("begins");
+            let before = last.received_at.plus_ms(1);
+            assert!(tx.delete_aged(Aged::Events, before).await.expect("deleted") > 0);
+            tx.commit().await.expect("commits");
+            let explanation = explained(&store, &order).await;
+            assert_eq!(explanation.not_computed, Some(EVENTS_DELETED));
+            assert!(explanation.holds() && !explanation.equal && explanation.audit.is_none());
+            assert_eq!(explanation.difference(), None);
+            assert!(explanation.to_string().contains(EVENTS_DELETED), "{explanation}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_event_that_is_missing_for_another_reason_is_a_difference() {
+        let (order, mut records) = paused_by_a_dispatcher();
+        records.remove(3);
+        let store = stored(&order, &records).await;
+        let explanation = explained(&store, &order).await;
+        assert!(!explanation.holds() && explanation.not_computed.is_none(), "{explanation}");
     }
 }

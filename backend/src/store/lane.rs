@@ -279,6 +279,14 @@ impl Tx {
         rows.into_iter().map(row).collect()
     }
 
+    /// When the oldest event came that is still kept, of whichever device; `None` if none is.
+    pub async fn oldest_event(&mut self) -> Result<Option<Timestamp>, StoreError> {
+        const SQL: &str = "SELECT MIN(received_at) FROM device_event";
+        let oldest: Option<i64> =
+            on_db!(self, conn => sqlx::query_scalar(SQL).fetch_one(conn).await?);
+        Ok(oldest.map(Timestamp::from_unix_ms))
+    }
+
     /// Keeps trail batches.
     pub async fn add_trail_batches(
         &mut self,

@@ -23,6 +23,7 @@ use super::course::{Audit, Stretch, Verdict};
 use super::night;
 use super::order::Order;
 use super::passage::Passage;
+use super::trip::{By, Step, Trip, TripFact};
 use super::words::{grouped, local};
 
 pub use compare::Mismatch;
@@ -85,6 +86,28 @@ impl Recorded {
         }
     }
 
+    /// The step that a trip's own record has for a command's report, where the command is gone: somebody other
+    /// than the driver took it when the counters showed the same.
+    pub fn step_on_record(trip: &Trip, report: &Event) -> Option<TripEvent> {
+        trip.facts.iter().find_map(|fact| {
+            let is_it = fact.measured.is_some_and(|it| it.reading == report.reading);
+            match fact.step {
+                Step::Moved(event) if is_it && fact.by != By::Device => Some(event),
+                Step::Moved(_)
+                | Step::Accepted
+                | Step::Extra(_)
+                | Step::Collected(_)
+                | Step::OtpTried
+                | Step::OtpUnlocked
+                | Step::Sos
+                | Step::Asked(_)
+                | Step::Vouched
+                | Step::Cancelled
+                | Step::Closed => None,
+            }
+        })
+    }
+
     /// The trip's step that an event reports by itself.
     pub fn step_of(event: &Event) -> Option<TripStep> {
         match &event.body {
@@ -132,7 +155,28 @@ pub fn put_in_order(records: &mut [Recorded]) {
 pub struct Gone {
     /// Exact places: the rider was taken out of the order.
     pub places: bool,
+    /// Events received before then: they were kept long enough.
+    pub events_before: Option<Timestamp>,
 }
+
+impl Gone {
+    /// Whether events of an order's trip are among it: a fact on record has none, or there are none at all.
+    fn has_events_of(&self, order: &Order, records: &[Recorded]) -> bool {
+        let Some((trip, before)) = order.trip.as_ref().zip(self.events_before) else {
+            return false;
+        };
+        let is_there = |fact: &TripFact| {
+            fact.measured
+                .is_none_or(|known| records.iter().any(|it| it.event.reading == known.reading))
+        };
+        let mut old = trip.facts.iter().filter(|fact| fact.received_at < before);
+        old.any(|fact| !is_there(fact)) || (records.is_empty() && trip.accepted_at < before)
+    }
+}
+
+/// Why a fare is not computed once more.
+pub const EVENTS_DELETED: &str =
+    "not computed any more: its events were deleted after [retention] events_days";
 
 /// An order has no final fare to be explained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -162,6 +206,8 @@ pub struct Explanation {
     pub events: Vec<EventAccount>,
     /// Whether meter and fare, computed once more, are what was charged.
     pub equal: bool,
+    /// Why they are not computed once more, where they cannot be: then nothing is equal, and nothing is not.
+    pub not_computed: Option<&'static str>,
     /// Where not.
     pub mismatches: Vec<Mismatch>,
     /// The odometer, by the trail; none for a ride that was not driven.
@@ -197,8 +243,13 @@ impl Explanation {
         let zone = &zone_of(order);
         let again = recomputed(order, charged, records, gone);
         let stretches = stretches(records);
-        let mismatches = compare::all(order, charged, &again, records);
-        let audit = (!stretches.is_empty()).then(|| Audit::of(&stretches, trail));
+        let mut mismatches = compare::all(order, charged, &again, records);
+        let cannot = !mismatches.is_empty() && gone.has_events_of(order, records);
+        if cannot {
+            mismatches.clear();
+        }
+        let audits = !cannot && !stretches.is_empty();
+        let audit = audits.then(|| Audit::of(&stretches, trail));
         Ok(Self {
             order: order.id.to_string(),
             trip: order.trip.as_ref().map(|trip| trip.id.to_string()),
@@ -209,16 +260,18 @@ impl Explanation {
             total_paise: charged.total(),
             inputs: source::inputs(order, charged, records, zone),
             events: records.iter().filter_map(|record| account(record, zone)).collect(),
-            equal: mismatches.is_empty(),
+            equal: !cannot && mismatches.is_empty(),
+            not_computed: cannot.then_some(EVENTS_DELETED),
             mismatches,
             audit,
         })
     }
 
-    /// Whether there is nothing for a person to look at: equal, and the trail does not say otherwise.
+    /// Whether there is nothing for a person to look at: equal, and the trail does not say otherwise; or not
+    /// computed any more.
     pub fn holds(&self) -> bool {
         let contradicted = self.audit.as_ref().is_some_and(|it| it.verdict == Verdict::Differs);
-        self.equal && !contradicted
+        (self.equal || self.not_computed.is_some()) && !contradicted
     }
 
     /// The first thing that does not hold, in a sentence.

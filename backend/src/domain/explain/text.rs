@@ -52,7 +52,9 @@ impl Explanation {
     }
 
     fn write_checks(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.equal {
+        if let Some(why) = self.not_computed {
+            writeln!(f, "\nRecomputed from the events: {why}")?;
+        } else if self.equal {
             writeln!(f, "\nRecomputed from the events: equal")?;
         } else {
             writeln!(f, "\nRecomputed from the events: NOT EQUAL")?;
