@@ -246,8 +246,8 @@ async fn a_driver_is_taken_out_of_fleet_and_orders_and_it_is_written_down() {
              WHERE state IN ('active', 'confirmed')",
         )
         .await;
-        // What the fleet knows of them, and a command that told a device who drives: id and name, each after
-        // its length.
+        // What the fleet knows of them, and a command that told a device who drives: the id and the name of then,
+        // each after its length.
         run(
             &store,
             "INSERT INTO document (document_id, owner_kind, owner_id, kind, number, \
@@ -255,7 +255,7 @@ async fn a_driver_is_taken_out_of_fleet_and_orders_and_it_is_written_down() {
              INSERT INTO rating (rating_id, driver_id, stars, note, at) \
              VALUES ('1', 'd1', 4, 'Raghav is kind', 1); \
              INSERT INTO down_message (device_id, number, outcome, created_at, payload) \
-             VALUES ('d1', 1, 'applied', 1, BYTES('0909026431065261676861760909'))",
+             VALUES ('d1', 1, 'applied', 1, BYTES('0909026431055261676875200909'))",
         )
         .await;
         let driver =
@@ -263,11 +263,29 @@ async fn a_driver_is_taken_out_of_fleet_and_orders_and_it_is_written_down() {
         let driver = driver.expect("answers").expect("there");
         let done = erase_driver(&store, &driver, Erasing::OnRequest, NOW).await.expect("done");
         assert_eq!((done.orders, done.drivers, done.commands), (3, 1, 1), "{done:?}");
-        assert_eq!(rows_with(&store, &["Raghav", "+91-97"]).await, [""; 0]);
+        assert_eq!(rows_with(&store, &["Raghav", "Raghu", "+91-97"]).await, [""; 0]);
         assert!(!rows_with(&store, &RIDERS).await.is_empty(), "its riders stay");
         let filter = AuditFilter { kind: Some(AuditKind::Erased), ..AuditFilter::default() };
         let told = store.read().await.expect("begins").audit(&filter, 10).await.expect("read");
         assert_eq!(told.len(), 4);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_driver_is_taken_out_of_an_order_whose_rider_went_before() {
+    on_filled(|store| async move {
+        let names_driver = async || {
+            let body = body(&store, RIDE).await.to_string();
+            body.contains("Raghav") || body.contains("+91-97")
+        };
+        erase_order(&store, RIDE, Erasing::OnRequest, NOW).await.expect("done");
+        assert!(names_driver().await);
+        let id = DRIVER.parse().expect("an id");
+        let driver = store.read().await.expect("begins").driver(&id).await.expect("answers");
+        let driver = driver.expect("there");
+        erase_driver(&store, &driver, Erasing::OnRequest, NOW).await.expect("done");
+        assert!(!names_driver().await);
     })
     .await;
 }

@@ -14,9 +14,6 @@ use crate::store::erase::phone_digits;
 /// To what a place is rounded, in 1e-7 degree: 0.1 degree, some 11 km. It tells the city.
 const COARSE_E7: i64 = 1_000_000;
 
-/// Keys under which a person is named, beside whose phone is looked for.
-const NAMES: [&str; 4] = ["name", "phone", "driver_name", "driver_phone"];
-
 /// Takes the rider out of an order's JSON: who it was, the OTP, and where from and where to.
 pub(super) fn blank_rider(order: &mut Value) {
     for key in ["rider", "otp"] {
@@ -36,22 +33,26 @@ pub(super) fn blank_rider(order: &mut Value) {
     });
 }
 
-/// Takes whoever has this phone out of every part of an order's JSON that names them; says whether any did.
-pub(super) fn blank_driver(order: &mut Value, phone: &str) -> bool {
+/// Takes a driver out of every vehicle of an order's JSON that names them; says whether any did. A vehicle knows
+/// its driver by id; one of before there were ids, by the phone alone.
+pub(super) fn blank_driver(order: &mut Value, id: &str, phone: &str) -> bool {
     let mut found = false;
     let digits = phone_digits(phone);
-    let is_theirs = |value: &Value| match value.as_str() {
-        Some(text) => text == phone || digits.is_some() && phone_digits(text) == digits,
-        None => false,
+    let is_theirs = |vehicle: &Map<String, Value>| {
+        if let Some(driver) = vehicle.get("driver").and_then(Value::as_str) {
+            return driver == id;
+        }
+        let known = vehicle.get("driver_phone").and_then(Value::as_str);
+        digits.is_some() && known.and_then(phone_digits) == digits
     };
     walk(order, &mut |object| {
-        if !["phone", "driver_phone"].iter().any(|key| object.get(*key).is_some_and(is_theirs)) {
+        if !object.contains_key("driver_phone") || !is_theirs(object) {
             return;
         }
-        found = true;
-        for key in NAMES {
-            if let Some(text) = object.get_mut(key).filter(|value| value.is_string()) {
-                *text = Value::String(String::new());
+        for key in ["driver_name", "driver_phone"] {
+            if object.get(key).and_then(Value::as_str).is_some_and(|text| !text.is_empty()) {
+                object.insert(key.into(), Value::String(String::new()));
+                found = true;
             }
         }
     });
@@ -142,9 +143,13 @@ mod tests {
             "rider": { "name": "Asha", "phone": "+91-9800000001" },
             "route": { "pickup": { "address": "MG Road", "position": { "lat_e7": 129_716_001, "lon_e7": -775_946_001 } } },
             "terms": { "estimate": { "pickup": { "lat_e7": 129_716_001, "lon_e7": -775_946_001 } } },
-            "offers": [{ "vehicle": { "driver_name": "Meera", "driver_phone": "+91-97" } },
-                { "vehicle": { "driver_name": "Raghav", "driver_phone": "+91-9800000002" } }],
-            "trip": { "driver": { "id": "raghav", "name": "Raghav", "phone": "09800000002" } },
+            "offers": [
+                { "vehicle": { "driver": "meera", "driver_name": "Meera", "driver_phone": "+91-97" } },
+                { "vehicle": { "driver_name": "Raghav", "driver_phone": "+91-9800000002" } },
+            ],
+            "trip": { "vehicle": { "driver": "raghav", "driver_name": "Raghav K", "driver_phone": "+91-96" } },
+            "past_trips": [{ "vehicle":
+                { "driver": "anu", "driver_name": "Anu", "driver_phone": "09800000002" } }],
             "settlement": { "total": 6000, "lines": [{ "name": "GST", "amount": 300 }] },
         })
     }
@@ -159,22 +164,25 @@ mod tests {
         let coarse = json!({ "lat_e7": 129_000_000, "lon_e7": -775_000_000 });
         assert_eq!(blank["route"]["pickup"], json!({ "address": "", "position": coarse }));
         assert_eq!(blank["terms"]["estimate"]["pickup"], coarse);
-        for key in ["id", "state", "offers", "trip", "settlement"] {
+        for key in ["id", "state", "offers", "trip", "past_trips", "settlement"] {
             assert_eq!(blank[key], order()[key], "{key}");
         }
     }
 
     #[test]
-    fn a_driver_is_taken_out_wherever_the_phone_stands_and_nobody_else() {
+    fn a_driver_is_taken_out_by_id_and_by_phone_where_there_is_none_and_nobody_else() {
         let mut blank = order();
-        assert!(blank_driver(&mut blank, "+91-9800000002"));
+        assert!(blank_driver(&mut blank, "raghav", "+91-9800000002"));
         let text = blank.to_string();
-        assert!(!text.contains("Raghav") && !text.contains("9800000002"), "{text}");
-        assert_eq!(blank["trip"]["driver"]["id"], "raghav");
+        assert!(!text.contains("Raghav"), "{text}");
+        assert_eq!(blank["trip"]["vehicle"]["driver"], "raghav");
+        assert_eq!(blank["trip"]["vehicle"]["driver_phone"], "", "of another phone by then");
+        assert_eq!(blank["offers"][1]["vehicle"]["driver_phone"], "");
         assert_eq!(blank["offers"][0], order()["offers"][0]);
+        assert_eq!(blank["past_trips"], order()["past_trips"], "who has the phone now");
         assert_eq!(blank["rider"], order()["rider"]);
         assert_eq!(blank["settlement"], order()["settlement"]);
-        assert!(!blank_driver(&mut blank, "+91-9800000002"), "once");
+        assert!(!blank_driver(&mut blank, "raghav", "+91-9800000002"), "once");
     }
 
     #[test]

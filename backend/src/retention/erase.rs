@@ -4,7 +4,9 @@
 //! [`erase_driver`]. `backend/tests/erase.rs` looks through every column of every table for what is left.
 
 use serde_json::Value;
-use tripline_protocol::id::DeviceId;
+use tripline_protocol::id::{DeviceId, DriverId};
+use tripline_protocol::link::down::{Command, CommandBody};
+use tripline_protocol::link::envelope::decode;
 use tripline_protocol::machine::Machine as _;
 use tripline_protocol::unit::Timestamp;
 
@@ -129,13 +131,11 @@ pub async fn erase_driver(
     erasing: Erasing,
     now: Timestamp,
 ) -> Result<Erased, ServiceError> {
-    let phone = &driver.phone;
-    let names = |order: &Value| blank_driver(&mut order.clone(), phone);
+    let names =
+        |order: &Value| blank_driver(&mut order.clone(), driver.id.as_str(), &driver.phone);
     let mut erased = Erased::default();
-    if !phone.is_empty() {
-        for id in orders_that(store, false, names).await? {
-            erased = erased.plus(retry(|| erase_driver_of(store, &id, phone, erasing, now)).await?);
-        }
+    for id in orders_that(store, false, names).await? {
+        erased = erased.plus(retry(|| erase_driver_of(store, &id, driver, erasing, now)).await?);
     }
     Ok(erased.plus(retry(|| erase_from_fleet(store, driver, erasing, now)).await?))
 }
@@ -149,30 +149,34 @@ async fn erase_from_fleet(
 ) -> Result<Erased, ServiceError> {
     let mut tx = store.write().await?;
     let mut erased = Erased { drivers: 1, ..Erased::default() };
-    let told = [told_as(driver.id.as_str(), &driver.name)];
+    let names = |payload: &[u8]| names_driver(payload, &driver.id);
     let ever = Timestamp::from_unix_ms(i64::MIN);
     for device in tx.devices_of_driver(&driver.id).await? {
-        erased.commands += tx.empty_commands(&device, ever, &told).await?;
+        erased.commands += tx.empty_commands(&device, ever, names).await?;
     }
     tx.clear_driver(&driver.id, now).await?;
     finish(tx, erasing, &format!("driver {}", driver.id), now).await?;
     Ok(erased)
 }
 
-/// The bytes by which a device was told who drives: two texts, each after its length.
-fn told_as(id: &str, name: &str) -> Vec<u8> {
-    let text = |text: &str| {
-        let length = u8::try_from(text.len()).unwrap_or(u8::MAX);
-        [&[length], text.as_bytes()].concat()
+/// Whether a command tells its device that this driver drives. One that cannot be read is known by the id, a text
+/// after its length.
+fn names_driver(payload: &[u8], id: &DriverId) -> bool {
+    let Ok(command) = decode::<Command>(payload) else {
+        let length = u8::try_from(id.as_str().len()).unwrap_or(u8::MAX);
+        return holds(payload, &[&[length], id.as_str().as_bytes()].concat());
     };
-    [text(id), text(name)].concat()
+    if let CommandBody::OnDuty(on_duty) = command.body {
+        return on_duty.driver.is_some_and(|(driver, _)| driver == *id);
+    }
+    false
 }
 
-/// Takes whoever has this phone out of one order as its driver.
+/// Takes a driver out of one order.
 async fn erase_driver_of(
     store: &Store,
     id: &str,
-    phone: &str,
+    driver: &Driver,
     erasing: Erasing,
     now: Timestamp,
 ) -> Result<Erased, ServiceError> {
@@ -182,7 +186,7 @@ async fn erase_driver_of(
     if is_under_way(&mut tx, &order).await? {
         return Ok(Erased { under_way: 1, ..Erased::default() });
     }
-    blank_driver(&mut body, phone);
+    blank_driver(&mut body, driver.id.as_str(), &driver.phone);
     raw.body = body.to_string();
     tx.put_raw_order(&raw, None).await?;
     let callbacks = tx.delete_callbacks(order.id).await?;
@@ -225,7 +229,8 @@ async fn erase_ride(tx: &mut Tx, order: &Order) -> Result<Erased, StoreError> {
     let mut erased =
         Erased { callbacks: tx.delete_callbacks(order.id).await?, ..Erased::default() };
     for (device, ids) in commanded(order) {
-        erased.commands += tx.empty_commands(&device, order.created_at, &ids).await?;
+        let names = |payload: &[u8]| ids.iter().any(|id| holds(payload, id));
+        erased.commands += tx.empty_commands(&device, order.created_at, names).await?;
     }
     for trip in order.trips() {
         erased.events += erase_events(tx, trip).await?;

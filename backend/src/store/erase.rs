@@ -119,8 +119,8 @@ impl Tx {
             .bind(key.to_vec()).fetch_all(conn).await?))
     }
 
-    /// Orders after `after` of which nothing was taken out yet, by id, at most `limit`: with `unkeyed` those
-    /// alone that have a rider and no key, since they were written before there were keys.
+    /// Orders after `after`, by id, at most `limit`: with `unkeyed` those alone that have a rider and no key, since
+    /// they were written before there were keys. An order without its rider still names its driver.
     pub async fn raw_orders(
         &mut self,
         unkeyed: bool,
@@ -128,7 +128,7 @@ impl Tx {
         limit: u32,
     ) -> Result<Vec<RawOrder>, StoreError> {
         const ALL: &str = "SELECT order_id, body, body_version, version FROM ride_order \
-             WHERE order_id > $1 AND erased_at IS NULL ORDER BY order_id LIMIT $2";
+             WHERE order_id > $1 ORDER BY order_id LIMIT $2";
         const UNKEYED: &str = "SELECT order_id, body, body_version, version FROM ride_order \
              WHERE order_id > $1 AND erased_at IS NULL AND rider_key IS NULL \
              AND body NOT LIKE '%\"rider\":null%' ORDER BY order_id LIMIT $2";
@@ -199,13 +199,12 @@ impl Tx {
             .bind(order.to_string()).execute(conn).await?.rows_affected()))
     }
 
-    /// Empties the commands to a device written from `since` on that hold one of these byte strings, and ends
-    /// those that wait; says how many.
+    /// Empties the commands to a device written from `since` that pass, and ends those that wait; says how many.
     pub async fn empty_commands(
         &mut self,
         device: &DeviceId,
         since: Timestamp,
-        holding: &[Vec<u8>],
+        passes: impl Fn(&[u8]) -> bool,
     ) -> Result<u64, StoreError> {
         const SELECT: &str = "SELECT number, payload FROM down_message \
              WHERE device_id = $1 AND created_at >= $2 ORDER BY number";
@@ -215,7 +214,7 @@ impl Tx {
             .bind(device.as_str().to_owned()).bind(since.unix_ms).fetch_all(conn).await?);
         let mut emptied = 0;
         for (number, payload) in rows {
-            if !holding.iter().any(|part| holds(&payload, part)) {
+            if !passes(&payload) {
                 continue;
             }
             emptied += on_db!(&mut *self, conn => sqlx::query(EMPTY)
