@@ -118,7 +118,8 @@ async fn fill(url: &str) -> Store {
     run(
         &store,
         &format!(
-            "UPDATE down_message SET payload = BYTES('{named}') WHERE outcome IS NULL; \
+            "UPDATE down_message SET payload = BYTES('{named}'), outcome = 'applied' \
+             WHERE outcome IS NULL; \
              UPDATE callback SET state = 'delivered', finished_at = 1 WHERE order_key = '{RIDE}'"
         ),
     )
@@ -232,6 +233,39 @@ async fn an_order_that_is_not_over_or_not_told_to_the_end_is_left_and_said() {
         let done = erase_order(&store, RIDE, Erasing::OnRequest, NOW).await;
         assert_eq!(done.expect("answers"), under_way);
         assert!(!rows_with(&store, &RIDERS).await.is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_order_whose_vehicle_is_held_or_still_to_be_told_is_left_and_said() {
+    on_filled(|store| async move {
+        let under_way = Erased { under_way: 1, ..Erased::default() };
+        let erased =
+            async |now| erase_order(&store, RIDE, Erasing::OnRequest, now).await.expect("answers");
+        let named = RIDE.replace('-', "");
+        let waits = format!(
+            "UPDATE down_message SET outcome = NULL WHERE payload = BYTES('1234{named}41736861')"
+        );
+        run(&store, &waits).await;
+        assert_eq!(erased(NOW).await, under_way, "its device has not heard of it");
+        run(&store, "UPDATE down_message SET outcome = 'applied' WHERE outcome IS NULL").await;
+        let holds = |before: bool, now: bool| {
+            format!(
+                "UPDATE ride_order SET body = REPLACE(body, '\"held\":{before}', '\"held\":{now}') \
+                 WHERE order_id = '{RIDE}'"
+            )
+        };
+        let stored = store.read().await.expect("begins").order(RIDE.parse().expect("an id")).await;
+        let mut tx = store.write().await.expect("begins");
+        tx.save_order(&stored.expect("it reads").expect("there")).await.expect("in today's form");
+        tx.commit().await.expect("commits");
+        run(&store, &holds(false, true)).await;
+        assert_eq!(erased(NOW).await, under_way, "its vehicle is held");
+        run(&store, &holds(true, false)).await;
+        run(&store, &waits).await;
+        let late = NOW.plus_ms(31 * DAY_MS);
+        assert_eq!(erased(late).await.orders, 1, "it is not waited for longer");
     })
     .await;
 }

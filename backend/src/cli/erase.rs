@@ -143,7 +143,7 @@ fn print(erased: &Erased, done: bool) {
     }
     if erased.under_way > 0 {
         println!(
-            "{} not over, or not told to the end: run this again when they are.",
+            "{} not over, or not told to the end, to rider or vehicle: run this again when they are.",
             counted(erased.under_way, "order")
         );
     }

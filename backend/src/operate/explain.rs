@@ -159,9 +159,9 @@ mod tests {
         tx.add_order(order).await.expect("added");
         for record in records {
             let &Recorded { epoch, sequence, at, received_at, .. } = record;
-            let lane = LaneKey { device: trip.vehicle.device.clone(), epoch, stream: Stream::Event };
-            let batch =
-                EventBatch { epoch, after: sequence, records: vec![record.event.clone()] };
+            let lane =
+                LaneKey { device: trip.vehicle.device.clone(), epoch, stream: Stream::Event };
+            let batch = EventBatch { epoch, after: sequence, records: vec![record.event.clone()] };
             let (trip, payload) = (Some(trip.id), encode(&batch));
             let row = EventRow { sequence, at, trip, refused: None, payload };
             tx.add_events(&[(lane, row)], received_at).await.expect("added");

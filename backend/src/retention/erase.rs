@@ -37,7 +37,8 @@ const PAYING_MS: i64 = 120_000;
 pub struct Erased {
     /// Orders.
     pub orders: u64,
-    /// Orders that are not over, or of which somebody is still to be told: nothing was taken out of them.
+    /// Orders that are not over, or of which somebody or a device is still to be told: nothing was taken out of
+    /// them.
     pub under_way: u64,
     /// Callbacks that were deleted.
     pub callbacks: u64,
@@ -113,7 +114,7 @@ pub async fn erase_order(
     let mut tx = store.write().await?;
     let Some(mut raw) = tx.raw_order(id).await? else { return Ok(Erased::default()) };
     let (order, mut body) = read(&raw)?;
-    if is_under_way(&mut tx, &order).await? {
+    if is_under_way(&mut tx, &order, now).await? {
         return Ok(Erased { under_way: 1, ..Erased::default() });
     }
     let erased = Erased { orders: 1, ..erase_ride(&mut tx, &order).await? };
@@ -131,8 +132,7 @@ pub async fn erase_driver(
     erasing: Erasing,
     now: Timestamp,
 ) -> Result<Erased, ServiceError> {
-    let names =
-        |order: &Value| blank_driver(&mut order.clone(), driver.id.as_str(), &driver.phone);
+    let names = |order: &Value| blank_driver(&mut order.clone(), driver.id.as_str(), &driver.phone);
     let mut erased = Erased::default();
     for id in orders_that(store, false, names).await? {
         erased = erased.plus(retry(|| erase_driver_of(store, &id, driver, erasing, now)).await?);
@@ -183,7 +183,7 @@ async fn erase_driver_of(
     let mut tx = store.write().await?;
     let Some(mut raw) = tx.raw_order(id).await? else { return Ok(Erased::default()) };
     let (order, mut body) = read(&raw)?;
-    if is_under_way(&mut tx, &order).await? {
+    if is_under_way(&mut tx, &order, now).await? {
         return Ok(Erased { under_way: 1, ..Erased::default() });
     }
     blank_driver(&mut body, driver.id.as_str(), &driver.phone);
@@ -219,9 +219,30 @@ fn read(raw: &RawOrder) -> Result<(Order, Value), StoreError> {
     Ok((order, body))
 }
 
-/// Whether somebody still needs to know who rides: the driver, or who is to be told of it.
-async fn is_under_way(tx: &mut Tx, order: &Order) -> Result<bool, StoreError> {
-    Ok(!order.state.is_terminal() || tx.pending_callbacks(order.id).await? > 0)
+/// Whether somebody still needs to know who rides: the driver, who is to be told of it, or a vehicle that is held
+/// or has not heard yet what became of its ride.
+async fn is_under_way(tx: &mut Tx, order: &Order, now: Timestamp) -> Result<bool, StoreError> {
+    let held = order.trips().any(|trip| trip.held);
+    if !order.state.is_terminal() || held || tx.pending_callbacks(order.id).await? > 0 {
+        return Ok(true);
+    }
+    // A device that was not heard for so long is not waited for: its rider could never be forgotten.
+    let since = order.created_at.max(now.plus_ms(-LATE_MS_MAX));
+    for (device, ids) in commanded(order) {
+        let waits = |payload: &[u8]| {
+            ids.iter().any(|id| holds(payload, id)) && may_take_effect(payload, now)
+        };
+        if tx.waiting_commands(&device, since).await?.iter().any(|payload| waits(payload)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether a command still has an effect when its device hears it. One that cannot be read may.
+fn may_take_effect(payload: &[u8], now: Timestamp) -> bool {
+    let expires_at = decode::<Command>(payload).ok().and_then(|command| command.expires_at);
+    expires_at.is_none_or(|expires_at| expires_at > now)
 }
 
 /// Takes a ride out of everything but its order's row.

@@ -43,6 +43,18 @@ impl Tx {
         Ok(rows.into_iter().map(|(n, payload)| (CommandNumber(from_db(n)), payload)).collect())
     }
 
+    /// Commands written from `since` on that the device has not reported on.
+    pub async fn waiting_commands(
+        &mut self,
+        device: &DeviceId,
+        since: Timestamp,
+    ) -> Result<Vec<Vec<u8>>, StoreError> {
+        const SQL: &str = "SELECT payload FROM down_message WHERE device_id = $1 \
+             AND outcome IS NULL AND created_at >= $2 ORDER BY number";
+        Ok(on_db!(self, conn => sqlx::query_scalar(SQL)
+            .bind(device.as_str().to_owned()).bind(since.unix_ms).fetch_all(conn).await?))
+    }
+
     /// Ends a command that waits because a newer one says all that it said.
     pub async fn supersede_down_message(
         &mut self,
