@@ -303,3 +303,6 @@ CREATE INDEX trail_run_last ON trail_run (last_at);
 CREATE INDEX device_event_received ON device_event (received_at);
 CREATE INDEX set_aside_received ON set_aside (received_at);
 CREATE INDEX down_message_over ON down_message (created_at) WHERE outcome IS NOT NULL;
+
+-- Orders whose bodies earlier versions wrote: after this step each is written anew, and the index is empty.
+CREATE INDEX ride_order_of_before ON ride_order (order_id) WHERE body_version < 2;

@@ -250,18 +250,19 @@ async fn an_order_whose_vehicle_is_held_or_still_to_be_told_is_left_and_said() {
         run(&store, &waits).await;
         assert_eq!(erased(NOW).await, under_way, "its device has not heard of it");
         run(&store, "UPDATE down_message SET outcome = 'applied' WHERE outcome IS NULL").await;
-        let held = format!(
-            "UPDATE ride_order SET body_version = 2, body = REPLACE(body, '\"held\":false', \
-             '\"held\":true') WHERE order_id = '{RIDE}'"
-        );
+        let holds = |before: bool, now: bool| {
+            format!(
+                "UPDATE ride_order SET body = REPLACE(body, '\"held\":{before}', '\"held\":{now}') \
+                 WHERE order_id = '{RIDE}'"
+            )
+        };
         let stored = store.read().await.expect("begins").order(RIDE.parse().expect("an id")).await;
         let mut tx = store.write().await.expect("begins");
         tx.save_order(&stored.expect("it reads").expect("there")).await.expect("in today's form");
         tx.commit().await.expect("commits");
-        run(&store, &held).await;
+        run(&store, &holds(false, true)).await;
         assert_eq!(erased(NOW).await, under_way, "its vehicle is held");
-        run(&store, &held.replace("false", "x").replace("true", "false").replace("x", "true"))
-            .await;
+        run(&store, &holds(true, false)).await;
         run(&store, &waits).await;
         let late = NOW.plus_ms(31 * DAY_MS);
         assert_eq!(erased(late).await.orders, 1, "it is not waited for longer");

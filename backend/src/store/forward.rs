@@ -65,11 +65,13 @@ impl Tx {
     /// Orders of earlier versions behind this id, as many as are written at once.
     async fn orders_of_before(&mut self, after: &str) -> Result<Vec<Row>, StoreError> {
         // The number stands in the text, so that the index of those with lower ones is used.
-        const { assert!(BODY_VERSION == 2, "a new form needs its number here, and an index of its own") };
         const PLAIN: &str = "SELECT order_id, version, body_version, body FROM ride_order \
              WHERE body_version < 2 AND order_id > $1 ORDER BY order_id LIMIT $2";
         const LOCKING: &str = "SELECT order_id, version, body_version, body FROM ride_order \
              WHERE body_version < 2 AND order_id > $1 ORDER BY order_id LIMIT $2 FOR UPDATE";
+        const {
+            assert!(BODY_VERSION == 2, "a new form needs its number here, and an index of its own");
+        }
         let sql = match self {
             Self::Sqlite(_) | Self::Postgres(_) => PLAIN,
             Self::PostgresWriting(_) => LOCKING,

@@ -104,7 +104,9 @@ impl Vehicle {
                 self.engine.compare_otp(otp, self.now)?
             }
         };
-        drafts.into_iter().for_each(|draft| self.write(draft));
+        for draft in drafts {
+            self.write(draft);
+        }
         Ok(())
     }
 

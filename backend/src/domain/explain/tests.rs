@@ -180,6 +180,7 @@ fn driven() -> Trip {
     let mut trip = Trip::accepted(trip_id(), vehicle, at(-800), at(-800));
     trip.state = TripState::Ended;
     trip.driven = TripState::Ended;
+    trip.held = false;
     (trip.phase, trip.phase_at) = (Phase::Ended, at(533));
     trip.ended_at = Some(at(533));
     trip
