@@ -145,7 +145,8 @@ where
 
 /// Rows of any table that hold one of these texts, as text or as bytes.
 async fn rows_with(store: &Store, texts: &[&str]) -> Vec<String> {
-    let hex = |text: &str| text.bytes().map(|byte| format!("{byte:02X}")).collect::<String>();
+    let hex =
+        |text: &str| text.bytes().fold(String::new(), |hex, byte| hex + &format!("{byte:02X}"));
     let needles: Vec<String> =
         texts.iter().flat_map(|text| [(*text).to_owned(), hex(text)]).collect();
     let dump = dump_all(store).await;
@@ -324,6 +325,14 @@ async fn a_driver_is_taken_out_of_an_order_whose_rider_went_before() {
     .await;
 }
 
+const TRAIL: &str = "UPDATE trail_batch SET skip = skip";
+const EVENTS: &str = "UPDATE device_event SET at = at";
+const EXPIRED: &str = "UPDATE ride_order SET due_at = due_at WHERE state = 'expired'";
+const OVER: &str = "UPDATE ride_order SET due_at = due_at \
+     WHERE state IN ('completed', 'cancelled', 'unserved')";
+const NAMED: &str = "UPDATE ride_order SET due_at = due_at \
+     WHERE state IN ('completed', 'cancelled', 'unserved') AND body LIKE '%MG Road%'";
+
 #[tokio::test]
 async fn what_was_kept_long_enough_goes_and_money_goes_last() {
     on_filled(|store| async move {
@@ -335,13 +344,6 @@ async fn what_was_kept_long_enough_goes_and_money_goes_last() {
             drop(tx);
             changed
         };
-        const TRAIL: &str = "UPDATE trail_batch SET skip = skip";
-        const EVENTS: &str = "UPDATE device_event SET at = at";
-        const EXPIRED: &str = "UPDATE ride_order SET due_at = due_at WHERE state = 'expired'";
-        const OVER: &str = "UPDATE ride_order SET due_at = due_at \
-             WHERE state IN ('completed', 'cancelled', 'unserved')";
-        const NAMED: &str = "UPDATE ride_order SET due_at = due_at \
-             WHERE state IN ('completed', 'cancelled', 'unserved') AND body LIKE '%MG Road%'";
         run(&store, "UPDATE callback SET state = 'dead', finished_at = 1").await;
         assert_eq!(forget(&store, &rules, NOW).await.expect("done"), 0, "nothing is old");
         forget(&store, &rules, days(rules.quotes_days)).await.expect("done");

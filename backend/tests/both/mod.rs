@@ -25,7 +25,7 @@ where
 {
     let (_dir, stores) = both().await;
     for store in stores {
-        test(store).await;
+        Box::pin(test(store)).await;
     }
 }
 

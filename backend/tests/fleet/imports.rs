@@ -177,7 +177,8 @@ name = "Another"
         );
         let mut tx = store.read().await.expect("begins");
         assert!(tx.providers("", 1).await.expect("read").is_empty());
-        assert_eq!(tx.fleet_version().await.expect("read"), Default::default());
+        let untouched = tripline_backend::store::change::FleetVersion::default();
+        assert_eq!(tx.fleet_version().await.expect("read"), untouched);
     })
     .await;
 }

@@ -87,7 +87,7 @@ async fn a_device_that_was_away_for_a_day_ends_three_trips_at_once() {
         day.drive(3_000, 300);
         events.push(day.step(third.trip, stop(3_000)));
 
-        let mut journal = unit.with_old_journal(&day);
+        let mut journal = day.clone();
         world.tell(&mut journal, events).await;
         assert!(!world.is_held(&unit).await);
         let [one, two, three] =

@@ -663,7 +663,9 @@ fn random_crossings_come_across_everything_that_can_cross() {
     for _ in 0..3_000 {
         let mut platform = Platform::new();
         let acts = acts().new_tree(&mut runner).expect("acts").current();
-        acts.iter().for_each(|act| platform.act(act));
+        for act in &acts {
+            platform.act(act);
+        }
         platform.drain();
         all.extend(seen(&platform));
     }

@@ -50,11 +50,6 @@ impl Unit {
         self.sequence = 0;
     }
 
-    /// The same unit with the journal of before, as it stands at a time: what it still has to send.
-    pub(crate) fn with_old_journal(&self, before: &Self) -> Self {
-        Self { epoch: before.epoch, sequence: before.sequence, ..before.clone() }
-    }
-
     pub(crate) fn drive(&mut self, metres: u64, seconds: u64) {
         self.odometer_mm += metres * 1_000;
         self.steady_ms += seconds * 1_000;
