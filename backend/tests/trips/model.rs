@@ -517,7 +517,7 @@ impl Platform {
             }
             Act::Close(of) => {
                 let of = usize::from(*of);
-                let effects = self.orders[of].close(&By::operator("asha"), "broken", self.now);
+                let effects = self.orders[of].close(&By::operator("asha"), "broken", &[], self.now);
                 self.carry_out(of, effects.unwrap_or_default());
             }
             Act::Ask(of, verb) => self.ask(usize::from(*of), *verb),
@@ -548,7 +548,7 @@ impl Platform {
             }
             let mut effects = order.handle_timeout(now);
             let due: Vec<_> = order.due_looks(now).iter().map(|trip| trip.id).collect();
-            let look = Look { heard: None, not_before: now, at: now };
+            let look = Look { heard: None, not_before: now, trail: &[], at: now };
             effects.extend(due.into_iter().flat_map(|id| order.handle_look(id, look, &RIDE)));
             self.carry_out(of, effects);
         }
