@@ -1,6 +1,7 @@
 //! The course: how far the vehicle went while its meter ran, worked out again from the trail.
 //!
-//! It audits the odometer that is billed, and never takes its place. The rules are the vehicle's (see its
+//! It audits the odometer that is billed, and takes its place only where a ride is closed without its vehicle,
+//! for what lies behind its last event. The rules are the vehicle's (see its
 //! odometer) and simpler: a way counts as far as the Doppler speed has paid for it, a vehicle that stands goes
 //! nowhere, what lies between two fixes too far apart is bridged. The trail keeps fewer digits and perhaps
 //! fewer fixes than the vehicle saw, and so the two agree within a tolerance.
@@ -8,11 +9,12 @@
 use std::collections::BTreeMap;
 
 use geo::{Distance as _, Geodesic, Point};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tripline_protocol::link::trail::{TrailEntry, TrailFix};
-use tripline_protocol::unit::{Position, Timestamp};
+use tripline_protocol::meter::Reading;
+use tripline_protocol::unit::{Odometer, Position, Steady, Timestamp};
 
-use super::passage::Passage;
+use super::passage::{Passage, tells_time};
 
 /// Largest difference between odometer and trail that is none, in metres: what both ends of a stretch and one
 /// stop may be off by noise. On the recorded drive the two are within 5 m of each other over 1.2 km.
@@ -163,6 +165,78 @@ pub fn measure(stretch: Stretch, trail: &[Passage]) -> Measured {
         }
     }
     walk.measured(stretch)
+}
+
+/// What the trail tells of a ride behind the last event of its vehicle: what it is charged for beside the
+/// events, if it is closed without its vehicle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heard {
+    /// When the last event was.
+    pub since: Timestamp,
+    /// When the last fix was.
+    pub until: Timestamp,
+    /// Metres driven between them with the meter running.
+    pub distance_m: u64,
+    /// Of those, metres bridged over gaps.
+    pub bridged_m: u64,
+    /// Fixes with the meter running.
+    pub fixes: u64,
+    /// Of those, fixes that the vehicle refused.
+    pub refused: u64,
+}
+
+impl Heard {
+    /// What a trail tells between an event and the closing; nothing if it has no fix there.
+    pub fn of(trail: &[Passage], since: Timestamp, closed_at: Timestamp) -> Option<Self> {
+        let fixes = || {
+            let entries = trail.iter().flat_map(|passage| &passage.entries);
+            entries.filter_map(TrailEntry::fix).filter(|fix| tells_time(fix))
+        };
+        let until =
+            fixes().map(|fix| fix.at).filter(|at| (since..=closed_at).contains(at)).max()?;
+        // The odometer of an event has counted up to the fix before it.
+        let before = fixes().filter(|fix| fix.refused.is_none() && fix.at <= since);
+        let from = before.map(|fix| fix.at).max().unwrap_or(since);
+        let measured = measure(Stretch { from, until, odometer_mm: 0, bridged_mm: 0 }, trail);
+        let refused = measured.refused.values().sum();
+        Some(Self {
+            since,
+            until,
+            distance_m: measured.distance_m,
+            bridged_m: (measured.declared_m + measured.silent_m).min(measured.distance_m),
+            fixes: measured.fixes + refused,
+            refused,
+        })
+    }
+
+    /// The same of a pause, in which nothing is measured but time.
+    #[must_use]
+    pub const fn in_pause(self) -> Self {
+        Self { distance_m: 0, bridged_m: 0, fixes: 0, refused: 0, ..self }
+    }
+
+    /// What the counters would have shown then, from what they showed at the last event.
+    #[must_use]
+    pub fn after(&self, last: Reading) -> Reading {
+        let mm =
+            |of: Odometer, m: u64| Odometer { mm: of.mm.saturating_add(m.saturating_mul(1000)) };
+        Reading {
+            steady: Steady { ms: last.steady.ms.saturating_add(self.ms()) },
+            odometer: mm(last.odometer, self.distance_m),
+            bridged: mm(last.bridged, self.bridged_m),
+            fixes: last.fixes.saturating_add(self.fixes),
+            refused: last.refused.saturating_add(self.refused),
+        }
+    }
+
+    /// Seconds between the last event and the last fix.
+    pub fn seconds(&self) -> u64 {
+        self.ms() / 1000
+    }
+
+    fn ms(&self) -> u64 {
+        u64::try_from(self.until.since_ms(self.since)).unwrap_or(0)
+    }
 }
 
 /// A walk along the trail.

@@ -53,7 +53,7 @@ impl Passage {
 }
 
 /// Whether a fix's time may be believed: not if the gate refused it for its time.
-const fn tells_time(fix: &TrailFix) -> bool {
+pub(super) const fn tells_time(fix: &TrailFix) -> bool {
     !matches!(fix.refused, Some(Refusal::TimeJump | Refusal::OutOfOrder))
 }
 

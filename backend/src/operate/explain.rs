@@ -128,7 +128,7 @@ async fn trail(
     order: &Order,
     records: &[Recorded],
 ) -> Result<Vec<Passage>, StoreError> {
-    let stretches = stretches(records);
+    let stretches = stretches(order, records);
     let ends = stretches.first().zip(stretches.last());
     let Some(((first, last), vehicle)) = ends.zip(facts::vehicle(order)) else {
         return Ok(Vec::new());

@@ -53,6 +53,7 @@ pub use device::Refusal;
 pub(crate) use effects::send_command;
 pub use ingest::{Applied, EPOCHS_NEW_MAX, EPOCHS_NEW_MS, Lane, Submission};
 pub use request::{Asked, RequestError, Taken};
+pub(crate) use silence::trail_behind;
 pub use track::Tracked;
 
 /// Why a decision could not be stored. Nothing of it was.

@@ -1,17 +1,33 @@
 //! Whether devices are heard, also by a platform that was started a moment ago.
 
-use tripline_protocol::id::DeviceId;
+use tripline_protocol::id::{DeviceId, TripId};
 use tripline_protocol::unit::Timestamp;
 
 use super::{Platform, ServiceError};
 use crate::domain::effect::Effect;
 use crate::domain::order::Order;
+use crate::domain::passage::Passage;
 use crate::domain::ride::Look;
-use crate::store::Tx;
+use crate::store::{StoreError, Tx};
 
 /// How long a platform listens at least before it closes trips of devices that it has not heard, in ms: those
 /// that lost it come back within a minute or two.
 const LISTENS_MS_MIN: i64 = 10 * 60_000;
+
+/// How long before the last event of a ride its trail is read, in ms: a minute, for the fix before it.
+const BEFORE_MS: i64 = 60_000;
+
+/// The trail of a trip's device behind its last event, for whoever closes it at `at`: as far as it was heard
+/// it is charged. Empty if it is not under way.
+pub(crate) async fn trail_behind(
+    tx: &mut Tx,
+    order: &Order,
+    trip: TripId,
+    at: Timestamp,
+) -> Result<Vec<Passage>, StoreError> {
+    let Some((device, since)) = order.trail_behind(trip, at) else { return Ok(Vec::new()) };
+    tx.trail_between(&device, since.plus_ms(-BEFORE_MS), at).await
+}
 
 impl Platform {
     /// Closes trips of an order whose devices were silent for too long.
@@ -28,7 +44,8 @@ impl Platform {
         let mut effects = Vec::new();
         for (trip, device) in due {
             let heard = self.heard(tx, &device, at).await?;
-            let look = Look { heard, not_before, at };
+            let trail = trail_behind(tx, order, trip, at).await?;
+            let look = Look { heard, not_before, trail: &trail, at };
             effects.extend(order.handle_look(trip, look, &self.settings.ride));
         }
         Ok(effects)

@@ -503,6 +503,8 @@ impl Platform {
     }
 
     fn act(&mut self, act: &Act) {
+        // No two things at once: what was received by a closing is told by its time.
+        self.now = self.now.plus_ms(1);
         match act {
             Act::Dispatch(of) => self.dispatch(usize::from(*of)),
             Act::Tap(n, tap) => self.device(*n).tap(*tap),
@@ -517,7 +519,7 @@ impl Platform {
             }
             Act::Close(of) => {
                 let of = usize::from(*of);
-                let effects = self.orders[of].close(&By::operator("asha"), "broken", self.now);
+                let effects = self.orders[of].close(&By::operator("asha"), "broken", &[], self.now);
                 self.carry_out(of, effects.unwrap_or_default());
             }
             Act::Ask(of, verb) => self.ask(usize::from(*of), *verb),
@@ -548,7 +550,7 @@ impl Platform {
             }
             let mut effects = order.handle_timeout(now);
             let due: Vec<_> = order.due_looks(now).iter().map(|trip| trip.id).collect();
-            let look = Look { heard: None, not_before: now, at: now };
+            let look = Look { heard: None, not_before: now, trail: &[], at: now };
             effects.extend(due.into_iter().flat_map(|id| order.handle_look(id, look, &RIDE)));
             self.carry_out(of, effects);
         }

@@ -3,6 +3,7 @@
 use tripline_protocol::fare::Fare;
 use tripline_protocol::unit::{Paise, Timestamp};
 
+use crate::domain::course::Heard;
 use crate::domain::order::{Order, Vehicle};
 use crate::domain::payment::PaymentMethod;
 
@@ -49,6 +50,11 @@ pub fn ended_at(order: &Order) -> Timestamp {
 /// When it was closed without its vehicle.
 pub fn closed_at(order: &Order) -> Option<Timestamp> {
     order.trip.as_ref()?.closed.as_ref().map(|closed| closed.at)
+}
+
+/// What was heard of its vehicle's trail behind the last event, when it was closed without it.
+pub fn heard(order: &Order) -> Option<Heard> {
+    order.trip.as_ref()?.closed.as_ref()?.heard
 }
 
 /// Whether there is a receipt: a final fare of more than nothing.

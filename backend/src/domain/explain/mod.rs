@@ -8,6 +8,8 @@ mod line;
 mod source;
 mod text;
 
+use std::borrow::Cow;
+
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use tripline_protocol::fare::{Fare, FareReason, Usage};
@@ -19,7 +21,7 @@ use tripline_protocol::meter::{Meter, Moment, Reading};
 use tripline_protocol::trip::{TripEvent, TripState, TripStep};
 use tripline_protocol::unit::{Paise, Timestamp};
 
-use super::course::{Audit, Stretch, Verdict};
+use super::course::{Audit, Heard, Stretch, Verdict};
 use super::night;
 use super::order::Order;
 use super::passage::Passage;
@@ -70,6 +72,12 @@ impl Recorded {
     /// What happened to the trip, if it had an effect.
     fn happened(&self) -> Option<TripEvent> {
         self.moves().filter(|_| self.has_effect())
+    }
+
+    /// Whether the meter was told of it.
+    fn is_metered(&self) -> bool {
+        let is_told = self.moves().is_some() || matches!(self.step, Some(TripStep::Extra(_)));
+        is_told && self.has_effect()
     }
 
     /// The step of a trip that a command asks for, and that its report stands for.
@@ -241,8 +249,9 @@ impl Explanation {
     ) -> Result<Self, NoFare> {
         let charged = facts::charged(order).ok_or(NoFare)?;
         let zone = &zone_of(order);
-        let again = recomputed(order, charged, records, gone);
-        let stretches = stretches(records);
+        let counting = &counting(order, records);
+        let again = recomputed(order, charged, counting, gone);
+        let stretches = stretches(order, records);
         let mut mismatches = compare::all(order, charged, &again, records);
         let cannot = !mismatches.is_empty() && gone.has_events_of(order, records);
         if cannot {
@@ -258,7 +267,7 @@ impl Explanation {
             why: source::why(order, charged),
             lines: line::accounts(&order.terms, charged, zone),
             total_paise: charged.total(),
-            inputs: source::inputs(order, charged, records, zone),
+            inputs: source::inputs(order, charged, counting, zone),
             events: records.iter().filter_map(|record| account(record, zone)).collect(),
             equal: !cannot && mismatches.is_empty(),
             not_computed: cannot.then_some(EVENTS_DELETED),
@@ -308,25 +317,35 @@ pub fn why(order: &Order, fare: &Fare) -> String {
     source::why(order, fare)
 }
 
-/// The fare, computed from the terms and the events alone; of an order that was called off, from who did it
-/// and when. Where the places are gone it stopped where the fare that was charged says: near where it was
-/// booked to, or not.
+/// The events that a final fare goes by. Of a ride that was closed without its vehicle these are those that were
+/// received by then: what a vehicle tells that comes back later changes nothing of it.
+fn counting<'r>(order: &Order, records: &'r [Recorded]) -> Cow<'r, [Recorded]> {
+    let is_silent = facts::charged(order).is_some_and(|fare| fare.reason == FareReason::Silent);
+    let Some(closed_at) = facts::closed_at(order).filter(|_| is_silent) else {
+        return Cow::Borrowed(records);
+    };
+    let by_then = records.iter().filter(|record| record.received_at <= closed_at);
+    let mut by_then: Vec<_> = by_then.cloned().collect();
+    put_in_order(&mut by_then);
+    Cow::Owned(by_then)
+}
+
+/// The fare, computed from the terms and the events that it goes by; of a ride that was closed without its
+/// vehicle also from what is on record of its trail, of an order that was called off from who did it and when.
+/// Where the places are gone it stopped where the fare that was charged says: near where it was booked to, or
+/// not.
 fn recomputed(order: &Order, charged: &Fare, records: &[Recorded], gone: Gone) -> Fare {
     let terms = &order.terms;
     let mut again = match charged.reason {
         FareReason::Metered | FareReason::GapsEstimated | FareReason::GapsMetered => {
-            let mut usage = metered(records.iter());
+            let mut usage = metered(records.iter(), None);
             if gone.places {
                 let was_near = charged.reason == FareReason::GapsEstimated;
                 usage.stopped_at = was_near.then_some(terms.estimate.drop);
             }
             terms.metered(usage)
         }
-        FareReason::Silent => {
-            let closed = facts::closed_at(order);
-            let heard = records.iter().filter(|it| closed.is_none_or(|at| it.received_at <= at));
-            terms.silent(metered(heard))
-        }
+        FareReason::Silent => terms.silent(metered(records.iter(), facts::heard(order))),
         FareReason::Estimate => terms.estimated(),
         FareReason::NoShow => {
             // Only a driver who said so makes it one.
@@ -344,8 +363,9 @@ fn recomputed(order: &Order, charged: &Fare, records: &[Recorded], gone: Gone) -
     again
 }
 
-/// What the meter shows after these events: up to the stop, or to the last of them.
-fn metered<'r>(records: impl Iterator<Item = &'r Recorded>) -> Usage {
+/// What the meter shows after these events: up to the stop, or to the last of them and from there on along the
+/// trail.
+fn metered<'r>(records: impl Iterator<Item = &'r Recorded>, heard: Option<Heard>) -> Usage {
     let (mut meter, mut reading) = (Meter::default(), Reading::default());
     for record in records.filter(|record| record.has_effect()) {
         let moment = record.moment();
@@ -358,14 +378,15 @@ fn metered<'r>(records: impl Iterator<Item = &'r Recorded>) -> Usage {
         }
         reading = moment.reading;
     }
-    meter.usage(reading)
+    meter.usage(heard.map_or(reading, |heard| heard.after(reading)))
 }
 
 /// The times over which the meter ran.
-pub fn stretches(records: &[Recorded]) -> Vec<Stretch> {
+pub fn stretches(order: &Order, records: &[Recorded]) -> Vec<Stretch> {
+    let records = &counting(order, records);
     let (mut stretches, mut since): (Vec<_>, Option<&Recorded>) = (Vec::new(), None);
     let seen_at = |record: &Recorded| record.event.fix.map_or(record.at, |fix| fix.at);
-    for record in records {
+    for record in records.iter() {
         match record.happened() {
             Some(TripEvent::Start | TripEvent::Resume) => since = Some(record),
             Some(TripEvent::Pause | TripEvent::Stop) => {
@@ -387,6 +408,17 @@ pub fn stretches(records: &[Recorded]) -> Vec<Stretch> {
             )
             | None => {}
         }
+    }
+    // It was closed as it ran: from the last event on the trail was charged.
+    let last = records.iter().rev().find(|record| record.is_metered());
+    if let (Some(from), Some(last), Some(heard)) = (since, last, facts::heard(order)) {
+        let (began, ended) = (from.event.reading, heard.after(last.event.reading));
+        stretches.push(Stretch {
+            from: seen_at(from),
+            until: heard.until,
+            odometer_mm: ended.odometer.since_mm(began.odometer),
+            bridged_mm: ended.bridged.since_mm(began.bridged),
+        });
     }
     stretches
 }

@@ -8,6 +8,7 @@ use tripline_protocol::fare::{
 use tripline_protocol::trip::{TripEvent, TripStep};
 
 use super::{Recorded, facts};
+use crate::domain::course::Heard;
 use crate::domain::order::Order;
 use crate::domain::words::{duration, grouped, local, metres, rupees};
 
@@ -114,21 +115,29 @@ pub(super) fn inputs(
         return inputs;
     }
     let usage = &fare.usage;
+    let heard = facts::heard(order).filter(|_| fare.reason == FareReason::Silent);
+    let of_trail = |figure: fn(&Heard) -> String| {
+        let heard = heard.as_ref()?;
+        Some(format!("{} of the trail up to {}", figure(heard), local(heard.until, zone)))
+    };
+    let way = of_trail(|heard| metres(heard.distance_m));
+    let time = of_trail(|heard| format!("{} s", grouped(heard.seconds())));
     let mut push = |name, value, source| inputs.push(Input { name, value, source });
-    push("distance measured", metres(usage.distance_m), odometer(records));
+    push("distance measured", metres(usage.distance_m), odometer(records, way));
     let bridged = format!(
-        "counted by the odometer over gaps; the rest between {} fixes, {} refused",
+        "counted {} over gaps; the rest between {} fixes, {} refused",
+        if heard.is_some() { "by the odometer, and along the trail," } else { "by the odometer" },
         grouped(usage.fixes),
         grouped(usage.refused)
     );
     push("of it bridged", metres(usage.bridged_m), bridged);
     push("distance billed", metres(fare.billed_m), billed(order, fare));
-    push("riding time", seconds(usage.riding_s), clock(records, is_running));
+    push("riding time", seconds(usage.riding_s), clock(records, is_running, time.clone()));
     if usage.waiting_s > 0 {
-        push("waiting at pickup", seconds(usage.waiting_s), clock(records, is_arrived));
+        push("waiting at pickup", seconds(usage.waiting_s), clock(records, is_arrived, None));
     }
     if usage.paused_s > 0 {
-        push("in pauses", seconds(usage.paused_s), clock(records, is_paused));
+        push("in pauses", seconds(usage.paused_s), clock(records, is_paused, time));
     }
     if let Some(at) = usage.started_at {
         let source = find(records, |event| event == TripEvent::Start);
@@ -176,17 +185,17 @@ const fn is_paused(event: TripEvent) -> bool {
     matches!(event, TripEvent::Pause)
 }
 
-/// Each part of the distance with the odometer at both of its ends.
-fn odometer(records: &[Recorded]) -> String {
+/// Each part of the distance with the odometer at both of its ends, and what comes after the last event.
+fn odometer(records: &[Recorded], rest: Option<String>) -> String {
     let ends = |from: &Recorded, to: &Recorded| {
         let at = |record: &Recorded| km(record.event.reading.odometer.mm);
         format!("odometer {} to {} (events {} to {})", at(from), at(to), from.sequence, to.sequence)
     };
-    spans(records, is_running, ends)
+    spans(records, is_running, ends, rest)
 }
 
-/// Each part of a time with the steady clock at both of its ends.
-fn clock(records: &[Recorded], begins: fn(TripEvent) -> bool) -> String {
+/// Each part of a time with the steady clock at both of its ends, and what comes after the last event.
+fn clock(records: &[Recorded], begins: fn(TripEvent) -> bool, rest: Option<String>) -> String {
     let ends = |from: &Recorded, to: &Recorded| {
         let at = |record: &Recorded| {
             let ms = record.event.reading.steady.ms;
@@ -200,18 +209,26 @@ fn clock(records: &[Recorded], begins: fn(TripEvent) -> bool) -> String {
             to.sequence
         )
     };
-    spans(records, begins, ends)
+    spans(records, begins, ends, rest)
 }
 
-/// From each event that begins something to the next one of the machine.
+/// From each event that begins something to the next one of the machine. What nothing ended goes on to the last
+/// event that the meter was told of, and from there on to what is told of the rest.
 fn spans(
     records: &[Recorded],
     begins: fn(TripEvent) -> bool,
     told: impl Fn(&Recorded, &Recorded) -> String,
+    rest: Option<String>,
 ) -> String {
     let steps: Vec<_> = records.iter().filter(|record| record.happened().is_some()).collect();
     let pairs = steps.windows(2).filter(|pair| pair[0].happened().is_some_and(begins));
-    let parts: Vec<_> = pairs.map(|pair| told(pair[0], pair[1])).collect();
+    let mut parts: Vec<_> = pairs.map(|pair| told(pair[0], pair[1])).collect();
+    if let Some(open) = steps.last().filter(|step| step.happened().is_some_and(begins)) {
+        let later = |record: &&Recorded| record.event.reading.steady > open.event.reading.steady;
+        let last = records.iter().rev().find(|record| record.is_metered()).filter(later);
+        parts.extend(last.map(|last| told(open, last)));
+        parts.extend(rest);
+    }
     if parts.is_empty() { "no events".into() } else { parts.join(" + ") }
 }
 

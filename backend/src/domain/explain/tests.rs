@@ -155,7 +155,7 @@ pub(crate) fn ride(bridged_mm: u64) -> (Order, Vec<Recorded>) {
     let usage = {
         let mut until = records.clone();
         until.push(Recorded { step: Some(TripStep::Stop { fare: terms.estimated() }), ..stop });
-        metered(until.iter())
+        metered(until.iter(), None)
     };
     let fare = terms.metered(usage);
     records.push(record(17, 533, 8_333_412, bridged_mm, TripStep::Stop { fare: fare.clone() }));
@@ -337,7 +337,7 @@ fn a_trail_that_tells_of_another_way_is_a_difference() {
     let Some(last) = records.last_mut() else { panic!("events") };
     last.event.reading.odometer.mm += 400_000;
     let mut order = order;
-    let fare = order.terms.metered(metered(records.iter()));
+    let fare = order.terms.metered(metered(records.iter(), None));
     order.settlement = Some(Settlement::of(fare.clone(), fare));
     let explanation = explained(&order, &records);
     assert!(explanation.equal && !explanation.holds());

@@ -2,7 +2,7 @@
 
 use tripline_protocol::assignment::AssignmentEvent;
 use tripline_protocol::fare::{Fare, Settlement};
-use tripline_protocol::id::TripId;
+use tripline_protocol::id::{DeviceId, TripId};
 use tripline_protocol::link::down::{CommandBody, DriveVerb};
 use tripline_protocol::link::up::CommandOutcome;
 use tripline_protocol::machine::Machine as _;
@@ -12,8 +12,10 @@ use tripline_protocol::unit::Timestamp;
 
 use super::step::Detail;
 use super::{Handled, Report, RideError, RideRules};
+use crate::domain::course::Heard;
 use crate::domain::effect::{Effect, Notice, Phase};
 use crate::domain::order::{Cancelled, CancelledBy, Order};
+use crate::domain::passage::Passage;
 use crate::domain::trip::{By, Closed, Step, Trip};
 
 impl Order {
@@ -110,11 +112,13 @@ impl Order {
     }
 
     /// The trip that counts is closed without its device: a ride that began is charged as far as it was
-    /// heard, one that did not is called off. The vehicle is free at once, and its device told when it comes.
+    /// heard, by its events and by the trail behind the last of them; one that did not is called off. The
+    /// vehicle is free at once, and its device told when it comes.
     pub fn close(
         &mut self,
         by: &By,
         reason: &str,
+        trail: &[Passage],
         at: Timestamp,
     ) -> Result<Vec<Effect>, RideError> {
         let Some(trip) = self.trip.as_mut() else {
@@ -124,11 +128,12 @@ impl Order {
             return Err(RideError::Over { state: trip.state });
         }
         let id = trip.id;
-        trip.closed = Some(Closed { by: by.clone(), at, reason: reason.to_owned() });
+        let heard = trip.heard_of(trail, at);
+        trip.closed = Some(Closed { by: by.clone(), at, reason: reason.to_owned(), heard });
         trip.note(at, at, Step::Closed, by.clone(), reason.to_owned());
         let mut effects = trip.release();
         if trip.is_under_way() {
-            effects.extend(self.close_ride(by, reason, at));
+            effects.extend(self.close_ride(by, reason, heard, at));
         } else if trip.is_live() {
             effects.extend(self.drop_trip(by, reason, at));
             let ((who, name), fare) = (who(by), self.terms.cancelled(0));
@@ -139,14 +144,27 @@ impl Order {
         Ok(effects)
     }
 
-    fn close_ride(&mut self, by: &By, reason: &str, at: Timestamp) -> Vec<Effect> {
+    /// Which part of whose trail tells how far the ride went behind its last event, if it is closed at `at`.
+    pub fn trail_behind(&self, id: TripId, at: Timestamp) -> Option<(DeviceId, Timestamp)> {
+        let trip = self.trip.as_ref().filter(|trip| trip.id == id && trip.is_under_way())?;
+        let (since, _) = trip.last_told().filter(|(since, _)| *since < at)?;
+        Some((trip.vehicle.device.clone(), since))
+    }
+
+    fn close_ride(
+        &mut self,
+        by: &By,
+        reason: &str,
+        heard: Option<Heard>,
+        at: Timestamp,
+    ) -> Vec<Effect> {
         let Some(trip) = self.trip.as_mut() else { return Vec::new() };
         let Ok(state) = trip.state.next(TripEvent::Stop) else { return Vec::new() };
         trip.end(state, Phase::Ended, at);
         let told = format!("closed by {by}: {reason}");
         let body = CommandBody::Drive { trip: trip.id, verb: DriveVerb::Stop, reason: told };
         let command = tell_device(trip, body);
-        let settlement = Settlement::alone(self.terms.silent(trip.usage()));
+        let settlement = Settlement::alone(self.terms.silent(trip.usage_heard(heard)));
         let mut effects = self.complete(settlement, at);
         effects.push(command);
         effects

@@ -7,15 +7,18 @@ use super::RideRules;
 use crate::domain::case::CaseKind;
 use crate::domain::effect::Effect;
 use crate::domain::order::Order;
+use crate::domain::passage::Passage;
 use crate::domain::trip::{By, Closed, Step, Trip};
 
 /// A look at a trip's device.
 #[derive(Debug, Clone, Copy)]
-pub struct Look {
+pub struct Look<'t> {
     /// When the device was last heard, on whichever lane; `None` if nobody knows.
     pub heard: Option<Timestamp>,
     /// Nothing is closed before: a platform that was down has to listen for a while first.
     pub not_before: Timestamp,
+    /// The device's trail behind the last event of its ride.
+    pub trail: &'t [Passage],
     /// When it is looked.
     pub at: Timestamp,
 }
@@ -30,7 +33,7 @@ impl Order {
     }
 
     /// Closes a trip whose device was silent for too long, or says when it is to be looked at next.
-    pub fn handle_look(&mut self, id: TripId, look: Look, rules: &RideRules) -> Vec<Effect> {
+    pub fn handle_look(&mut self, id: TripId, look: Look<'_>, rules: &RideRules) -> Vec<Effect> {
         let Some(trip) = self.trip_mut(id) else { return Vec::new() };
         trip.heard_at = look.heard.map_or(trip.heard_at, |heard| heard.max(trip.heard_at));
         let close_at = trip.last_sign().plus_ms(rules.close_silent_ms).max(look.not_before);
@@ -44,7 +47,9 @@ impl Order {
         if !trip.is_live() {
             return self.let_go(id, reason, look.at);
         }
-        let Ok(effects) = self.close(&By::Rule, &reason, look.at) else { return Vec::new() };
+        let Ok(effects) = self.close(&By::Rule, &reason, look.trail, look.at) else {
+            return Vec::new();
+        };
         self.open_case(CaseKind::Closed, Some(id), format!("closed by rule: {reason}"), look.at);
         effects
     }
@@ -52,7 +57,7 @@ impl Order {
     /// A vehicle is held no longer for a trip that is over for the order.
     fn let_go(&mut self, id: TripId, reason: String, at: Timestamp) -> Vec<Effect> {
         let Some(trip) = self.trip_mut(id) else { return Vec::new() };
-        trip.closed = Some(Closed { by: By::Rule, at, reason: reason.clone() });
+        trip.closed = Some(Closed { by: By::Rule, at, reason: reason.clone(), heard: None });
         trip.note(at, at, Step::Closed, By::Rule, reason);
         let effects = trip.release();
         self.touch(at);

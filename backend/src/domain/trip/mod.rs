@@ -18,8 +18,10 @@ use tripline_protocol::trip::TripState;
 use tripline_protocol::unit::Timestamp;
 
 pub use self::fact::{By, Measured, OtpCheck, Outcome, Step, TripFact};
+use super::course::Heard;
 use super::effect::Phase;
 use super::order::Vehicle;
+use super::passage::Passage;
 
 /// Most facts kept of a trip; the device's events are kept apart, all of them.
 pub const FACTS_MAX: usize = 256;
@@ -58,6 +60,9 @@ pub struct Closed {
     pub at: Timestamp,
     /// Why.
     pub reason: String,
+    /// What was heard of its device's trail by then, behind its last event, of a ride that was under way.
+    #[serde(default)]
+    pub heard: Option<Heard>,
 }
 
 /// What became of a trip's OTP.
@@ -190,6 +195,37 @@ impl Trip {
     /// What was used up to the last reading that was heard.
     pub fn usage(&self) -> Usage {
         self.meter.usage(self.reading)
+    }
+
+    /// When its meter was last told of by its device, and what the counters showed. `None` if not every fact
+    /// is kept.
+    pub fn last_told(&self) -> Option<(Timestamp, Reading)> {
+        if self.facts_left_out > 0 {
+            return None;
+        }
+        let counts = |fact: &TripFact| {
+            let is_metered = matches!(fact.step, Step::Moved(_) | Step::Extra(_));
+            let measured = fact.measured.filter(|_| is_metered && fact.outcome.refused().is_none());
+            Some((fact.at, measured?.reading))
+        };
+        self.facts.iter().rev().find_map(counts)
+    }
+
+    /// What a trail tells of the ride between the last event and its closing.
+    pub(in crate::domain) fn heard_of(
+        &self,
+        trail: &[Passage],
+        closed_at: Timestamp,
+    ) -> Option<Heard> {
+        let (since, _) = self.last_told().filter(|_| self.is_under_way())?;
+        let heard = Heard::of(trail, since, closed_at)?;
+        Some(if self.driven == TripState::Started { heard } else { heard.in_pause() })
+    }
+
+    /// What was used as far as it was heard: up to the last event, and from there on along the trail.
+    pub(in crate::domain) fn usage_heard(&self, heard: Option<Heard>) -> Usage {
+        let last = self.last_told().map_or(self.reading, |(_, reading)| reading);
+        self.meter.usage(heard.map_or(last, |heard| heard.after(last)))
     }
 
     /// Whether its device is not heard any more at `now`, if it was last heard at `heard`.

@@ -16,7 +16,7 @@ use crate::domain::effect::Effect;
 use crate::domain::order::Order;
 use crate::domain::ride::RideError;
 use crate::domain::trip::{Asked, By, Trip};
-use crate::service::{Platform, send_command};
+use crate::service::{Platform, send_command, trail_behind};
 use crate::store::Tx;
 use crate::store::listing::OrderFilter;
 use crate::store::order::StoredOrder;
@@ -175,7 +175,12 @@ pub async fn close(
     check_reason(reason)?;
     let mut stored = find(tx, id).await?;
     note(tx, actor, &stored.order, ("close", reason), now).await?;
-    let closed = stored.order.close(&By::operator(&actor.name), reason, now);
+    let trip = stored.order.trip.as_ref().map(|trip| trip.id);
+    let trail = match trip {
+        Some(trip) => trail_behind(tx, &stored.order, trip, now).await?,
+        None => Vec::new(),
+    };
+    let closed = stored.order.close(&By::operator(&actor.name), reason, &trail, now);
     let effects = closed.map_err(|error| conflict(id, &error))?;
     finish(platform, tx, stored, effects, now).await
 }
