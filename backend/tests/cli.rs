@@ -67,7 +67,7 @@ impl Folder {
     }
 
     fn add(&self, registration: &str) -> Value {
-        let driver = ["--driver-name", "Asha", "--driver-phone", "+91-98"];
+        let driver = ["--driver-name", "Asha", "--driver-phone", "+91-98000"];
         let mut arguments = vec!["vehicle", "add", "--registration", registration];
         arguments.extend(driver);
         self.json(&arguments).remove(0)
@@ -118,7 +118,7 @@ fn a_vehicle_is_added_with_a_code_and_told_apart_in_the_list() {
         "--driver-name",
         "Ravi",
         "--driver-phone",
-        "1",
+        "+91-1000",
     ]);
     assert!(printed.contains("asks for the code"), "{printed}");
     let command = "tripline-agent enrol --backend https://127.0.0.1:8884 --code ";
@@ -133,9 +133,18 @@ fn a_vehicle_is_added_with_a_code_and_told_apart_in_the_list() {
     assert!(listed.contains("not enrolled, code waiting until"), "{listed}");
 
     let again = ["vehicle", "add", "--registration", "KA 02", "--driver-name", "x"];
-    let again = [&again[..], &["--driver-phone", "1"]].concat();
+    let again = [&again[..], &["--driver-phone", "+91-1000"]].concat();
     folder.fails(&again, REFUSED, &["KA 02", "exists already", "vehicle list"]);
-    let bad = ["vehicle", "add", "--registration", "", "--driver-name", "x", "--driver-phone", "1"];
+    let bad = [
+        "vehicle",
+        "add",
+        "--registration",
+        "",
+        "--driver-name",
+        "x",
+        "--driver-phone",
+        "+91-1000",
+    ];
     folder.fails(&bad, REFUSED, &["--registration must have"]);
 }
 
@@ -182,7 +191,9 @@ fn an_import_adds_all_or_names_every_bad_line_and_adds_none() {
     let folder = Folder::new();
     folder.add("KA 01");
     let good = |n: u32| {
-        format!("{{\"registration\":\"MH {n}\",\"driver_name\":\"a\",\"driver_phone\":\"1\"}}\n")
+        format!(
+            "{{\"registration\":\"MH {n}\",\"driver_name\":\"a\",\"driver_phone\":\"+91-1000\"}}\n"
+        )
     };
     let bad = [good(1), "{}\n".into(), good(1), "not JSON\n".into(), good(2).replace("MH 2", "")]
         .concat();

@@ -99,11 +99,11 @@ fn init_takes_a_first_fleet_in_and_leaves_its_file() {
 #[test]
 fn a_driver_is_added_given_a_pin_changed_rated_and_deactivated() {
     let folder = Folder::new();
-    let add = ["driver", "add", "asha", "--name", "Asha", "--phone", "+91-98"];
+    let add = ["driver", "add", "asha", "--name", "Asha", "--phone", "+91-98000"];
     assert_eq!(folder.one(&add)["active"], true);
     folder.fails(&add, &["driver \"asha\" is there already"]);
     folder.fails(
-        &["driver", "add", "ravi", "--name", "Ravi", "--phone", "1", "--provider", "nobody"],
+        &["driver", "add", "ravi", "--name", "Ravi", "--phone", "+91-1000", "--provider", "nobody"],
         &["provider nobody: there is no such provider"],
     );
     let set = folder.json(&["driver", "set-pin", "asha"], "4711\n").remove(0);
@@ -129,7 +129,7 @@ fn a_vehicle_has_its_driver_assigned_is_shown_with_what_blocks_it_and_retired() 
     let add = ["vehicle", "add", "--registration", "KA 1", "--make", "Bajaj", "--capacity", "3"];
     assert_eq!(folder.one(&add)["device"], "ka1");
     folder.fails(&["vehicle", "assign", "ka1", "asha"], &["driver asha: there is no such driver"]);
-    folder.one(&["driver", "add", "asha", "--name", "Asha", "--phone", "+91-98"]);
+    folder.one(&["driver", "add", "asha", "--name", "Asha", "--phone", "+91-98000"]);
     assert_eq!(folder.one(&["vehicle", "assign", "KA 1", "asha"])["driver"], "asha");
     let listed = folder.one(&["vehicle", "list"]);
     assert_eq!((&listed["driver_name"], &listed["make"]), (&"Asha".into(), &"Bajaj".into()));
@@ -152,7 +152,7 @@ fn a_vehicle_has_its_driver_assigned_is_shown_with_what_blocks_it_and_retired() 
 #[test]
 fn documents_are_kept_listed_by_expiry_and_removed() {
     let folder = Folder::new();
-    folder.one(&["driver", "add", "asha", "--name", "Asha", "--phone", "+91-98"]);
+    folder.one(&["driver", "add", "asha", "--name", "Asha", "--phone", "+91-98000"]);
     let add = |kind: &str, expires: &[&str]| {
         let mut arguments = vec!["document", "add", "driver:asha", "--kind", kind, "--number", "1"];
         arguments.extend(expires);
@@ -161,9 +161,16 @@ fn documents_are_kept_listed_by_expiry_and_removed() {
     add("badge", &[]);
     let old = add("licence", &["--expires", "2020-01-31"]);
     assert_eq!(old["expires_at_unix_ms"], 1_580_515_200_000_i64, "2020-02-01T00:00:00Z");
+    let renewed = add("licence", &["--expires", "2020-02-28"]);
+    assert_eq!(renewed["id"], old["id"], "the same paper for longer");
+    let again = ["document", "add", "driver:asha", "--kind", "licence", "--number", "1"];
+    let earlier = [&again[..], &["--expires", "2020-02-28"]].concat();
+    folder.fails(&earlier, &["is there already"]);
+    let audit = folder.told(&["audit", "--kind", "document-changed"]);
+    assert!(audit.contains("driver:asha: licence 1 renewed, by cli"), "{audit}");
     let soon = folder.json(&["document", "expiring", "--days", "3"], "");
     assert_eq!(soon.len(), 1);
-    assert!(folder.told(&["document", "list"]).contains("expired 2020-02-01"));
+    assert!(folder.told(&["document", "list"]).contains("expired 2020-02-29"));
     let id = old["id"].as_str().expect("an id");
     folder.one(&["document", "remove", id]);
     assert_eq!(folder.json(&["document", "list", "--owner", "driver:asha"], "").len(), 1);
@@ -216,7 +223,7 @@ fn an_import_is_checked_told_and_done_whole_or_not_at_all() {
         "town.geojson",
         r#"{"type":"Polygon","coordinates":[[[77.5,12.9],[77.7,12.9],[77.7,13.1],[77.5,12.9]]]}"#,
     );
-    let drivers = folder.write("drivers.csv", "id,name,phone\nasha,Asha,+91-98\n");
+    let drivers = folder.write("drivers.csv", "id,name,phone\nasha,Asha,+91-98000\n");
     let areas = folder.write(
         "areas.toml",
         "[[area]]\nid = 'town'\nname = 'Town'\nkind = 'service'\ngeojson_file = 'town.geojson'\n",
@@ -229,7 +236,7 @@ fn an_import_is_checked_told_and_done_whole_or_not_at_all() {
     let again = folder.one(&["import", &drivers, &areas]);
     assert_eq!((&again["drivers"]["same"], &again["areas"]["same"]), (&1.into(), &1.into()));
 
-    let bad = folder.write("more-drivers.csv", "id,name,phone\nravi,Ravi,+91-97\nMira,,1\n");
+    let bad = folder.write("more-drivers.csv", "id,name,phone\nravi,Ravi,+91-97000\nMira,,1\n");
     folder.fails(
         &["import", &bad],
         &["line 3: driver Mira, name is missing", "1 thing wrong", "nothing was changed"],
@@ -263,4 +270,40 @@ fn a_category_has_to_be_said_where_items_have_several() {
     folder.one(&["vehicle", "add", "--registration", "KA 1", "--category", "SEDAN"]);
     assert_eq!(folder.one(&["item", "change", "sedan", "--active", "false"])["active"], false);
     folder.fails(&["item", "change", "sedan", "--tariff", "x"], &["tariff x: there is no such"]);
+}
+
+#[test]
+fn whoever_reads_no_further_ends_a_command_quietly() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tripline-bpp"))
+        .arg("openapi")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("runs");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("ends");
+    assert_eq!((output.status.code(), &*text(&output.stderr)), (Some(0), ""));
+}
+
+#[test]
+fn what_is_said_is_in_whole_words() {
+    let folder = Folder::new();
+    let bad = folder.run(&["order", "list", "--state", "foo"], "");
+    let said = text(&bad.stderr);
+    assert!(said.contains("one of quoted, initialized, confirmed"), "{said}");
+    folder.fails(
+        &["driver", "add", "mira", "--name", "Mira", "--phone", "+91-9"],
+        &["phone must be a phone: at least 5 digits"],
+    );
+    folder.one(&["driver", "add", "mira", "--name", "Mira", "--phone", "+91-98000"]);
+    folder.one(&["vehicle", "add", "--registration", "KA 1"]);
+    folder.one(&["duty", "set", "mira", "on", "--vehicle", "KA 1"]);
+    let audit = folder.told(&["audit", "--kind", "duty-changed"]);
+    assert!(audit.contains("mira: on duty in ka1, by cli"), "{audit}");
+    let shown = folder.told(&["vehicle", "show", "ka1"]);
+    assert!(shown.contains("2 entries, the newest last"), "{shown}");
+    folder.one(&["driver", "deactivate", "mira"]);
+    assert!(folder.json(&["duty", "list"], "").is_empty(), "deactivating ends it");
+    assert!(folder.one(&["shift", "list"])["ended_at_unix_ms"].is_i64());
 }

@@ -98,7 +98,7 @@ async fn a_running_platform_enrols_follows_its_ca_counts_and_writes_down() {
     let ca = CertificateDer::from_pem_slice(&ca).expect("PEM");
 
     let add = ["vehicle", "add", "--json", "--registration", "KA 01"];
-    let add = [&add[..], &["--driver-name", "Asha", "--driver-phone", "1"]].concat();
+    let add = [&add[..], &["--driver-name", "Asha", "--driver-phone", "+91-1000"]].concat();
     let added = json_of(dir, &add);
     let own = KeyPair::generate().expect("a key");
     let request = json!({ "code": added["code"], "csr_pem": csr(&own), "agent_version": "1" });

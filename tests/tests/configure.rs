@@ -23,7 +23,7 @@ impl Office {
         office.binaries.bpp(&["init", "--dir", dir, "--json"])?;
         for vehicle in vehicles {
             let config = office.config()?;
-            let who = ["--driver-name", "Asha", "--driver-phone", "+91-98"];
+            let who = ["--driver-name", "Asha", "--driver-phone", "+91-98000"];
             let add = ["vehicle", "add", "--config", &config, "--registration", vehicle, "--json"];
             office.binaries.bpp(&[&add[..], &who].concat())?;
         }

@@ -130,13 +130,13 @@ fn as_json(erased: &Erased, done: bool) -> Value {
 fn print(erased: &Erased, done: bool) {
     let verb = if done { "Erased" } else { "Would erase" };
     println!(
-        "{verb} them in {} and {}: {} deleted, {} and {} emptied, {} made a gap.",
+        "{verb} them in {} and {}: {} deleted, {} and {} emptied, {} of the trail made a gap.",
         counted(erased.orders, "order"),
         counted(erased.drivers, "driver"),
         counted(erased.callbacks, "callback"),
         counted(erased.commands, "command"),
         counted(erased.events, "event"),
-        counted(erased.fixes, "fix of the trail"),
+        counted(erased.fixes, "fix"),
     );
     if erased.set_aside > 0 {
         println!("Emptied as well: {} of revoked devices.", counted(erased.set_aside, "message"));

@@ -2,6 +2,7 @@
 
 mod newest;
 mod opened;
+mod reader;
 
 mod audit;
 mod ca;
@@ -145,6 +146,10 @@ impl Cli {
     pub fn execute(self) -> Result<(), BppError> {
         // One crypto provider for everything in this process, before anything needs one.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        // The platform goes on whoever reads what it prints.
+        if !matches!(self.command, Command::Serve(_)) {
+            reader::end_without_a_reader();
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()

@@ -18,6 +18,8 @@ use crate::store::retry::retry;
 use crate::store::{Store, StoreError, Tx};
 use crate::time;
 
+pub(super) use crate::domain::words::counted;
+
 /// A store with the configuration that names it.
 pub(super) struct Opened {
     pub(super) config: Config,
@@ -117,12 +119,6 @@ pub(super) fn utc(at: Timestamp) -> String {
 /// A time for programs; `null` for none.
 pub(super) fn unix_ms(at: Option<Timestamp>) -> Value {
     at.map_or(Value::Null, |at| at.unix_ms.into())
-}
-
-/// `1 device`, `2 devices`.
-pub(super) fn counted(count: u64, noun: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {noun}{plural}")
 }
 
 /// Prints a view as the API answers it, on one line.

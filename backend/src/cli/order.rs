@@ -37,7 +37,7 @@ pub(super) struct ListArgs {
     #[command(flatten)]
     config: ConfigPath,
     /// In this state only: quoted, initialized, confirmed, active, completed, cancelled, unserved or expired
-    #[arg(long)]
+    #[arg(long, value_parser = state)]
     state: Option<OrderState>,
     /// The newest so many
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=i64::from(LIMIT_MAX)))]
@@ -183,6 +183,13 @@ async fn resolve(args: &ResolveArgs) -> Result<(), BppError> {
     }
     println!("{}", case_line(&view));
     Ok(())
+}
+
+fn state(text: &str) -> Result<OrderState, String> {
+    text.parse().map_err(|_| {
+        let codes: Vec<&str> = OrderState::ALL.iter().map(|state| state.code()).collect();
+        format!("one of {}", codes.join(", "))
+    })
 }
 
 fn line(view: &OrderView) -> String {

@@ -17,6 +17,19 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
+/// `1 device`, `2 devices`, `0 entries`, `3 batches`.
+pub fn counted(count: u64, noun: &str) -> String {
+    if count == 1 {
+        return format!("1 {noun}");
+    }
+    let stem = noun.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'o', 'u']));
+    match stem {
+        Some(stem) => format!("{count} {stem}ies"),
+        None if noun.ends_with("ch") || noun.ends_with('x') => format!("{count} {noun}es"),
+        None => format!("{count} {noun}s"),
+    }
+}
+
 /// `3,333 m`.
 pub fn metres(m: u64) -> String {
     format!("{} m", grouped(m))
@@ -69,6 +82,9 @@ mod tests {
     fn figures_are_written_as_people_write_them() {
         let told = [0, 7, 999, 1_000, 1_234_567].map(grouped).join(" ");
         assert_eq!(told, "0 7 999 1,000 1,234,567");
+        let counts = [(1, "entry"), (2, "entry"), (0, "day"), (3, "batch"), (1, "fix"), (2, "fix")];
+        let told = counts.map(|(count, noun)| counted(count, noun)).join(", ");
+        assert_eq!(told, "1 entry, 2 entries, 0 days, 3 batches, 1 fix, 2 fixes");
         assert_eq!([0, 59, 3_600, 3_723].map(duration).join("; "), "0 s; 59 s; 1 h; 1 h 2 min 3 s");
         assert_eq!([Paise(4_950), Paise(-300)].map(rupees).join(" "), "Rs 49.50 -Rs 3.00");
         assert_eq!([500, 250, 1_825, 5].map(percent).join("; "), "5 %; 2.5 %; 18.25 %; 0.05 %");

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 use tripline_protocol::unit::Timestamp;
 
 use super::OperateError;
-use crate::domain::fleet::text::check_text;
+use crate::domain::fleet::text::{check_phone, check_text};
 use crate::domain::fleet::{Provider, ProviderId};
 use crate::store::Tx;
 
@@ -37,7 +37,13 @@ pub(super) fn text(field: &'static str, value: &str) -> Result<String, OperateEr
     Ok(value.to_owned())
 }
 
-/// The same where it may be missing; an empty one is.
+/// A phone, however it is written.
+pub(super) fn phone(field: &'static str, value: &str) -> Result<String, OperateError> {
+    check_phone(value).map_err(|error| OperateError::invalid(field, error.to_string()))?;
+    Ok(value.to_owned())
+}
+
+/// A text where it may be missing; an empty one is.
 pub(super) fn text_if_any(
     field: &'static str,
     value: Option<&str>,

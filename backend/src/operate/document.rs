@@ -58,7 +58,7 @@ impl From<Document> for DocumentView {
     }
 }
 
-/// Adds a document.
+/// Adds a document, or renews the one with this kind and number that ends before it.
 pub async fn add(
     tx: &mut Tx,
     actor: &Actor,
@@ -101,10 +101,20 @@ pub async fn write(
         let problem = format!("{}: there is no such {}", document.owner, document.owner.kind());
         return Err(OperateError::invalid("owner", problem));
     }
-    let put = match tx.document_of(&document.owner, &document.kind, &document.number).await? {
+    let known = tx.document_of(&document.owner, &document.kind, &document.number).await?;
+    let what = match &known {
+        None => "put on record",
+        Some(known) if document.outlasts(known) => "renewed",
+        Some(_) => "changed",
+    };
+    let put = match known {
         None => Put::Added,
-        Some(_) if mode == Mode::Add => {
-            let problem = format!("of {} is there already", document.owner);
+        // The same paper for longer is what a renewed one is.
+        Some(known) if mode == Mode::Add && !document.outlasts(&known) => {
+            let problem = format!(
+                "of {} is there already, and does not end before the one that is added",
+                document.owner
+            );
             return Err(OperateError::conflict(WHAT, document.number, problem));
         }
         Some(known) => {
@@ -116,8 +126,19 @@ pub async fn write(
         }
     };
     tx.put_document(&document, now).await?;
-    note(tx, actor, &document, "on record", now).await?;
+    note(tx, actor, &document, what, now).await?;
     Ok(put)
+}
+
+/// When the document of an owner with this kind and number ends, if it is there and does.
+pub(super) async fn end_of(
+    tx: &mut Tx,
+    owner: &str,
+    kind: &str,
+    number: &str,
+) -> Result<Option<Timestamp>, OperateError> {
+    let known = tx.document_of(&parsed("owner", owner)?, kind, number).await?;
+    Ok(known.and_then(|known| known.expires_at))
 }
 
 async fn note(

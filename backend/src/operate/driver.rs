@@ -1,24 +1,30 @@
 //! Drivers: who they are, their PIN, and what riders think of them.
 
 use serde::{Deserialize, Serialize};
-use tripline_protocol::id::DriverId;
+use tripline_protocol::id::{DeviceId, DriverId};
 use tripline_protocol::unit::Timestamp;
 use utoipa::ToSchema;
 
-use super::check::{self, Mode, Put, flag, parsed, parsed_if_any, text, yes};
+use super::check::{self, Mode, Put, flag, parsed, parsed_if_any, phone, text, yes};
 use super::duty::DutyView;
 use super::{Actor, Cursor, Listed, OperateError, Page};
 use crate::audit::AuditKind;
 use crate::chance;
 use crate::domain::fleet::driver::{STARS_MAX, STARS_MIN};
 use crate::domain::fleet::pin::{PIN_TRIES_MAX, check_pin};
-use crate::domain::fleet::{Driver, ProviderId, Rating};
+use crate::domain::fleet::{Driver, Duty, DutyState, ProviderId, Rating};
+use crate::domain::trip::Trip;
 use crate::keys::pin::PinKey;
+use crate::service::duty::set_duty;
 use crate::store::Tx;
 use crate::store::driver::PinRow;
+use crate::store::listing::OrderFilter;
 use crate::store::rating::NewRating;
 
 const WHAT: &str = "driver";
+
+/// A driver has one trip at a time, a vehicle too, and more only by a contradiction.
+const TRIPS_LOOKED_AT: i64 = 10;
 
 /// Longest note to a rating, in bytes.
 const NOTE_LEN_MAX: usize = 500;
@@ -125,7 +131,7 @@ pub async fn write(
     let mut driver = Driver {
         id: parsed("id", &new.id)?,
         name: text("name", &new.name)?,
-        phone: text("phone", &new.phone)?,
+        phone: phone("phone", &new.phone)?,
         provider: parsed_if_any("provider", new.provider.as_deref())?,
         active: new.active,
         rating: Rating::default(),
@@ -133,7 +139,9 @@ pub async fn write(
     if let Some(provider) = &driver.provider {
         check::provider(tx, "provider", provider).await?;
     }
-    let put = match tx.driver(&driver.id).await? {
+    let known = tx.driver(&driver.id).await?;
+    let was_active = known.as_ref().is_some_and(|known| known.active);
+    let put = match known {
         None => Put::Added,
         Some(_) if mode == Mode::Add => {
             return Err(OperateError::conflict(WHAT, new.id, "is there already"));
@@ -151,7 +159,7 @@ pub async fn write(
         let detail = format!("{}: added", driver.id);
         actor.note(tx, AuditKind::DriverChanged, detail, now).await?;
     } else {
-        save(tx, actor, &driver, "changed", now).await?;
+        save(tx, actor, &driver, (was_active, "changed"), now).await?;
     }
     Ok(put)
 }
@@ -160,11 +168,26 @@ async fn save(
     tx: &mut Tx,
     actor: &Actor,
     driver: &Driver,
-    what: &str,
+    (was_active, what): (bool, &str),
     now: Timestamp,
 ) -> Result<(), OperateError> {
+    if was_active && !driver.active {
+        check_free(tx, &driver.id, None).await?;
+        go_home(tx, &driver.id, now).await?;
+    }
     tx.save_driver(driver, now).await?;
     note(tx, actor, &driver.id, what, now).await
+}
+
+/// Ends a driver's duty, of which their device is told, and their shift.
+async fn go_home(tx: &mut Tx, id: &DriverId, now: Timestamp) -> Result<(), OperateError> {
+    match tx.duty_of_driver(id).await? {
+        Some(duty) => {
+            set_duty(tx, &Duty { state: DutyState::Off, since: now, ..duty }, now).await?;
+        }
+        None => tx.end_shift(id, now).await?,
+    }
+    Ok(())
 }
 
 async fn note(
@@ -175,6 +198,47 @@ async fn note(
     now: Timestamp,
 ) -> Result<(), OperateError> {
     actor.note(tx, AuditKind::DriverChanged, format!("{id}: {what}"), now).await
+}
+
+/// Refuses what would take a driver off a ride that they accepted, in whatever vehicle but this.
+pub(super) async fn check_free(
+    tx: &mut Tx,
+    id: &DriverId,
+    but: Option<&DeviceId>,
+) -> Result<(), OperateError> {
+    let driver = Some(id.clone());
+    let filter = OrderFilter { driver, under_way: true, ..OrderFilter::default() };
+    let found = tx.orders_before(&filter, None, TRIPS_LOOKED_AT).await?;
+    let mut trips = found.into_iter().filter_map(|stored| stored.order.trip);
+    match trips.find(|trip| Some(&trip.vehicle.device) != but) {
+        None => Ok(()),
+        Some(trip) => Err(under_way(id, &trip)),
+    }
+}
+
+/// The same of whoever else is on a ride in a vehicle.
+pub(super) async fn check_vehicle_free(
+    tx: &mut Tx,
+    device: &DeviceId,
+    id: &DriverId,
+) -> Result<(), OperateError> {
+    let device = Some(device.clone());
+    let filter = OrderFilter { device, under_way: true, ..OrderFilter::default() };
+    let found = tx.orders_before(&filter, None, TRIPS_LOOKED_AT).await?;
+    let mut trips = found.into_iter().filter_map(|stored| stored.order.trip);
+    let others = trips.find_map(|trip| {
+        let driver = trip.vehicle.driver.clone().filter(|driver| driver != id)?;
+        Some((driver, trip))
+    });
+    others.map_or(Ok(()), |(driver, trip)| Err(under_way(&driver, &trip)))
+}
+
+fn under_way(id: &DriverId, trip: &Trip) -> OperateError {
+    let problem = format!(
+        "drives trip {}: wait until it is over, or end it with `trip cancel` or `trip close`",
+        trip.id
+    );
+    OperateError::conflict(WHAT, id.as_str(), problem)
 }
 
 /// Changes a driver.
@@ -189,8 +253,8 @@ pub async fn change(
     if let Some(name) = &change.name {
         driver.name = text("name", name)?;
     }
-    if let Some(phone) = &change.phone {
-        driver.phone = text("phone", phone)?;
+    if let Some(asked) = &change.phone {
+        driver.phone = phone("phone", asked)?;
     }
     if let Some(provider) = &change.provider {
         driver.provider = parsed_if_any("provider", Some(provider.as_str()))?;
@@ -199,12 +263,13 @@ pub async fn change(
         }
     }
     let what = match change.active {
-        Some(false) => "deactivated",
+        Some(false) if driver.active => "deactivated",
         Some(true) if !driver.active => "activated",
-        Some(true) | None => "changed",
+        Some(_) | None => "changed",
     };
+    let was_active = driver.active;
     driver.active = change.active.unwrap_or(driver.active);
-    save(tx, actor, &driver, what, now).await?;
+    save(tx, actor, &driver, (was_active, what), now).await?;
     Ok(driver.into())
 }
 

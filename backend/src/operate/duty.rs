@@ -71,9 +71,21 @@ pub async fn set(
             return Err(OperateError::invalid("vehicle", problem));
         }
     };
+    // Whoever took a ride over on paper would be paid for it, and the rider would look for another face.
+    if state == DutyState::Off {
+        driver::check_free(tx, &driver.id, None).await?;
+    } else {
+        driver::check_free(tx, &driver.id, Some(&device)).await?;
+        driver::check_vehicle_free(tx, &device, &driver.id).await?;
+    }
     let duty = Duty { driver: driver.id, device, state, since: now };
     set_duty(tx, &duty, now).await?;
-    let detail = format!("{}: {state} on {}, by an operator", duty.driver, duty.device);
+    let what = match state {
+        DutyState::On => "on duty in",
+        DutyState::Break => "on a break in",
+        DutyState::Off => "off duty in",
+    };
+    let detail = format!("{}: {what} {}", duty.driver, duty.device);
     actor.note_of_device(tx, AuditKind::DutyChanged, &duty.device, detail, now).await?;
     Ok(duty.into())
 }

@@ -1,6 +1,7 @@
 //! Items: what riders can book.
 
 use serde::{Deserialize, Serialize};
+use tripline_protocol::tariff::Tariff;
 use tripline_protocol::unit::Timestamp;
 use utoipa::ToSchema;
 
@@ -128,7 +129,16 @@ pub async fn write(
 }
 
 async fn save(tx: &mut Tx, actor: &Actor, item: &Item, now: Timestamp) -> Result<(), OperateError> {
-    known_tariff(tx, "tariff", &item.tariff_code).await?;
+    let tariff = known_tariff(tx, "tariff", &item.tariff_code).await?;
+    if let Some((field, is_needed)) = item.kind.misfit(&tariff) {
+        let (code, kind) = (&tariff.code, item.kind);
+        let problem = if is_needed {
+            format!("{code}: has no {field}, which an item of kind {kind} needs")
+        } else {
+            format!("{code}: has {field}, which is not for an item of kind {kind}")
+        };
+        return Err(OperateError::invalid("tariff", problem));
+    }
     tx.put_item(item, now).await?;
     let Item { id, tariff_code, active, .. } = item;
     let detail =
@@ -141,10 +151,9 @@ pub(super) async fn known_tariff(
     tx: &mut Tx,
     field: &'static str,
     code: &str,
-) -> Result<(), OperateError> {
-    let found = tx.tariff(code, None).await?.is_some();
-    let missing = || OperateError::invalid(field, format!("{code}: there is no such tariff"));
-    if found { Ok(()) } else { Err(missing()) }
+) -> Result<Tariff, OperateError> {
+    let found = tx.tariff(code, None).await?;
+    found.ok_or_else(|| OperateError::invalid(field, format!("{code}: there is no such tariff")))
 }
 
 /// Changes an item.

@@ -168,7 +168,7 @@ pub async fn settle(
     if amount == shift.balance.0 && shift.ended_at.is_none() && !signed_in {
         tx.end_shift(&shift.driver, now).await?;
     }
-    let detail = format!("{}: {} paise handed over, shift {id}", shift.driver, amount);
+    let detail = format!("{}: {} paise of shift {id} handed over", shift.driver, amount);
     actor.note(tx, AuditKind::CashEntered, detail, now).await?;
     show(tx, id).await
 }

@@ -63,10 +63,25 @@ pub async fn import(
         let problem = format!("{version} of {code} is older than {newest}, which is there");
         return Err(OperateError::invalid("version", problem));
     }
+    check_items(tx, &tariff).await?;
     let detail = format!("{code} {version}: added");
     tx.add_tariff(&tariff, now).await?;
     actor.note(tx, AuditKind::TariffChanged, detail, now).await?;
     Ok(if newest.is_some() { Put::Changed } else { Put::Added })
+}
+
+/// The items that the newest version is for must be such as it can price.
+async fn check_items(tx: &mut Tx, tariff: &Tariff) -> Result<(), OperateError> {
+    let items = tx.items("", i64::MAX).await?;
+    for item in items.iter().filter(|item| item.tariff_code == tariff.code) {
+        if let Some((field, is_needed)) = item.kind.misfit(tariff) {
+            let (id, kind) = (&item.id, item.kind);
+            let problem = if is_needed { "is missing" } else { "must be left out" };
+            let problem = format!("{problem}: item {id} of kind {kind} has this tariff");
+            return Err(OperateError::invalid(field, problem));
+        }
+    }
+    Ok(())
 }
 
 /// A version of a tariff; the newest if none is named.

@@ -147,14 +147,16 @@ pub struct VehicleShown {
     pub blocked_because: Option<String>,
 }
 
+/// A plate however it is spelt: its letters and digits.
+pub(super) fn plate(registration: &str) -> String {
+    let kept = registration.chars().filter(char::is_ascii_alphanumeric);
+    kept.collect::<String>().to_ascii_lowercase()
+}
+
 /// The id asked for, or one made of the registration's letters and digits.
 fn device_id(asked: Option<&str>, registration: &str) -> Result<DeviceId, OperateError> {
-    let made = || {
-        let kept = registration.chars().filter(char::is_ascii_alphanumeric);
-        kept.collect::<String>().to_ascii_lowercase()
-    };
     let asked = asked.filter(|asked| !asked.is_empty());
-    parsed("device", &asked.map_or_else(made, str::to_owned))
+    parsed("device", &asked.map_or_else(|| plate(registration), str::to_owned))
 }
 
 /// The vehicle that is described, or what is wrong with the description.
@@ -204,6 +206,20 @@ pub async fn check_named(tx: &mut Tx, record: &VehicleRecord) -> Result<(), Oper
     Ok(())
 }
 
+/// Whoever comes to a vehicle as its driver must not be on a ride in another.
+async fn check_taken(
+    tx: &mut Tx,
+    known: &VehicleRecord,
+    record: &VehicleRecord,
+) -> Result<(), OperateError> {
+    match &record.driver {
+        Some(driver) if known.driver != record.driver => {
+            super::driver::check_free(tx, driver, Some(&record.device)).await
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// Adds a vehicle. Its device needs a code to enrol.
 pub async fn add(
     tx: &mut Tx,
@@ -237,7 +253,8 @@ pub async fn write(
             Err(OperateError::conflict(WHAT, record.device.to_string(), "is there already"))
         }
         Some(known) if known == record => Ok(Put::Same),
-        Some(_) => {
+        Some(known) => {
+            check_taken(tx, &known, &record).await?;
             save(tx, actor, &record, "changed", now).await?;
             Ok(Put::Changed)
         }
@@ -288,7 +305,7 @@ pub async fn change(
 ) -> Result<VehicleView, OperateError> {
     let known = find(tx, name).await?;
     let (was_active, driver) = (known.active, known.driver.clone());
-    let before = VehicleView::from(known);
+    let before = VehicleView::from(known.clone());
     let record = record(&NewVehicle {
         device: Some(before.device),
         registration: change.registration.unwrap_or(before.registration),
@@ -304,6 +321,7 @@ pub async fn change(
         active: change.active.unwrap_or(before.active),
     })?;
     check_named(tx, &record).await?;
+    check_taken(tx, &known, &record).await?;
     let what = match (was_active, record.active) {
         (true, false) => "retired".into(),
         (false, true) => "back in use".into(),
@@ -341,6 +359,21 @@ pub(super) async fn find(tx: &mut Tx, name: &str) -> Result<VehicleRecord, Opera
     let not_found = || OperateError::not_found(WHAT, name);
     let device = tx.find_vehicle(name).await?.ok_or_else(not_found)?.device;
     tx.vehicle_record(&device).await?.ok_or_else(not_found)
+}
+
+/// The vehicle that a row of a file is about: that of its device or, if it names none, that of its plate, which
+/// may be spelt otherwise where the device has its id from it.
+pub(super) async fn meant(
+    tx: &mut Tx,
+    device: Option<&str>,
+    registration: &str,
+) -> Result<Option<VehicleRecord>, OperateError> {
+    let of_plate = match device {
+        None => tx.find_vehicle(registration).await?.map(|vehicle| vehicle.device),
+        Some(_) => None,
+    };
+    let device = of_plate.map_or_else(|| device_id(device, registration), Ok)?;
+    Ok(tx.vehicle_record(&device).await?)
 }
 
 /// Vehicles, by registration; of one provider, if it is named.

@@ -71,7 +71,8 @@ const SELECT: &str = "SELECT p.connected, p.since, \
      , v.device_id, v.registration, v.category, v.make, v.model, v.color, d.driver_id, d.name, d.phone \
      FROM vehicle v LEFT JOIN device_presence p ON p.device_id = v.device_id \
      LEFT JOIN duty u ON u.device_id = v.device_id \
-     LEFT JOIN driver d ON d.driver_id = COALESCE(u.driver_id, v.driver_id) \
+     LEFT JOIN driver d ON d.driver_id = COALESCE(u.driver_id, CASE WHEN NOT EXISTS \
+     (SELECT 1 FROM duty e WHERE e.driver_id = v.driver_id) THEN v.driver_id END) \
      WHERE $1 = '' OR v.device_id = $1 ORDER BY v.registration";
 
 fn fleet_row(row: Row) -> Result<FleetRow, StoreError> {

@@ -9,11 +9,14 @@ use super::{StoreError, Tx, from_db, on_db, parse, to_db};
 use crate::domain::fleet::roster::{AtTheWheel, Papers};
 use crate::domain::fleet::{Catalog, DutyState, Rating, Rostered};
 
-/// Vehicles with whoever drives them.
+/// Vehicles with whoever drives them: signed in on the device, else the standing driver unless they are signed
+/// in on another.
 const VEHICLES: &str = "SELECT v.device_id, v.category, v.provider_id, v.capacity, v.active, \
      d.driver_id, d.active, d.rating_sum, d.rating_count, u.state, u.since FROM vehicle v \
      LEFT JOIN duty u ON u.device_id = v.device_id \
-     LEFT JOIN driver d ON d.driver_id = COALESCE(u.driver_id, v.driver_id) WHERE v.changed > $1 AND ($2 = '' OR v.device_id = $2)";
+     LEFT JOIN driver d ON d.driver_id = COALESCE(u.driver_id, CASE WHEN NOT EXISTS \
+     (SELECT 1 FROM duty e WHERE e.driver_id = v.driver_id) THEN v.driver_id END) \
+     WHERE v.changed > $1 AND ($2 = '' OR v.device_id = $2)";
 
 /// Until when each kind of paper counts, of vehicles and of drivers that such vehicles have.
 const VEHICLE_PAPERS: &str = "SELECT p.owner_id, p.kind, \

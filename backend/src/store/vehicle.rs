@@ -37,14 +37,16 @@ pub(super) fn vehicle(row: Row) -> Result<Vehicle, StoreError> {
     })
 }
 
-/// Vehicles with whoever drives them: signed in on the device, else the standing driver.
+/// Vehicles with whoever drives them: signed in on the device, else the standing driver unless they are signed
+/// in on another.
 macro_rules! select {
     ($condition:literal) => {
         concat!(
             "SELECT v.device_id, v.registration, v.category, v.make, v.model, v.color, \
              d.driver_id, d.name, d.phone FROM vehicle v \
              LEFT JOIN duty u ON u.device_id = v.device_id \
-             LEFT JOIN driver d ON d.driver_id = COALESCE(u.driver_id, v.driver_id) ",
+             LEFT JOIN driver d ON d.driver_id = COALESCE(u.driver_id, CASE WHEN NOT EXISTS \
+             (SELECT 1 FROM duty e WHERE e.driver_id = v.driver_id) THEN v.driver_id END) ",
             $condition
         )
     };

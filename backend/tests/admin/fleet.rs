@@ -14,7 +14,7 @@ name = "Mehta Cabs"
 [[driver]]
 id = "ravi"
 name = "Ravi"
-phone = "+91-1"
+phone = "+91-1000"
 provider = "mehta"
 
 [[vehicle]]
@@ -34,7 +34,7 @@ async fn set_up(world: &World, admin: &str) -> Value {
         ("/v1/providers", json!({"id": "mehta", "name": "Mehta Cabs"})),
         (
             "/v1/drivers",
-            json!({"id": "asha", "name": "Asha", "phone": "+91-98", "provider": "mehta"}),
+            json!({"id": "asha", "name": "Asha", "phone": "+91-98000", "provider": "mehta"}),
         ),
         (
             "/v1/documents",
@@ -105,7 +105,7 @@ async fn what_somebody_else_changed_meanwhile_is_not_overwritten() {
         set_up(&world, &admin).await;
         for (path, change) in [
             ("/v1/providers/mehta", json!({"name": "Mehta and Sons"})),
-            ("/v1/drivers/asha", json!({"phone": "+91-99"})),
+            ("/v1/drivers/asha", json!({"phone": "+91-99000"})),
             ("/v1/vehicles/ka01", json!({"color": "green"})),
         ] {
             let tag = world.get(&admin, path).await.header("etag").to_owned();

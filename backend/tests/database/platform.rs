@@ -89,6 +89,6 @@ fn a_platform_goes_on_by_itself_when_its_killed_database_is_back() {
         assert!(serving.0.try_wait().expect("asked").is_none(), "it still runs");
     }
     let add = ["vehicle", "add", "--registration", "KA 1", "--driver-name", "A"];
-    let add = [&add[..], &["--driver-phone", "1", "--json"]].concat();
+    let add = [&add[..], &["--driver-phone", "+91-1000", "--json"]].concat();
     assert!(bpp(dir, &url, &add).stdout(Stdio::null()).status().expect("runs").success());
 }

@@ -5,22 +5,28 @@ use std::time::Duration;
 
 use tripline_backend::audit::Audit;
 use tripline_backend::config::Config;
+use tripline_backend::domain::dispatch::DispatchRules;
 use tripline_backend::domain::fleet::DutyState;
+use tripline_backend::domain::order::{Conversation, Rider};
+use tripline_backend::domain::ride::{Candidate, RideRules};
 use tripline_backend::identity::authority::{Fingerprint, sha256};
 use tripline_backend::keys::pin::PinKey;
-use tripline_backend::operate::driver::{set_pin, show as show_driver, unlock};
+use tripline_backend::operate::driver::{
+    DriverChange, change as change_driver, set_pin, show as show_driver, unlock,
+};
 use tripline_backend::operate::duty::{DutyChange, set as set_duty};
 use tripline_backend::operate::shift::{Settling, list as list_shifts, settle};
+use tripline_backend::operate::vehicle::assign;
 use tripline_backend::operate::{Actor, OperateError, Page};
 use tripline_backend::service::duty::note_cash;
 use tripline_backend::service::{Lane, Platform, Submission};
 use tripline_backend::store::certificate::CertificateRow;
 use tripline_backend::store::{Store, Tx};
 use tripline_protocol::duty::{Duty as OnWire, TypedPin};
-use tripline_protocol::id::{CommandNumber, JournalEpoch, Sequence};
+use tripline_protocol::id::{AssignmentId, CommandNumber, JournalEpoch, Sequence, TripId};
 use tripline_protocol::link::down::{Command, CommandBody};
 use tripline_protocol::link::envelope::{decode, encode};
-use tripline_protocol::link::up::{Event, EventBatch, EventBody};
+use tripline_protocol::link::up::{Answer, Event, EventBatch, EventBody};
 use tripline_protocol::meter::Reading;
 use tripline_protocol::signing::SecretKey;
 use tripline_protocol::unit::{Paise, Timestamp};
@@ -312,6 +318,68 @@ async fn what_was_asked_before_the_present_duty_began_has_no_effect_and_is_answe
         assert_eq!(yard.hear("v2", signed_in()).await, None);
         assert_eq!(yard.duty("asha").await, Some(("v2".into(), DutyState::On)));
         assert_eq!(yard.duty("ravi").await, None);
+    })
+    .await;
+}
+
+/// Whoever is at the wheel of v1 has accepted a ride.
+async fn accept_a_ride(tx: &mut Tx) {
+    const RULES: DispatchRules = DispatchRules::DEFAULT;
+    const RIDE: RideRules = RideRules {
+        search_ms: 100_000,
+        reassign_max: 8,
+        silent_ms: 120_000,
+        close_silent_ms: 21_600_000,
+    };
+    let mut order = quoted::order(1, NOW);
+    let rider = Rider { name: "Mira".into(), phone: "+91-9800000009".into() };
+    let later = Conversation("{}".into());
+    order.initialize(Some(rider), later.clone(), NOW).expect("quoted");
+    order.confirm(None, Some("4711".into()), later, &RULES, NOW).expect("initialized");
+    let assignment = AssignmentId::from_bytes([1; 16]);
+    let vehicle = tx.vehicle(&device("v1")).await.expect("read").expect("there");
+    let trip = TripId::from_bytes([1; 16]);
+    order.offer(Candidate { vehicle, assignment, trip, otp_key: [1; 16] }, &RULES, NOW);
+    let handled = order.handle_answer(assignment, &Answer::Accept, &RIDE, NOW, NOW);
+    assert_eq!(handled.refused, None);
+    tx.add_order(&order).await.expect("added");
+}
+
+#[tokio::test]
+async fn nobody_is_taken_off_a_ride_that_they_accepted() {
+    on_both(|store| async move {
+        let mut yard = Yard::new(store).await;
+        assert_eq!(yard.sign_in("v1", "asha", "4711").await, None);
+        let mut tx = yard.write().await;
+        accept_a_ride(&mut tx).await;
+        let actor = Actor::cli();
+        let refused = |outcome: Result<(), OperateError>| {
+            let error = outcome.expect_err("refused").to_string();
+            assert!(error.contains("driver \"asha\" drives trip 01010101"), "{error}");
+        };
+        let to = |state: &str, vehicle: Option<&str>| DutyChange {
+            state: state.into(),
+            vehicle: vehicle.map(Into::into),
+        };
+        for (driver, change) in [
+            ("asha", to("off", None)),
+            ("asha", to("on", Some("v2"))),
+            ("ravi", to("on", Some("v1"))),
+        ] {
+            refused(set_duty(&mut tx, &actor, driver, change, NOW).await.map(|_| ()));
+        }
+        let asha = driver_id("asha");
+        refused(assign(&mut tx, &actor, "v2", Some(&asha), NOW).await.map(|_| ()));
+        let inactive = DriverChange { active: Some(false), ..DriverChange::default() };
+        refused(change_driver(&mut tx, &actor, "asha", inactive.clone(), NOW).await.map(|_| ()));
+        let pause = set_duty(&mut tx, &actor, "asha", to("break", None), NOW).await;
+        assert_eq!(pause.expect("set").state, "break", "where they are");
+
+        let on = to("on", Some("v2"));
+        set_duty(&mut tx, &actor, "ravi", on, NOW).await.expect("set");
+        change_driver(&mut tx, &actor, "ravi", inactive, NOW).await.expect("changed");
+        assert_eq!(tx.duty_of_driver(&driver_id("ravi")).await.expect("read"), None);
+        assert_eq!(tx.open_shift(&driver_id("ravi")).await.expect("read"), None);
     })
     .await;
 }

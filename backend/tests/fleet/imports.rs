@@ -44,7 +44,7 @@ capacity = 3
 [[driver]]
 id = "asha"
 name = "Asha"
-phone = "+91-98"
+phone = "+91-98000"
 provider = "city"
 
 [[document]]
@@ -116,17 +116,17 @@ name = "City Cabs"
 
 [[driver]]
 id = "asha"
-phone = "+91-98"
+phone = "+91-98000"
 
 [[driver]]
 id = "Ravi K"
 name = "Ravi"
-phone = "+91-97"
+phone = "+91-97000"
 
 [[driver]]
 id = "mira"
 name = "Mira"
-phone = "+91-96"
+phone = "+91-96000"
 provider = "elsewhere"
 colour = "red"
 
@@ -186,10 +186,10 @@ name = "Another"
 #[tokio::test]
 async fn tables_of_text_have_their_rows_named_by_line() {
     const DRIVERS: &str = "id,name,phone,provider\n\
-        asha,Asha,+91-98,\n\
+        asha,Asha,+91-98000,\n\
         \n\
-        ravi,\"Ravi, K\",+91-97,\n\
-        mira,,+91-96,\n\
+        ravi,\"Ravi, K\",+91-97000,\n\
+        mira,,+91-96000,\n\
         short,Short\n";
     const VEHICLES: &str = "registration,category,driver,capacity,active\n\
         KA 01,AUTO,asha,3,true\n\
@@ -213,7 +213,7 @@ async fn tables_of_text_have_their_rows_named_by_line() {
             Source {
                 name: "people.csv".into(),
                 rows: Some("drivers".into()),
-                text: "id,name,phone\nasha,Asha,+91-98\n".into(),
+                text: "id,name,phone\nasha,Asha,+91-98000\n".into(),
             },
             file("vehicles.csv", "registration,category,driver,capacity\nKA 01,AUTO,asha,3\n"),
         ];
@@ -253,6 +253,111 @@ async fn what_is_no_file_of_ours_says_where() {
             let error = wrong(&store, &[file("fleet.toml", text)]).await;
             assert!(error.contains(words), "{text:?}: {error}");
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_table_of_text_leaves_out_stays_and_an_empty_cell_clears() {
+    const VEHICLES: &str = "registration,color,make,active\nka-01-ab-1234,yellow,,\n";
+    const DRIVERS: &str = "id,phone\nasha,+91-9800000001\n";
+    const DOCUMENTS: &str = "owner,kind,number\ndriver:asha,licence,KA-1\n";
+    let everything =
+        |vehicles: &str| [file("vehicles.csv", vehicles), file("drivers.csv", DRIVERS)];
+    on_both(|store| async move {
+        take_in(&store, &[file("fleet.toml", GOOD)]).await.expect("taken in");
+        take_in(&store, &everything(VEHICLES)).await.expect("taken in");
+        let papers = take_in(&store, &[file("documents.csv", DOCUMENTS)]).await.expect("taken in");
+        assert_eq!(papers.0["documents"], Counts { same: 1, ..Counts::default() });
+        let mut tx = store.read().await.expect("begins");
+        let record = tx.vehicle_record(&"ka01ab1234".parse().expect("an id")).await.expect("read");
+        let record = record.expect("there");
+        assert_eq!(record.registration, "KA 01 AB 1234", "as it was spelt");
+        assert_eq!((record.color.as_deref(), record.make), (Some("yellow"), None));
+        assert_eq!((record.capacity, record.active), (Some(3), true));
+        assert_eq!(record.driver.map(|id| id.to_string()).as_deref(), Some("asha"));
+        let driver =
+            tx.driver(&"asha".parse().expect("an id")).await.expect("read").expect("there");
+        assert_eq!((&*driver.name, &*driver.phone), ("Asha", "+91-9800000001"));
+        assert_eq!(driver.provider.map(|id| id.to_string()).as_deref(), Some("city"));
+        drop(tx);
+
+        let named = "registration,device\nKA01AB1234,ka01ab1234\n";
+        take_in(&store, &everything(named)).await.expect("taken in");
+        let mut tx = store.read().await.expect("begins");
+        let record = tx.vehicle_record(&"ka01ab1234".parse().expect("an id")).await.expect("read");
+        assert_eq!(record.expect("there").registration, "KA01AB1234", "who names the device may");
+        drop(tx);
+        let twice = "registration\nKA 01\nka-01\n";
+        let error = wrong(&store, &[file("vehicles.csv", twice)]).await;
+        assert!(error.contains("line 3: vehicle ka-01 is there twice"), "{error}");
+        let nameless = wrong(&store, &[file("drivers.csv", "id,name\nasha,\n")]).await;
+        assert!(nameless.contains("driver asha, name is missing"), "{nameless}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn lines_are_counted_however_they_end() {
+    const DRIVERS: &str = "id,name,phone\nasha,,+91-9800000001\nravi,,+91-9800000002\n        \"mira\",,+91-9800000003\nshort\n";
+    on_both(|store| async move {
+        let with = |end: &str| [file("drivers.csv", &DRIVERS.replace('\n', end))];
+        let told = wrong(&store, &with("\n")).await;
+        for line in [2, 3, 4, 5] {
+            assert!(told.contains(&format!("drivers.csv line {line}:")), "{told}");
+        }
+        assert_eq!(wrong(&store, &with("\r\n")).await, told);
+        assert_eq!(wrong(&store, &with("\r")).await, told);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_not_known_hides_nothing_else() {
+    const BAD: &str = "version = 1\n\n[provider]\nid = 'city'\n\n[[drivers]]\nid = 'a'\n\n        [[driver]]\nid = 'asha'\nphone = '+91-9800000001'\n";
+    on_both(|store| async move {
+        let told = wrong(&store, &[file("fleet.toml", BAD)]).await;
+        for words in [
+            "line 1: version is not known here",
+            "line 3: provider must be rows",
+            "line 6: drivers is not known here",
+            "line 9: driver asha, name is missing",
+        ] {
+            assert!(told.contains(words), "{words:?} is not in: {told}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_items_kind_fits_its_tariff() {
+    const PACKAGE: &str = "package = { included_s = 3600, included_m = 10000, \
+        per_km_over_paise = 1500, per_minute_over_paise = 200 }\n";
+    let tariff = |code: &str, version: u32, more: &str| {
+        format!("[[tariff]]\ncode = '{code}'\nversion = {version}\nbase_paise = 3000\n{more}")
+    };
+    let item = |kind: &str, tariff: &str| {
+        format!(
+            "[[item]]\nid = 'i-{kind}'\nprovider = 'city'\nname = 'A ride'\n\
+             vehicle_category = 'AUTO'\ntariff = '{tariff}'\nkind = '{kind}'\n"
+        )
+    };
+    on_both(|store| async move {
+        take_in(&store, &[file("fleet.toml", GOOD)]).await.expect("taken in");
+        take_in(&store, &[file("t.toml", &tariff("hourly", 1, PACKAGE))]).await.expect("taken in");
+        for (kind, code, words) in [
+            ("rental", "auto", "tariff auto: has no package, which an item of kind rental needs"),
+            ("outstation", "auto", "tariff auto: has no outstation"),
+            ("spot", "hourly", "tariff hourly: has package, which is not for an item of kind spot"),
+        ] {
+            let told = wrong(&store, &[file("i.toml", &item(kind, code))]).await;
+            assert!(told.contains(words), "{told}");
+        }
+        take_in(&store, &[file("i.toml", &item("rental", "hourly"))]).await.expect("taken in");
+        let told = wrong(&store, &[file("t.toml", &tariff("hourly", 2, ""))]).await;
+        assert!(told.contains("package is missing: item i-rental"), "{told}");
+        let told = wrong(&store, &[file("t.toml", &tariff("auto", 2, PACKAGE))]).await;
+        assert!(told.contains("package must be left out: item auto"), "{told}");
     })
     .await;
 }

@@ -82,6 +82,22 @@ async fn what_another_process_changes_is_seen_at_the_next_look_and_only_that_is_
         assert_eq!(wheel.map(|wheel| wheel.driver), Some(driver_id("ravi")));
 
         let mut tx = store.write().await.expect("begins");
+        let elsewhere = Duty { driver: driver_id("asha"), device: device("v3"), ..duty.clone() };
+        add_vehicle(&mut tx, "v3", None).await;
+        tx.put_duty(&elsewhere).await.expect("written");
+        tx.commit().await.expect("commits");
+        platform.refresh_fleet(NOW).await.expect("looked at");
+        assert_eq!(blocked("v3", 0), None, "with the licence of whoever signed in");
+        assert_eq!(blocked("v1", 0), Some(Why::NoDriver), "its driver is in another vehicle");
+        let mut tx = store.write().await.expect("begins");
+        let parked = tx.vehicle(&device("v1")).await.expect("read").expect("there");
+        assert_eq!(parked.driver, None);
+        tx.put_duty(&Duty { state: DutyState::Off, ..elsewhere }).await.expect("written");
+        tx.commit().await.expect("commits");
+        platform.refresh_fleet(NOW).await.expect("looked at");
+        assert_eq!(blocked("v1", 0), None, "the standing driver again");
+
+        let mut tx = store.write().await.expect("begins");
         tx.put_duty(&Duty { state: DutyState::Break, ..duty.clone() }).await.expect("written");
         let mut gone = driver("asha");
         gone.active = false;

@@ -1,10 +1,12 @@
 //! A vehicle to be added, as a person or a file describes it.
 
+use std::fmt::Display;
+
 use serde::Deserialize;
 use tripline_protocol::unit::Timestamp;
 
 use crate::domain::fleet::VehicleRecord;
-use crate::domain::fleet::text::check_text;
+use crate::domain::fleet::text::{check_phone, check_text};
 use crate::enrol::code::{NewCode, new_code};
 use crate::identity::authority::Fingerprint;
 use crate::operate::vehicle::{self, NewVehicle};
@@ -46,8 +48,10 @@ impl Described {
         })?;
         let contact = match (self.driver_name, self.driver_phone) {
             (Some(name), Some(phone)) => {
-                contact_text("driver_name", &name)?;
-                contact_text("driver_phone", &phone)?;
+                let bad =
+                    |field, error: &dyn Display| OperateError::invalid(field, error.to_string());
+                check_text(&name).map_err(|error| bad("driver_name", &error))?;
+                check_phone(&phone).map_err(|error| bad("driver_phone", &error))?;
                 Some((name, phone))
             }
             (None, None) => None,
@@ -76,10 +80,6 @@ impl Described {
         })?;
         Ok(Checked { record, contact })
     }
-}
-
-fn contact_text(field: &'static str, text: &str) -> Result<(), OperateError> {
-    check_text(text).map_err(|error| OperateError::invalid(field, error.to_string()))
 }
 
 /// Adds a vehicle, and its driver if they are new, with a code for its device; `None` if its device id or

@@ -162,11 +162,11 @@ impl Shown {
             print_settings(settings);
         }
         for row in &self.set_aside {
-            let batches =
-                format!("{} {}", row.count, if row.count == 1 { "batch" } else { "batches" });
+            let batches = counted(row.count, "batch");
             println!("set aside      {batches} of {}, the last {}", row.lane, utc(row.last_at));
         }
-        println!("audit          {}", counted(self.audit.len() as u64, "last entry"));
+        let entries = counted(self.audit.len() as u64, "entry");
+        println!("audit          {entries}, the newest last");
         for row in &self.audit {
             println!("  {}", audit::as_text(row));
         }

@@ -10,6 +10,7 @@ use tripline_protocol::unit::Timestamp;
 use super::rank::{Part, Parts, Ranked};
 use super::{DispatchRules, Exclusion, Ranking};
 use crate::domain::estimate::RoadModel;
+use crate::domain::words::counted;
 
 /// So many of those who could be asked are kept with a decision, the best, beside those who were.
 pub const RANKED_KEPT_MAX: usize = 10;
@@ -130,7 +131,8 @@ impl fmt::Display for Decision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { cause, considered, eligible, radius_m, times, .. } = self;
         let more = if self.is_cut { " or more" } else { "" };
-        write!(f, "{cause}: {considered} vehicles within {radius_m} m looked at, ")?;
+        let vehicles = counted(u64::from(*considered), "vehicle");
+        write!(f, "{cause}: {vehicles} within {radius_m} m looked at, ")?;
         writeln!(f, "{eligible}{more} could be asked")?;
         if *times > 1 {
             let s = self.last_at.since_ms(self.at) / 1000;

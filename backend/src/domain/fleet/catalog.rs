@@ -92,9 +92,9 @@ impl Catalog {
         self.items.is_empty()
     }
 
-    /// The tariff for a ride with an item: that of the pickup's zone with the highest priority or, outside
-    /// all zones, the item's own. Pickup and drop must be in a service area, if there is one; the drop of a
-    /// rental or of a ride out of town need not.
+    /// The tariff for a ride with an item: that of the pickup's zone with the highest priority among those
+    /// whose tariff is for rides of the item's kind or, outside all such, the item's own. Pickup and drop must
+    /// be in a service area, if there is one; the drop of a rental or of a ride out of town need not.
     pub fn served(
         &self,
         pickup: Position,
@@ -124,13 +124,22 @@ impl Catalog {
     }
 
     fn zone_tariff<'a>(&'a self, pickup: Position, item: &'a Item) -> Option<&'a str> {
-        let mut zones = self.areas_of(AreaKind::Zone, item);
-        zones.find(|zone| zone.shape.contains(pickup))?.tariff_code.as_deref()
+        let fits = |code: &str| {
+            self.tariffs.get(code).is_none_or(|tariff| item.kind.misfit(tariff).is_none())
+        };
+        let zones = self.areas_of(AreaKind::Zone, item);
+        let mut codes = zones
+            .filter(|zone| zone.shape.contains(pickup))
+            .filter_map(|zone| zone.tariff_code.as_deref());
+        codes.find(|code| fits(code))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tripline_protocol::tariff::Outstation;
+    use tripline_protocol::unit::Paise;
+
     use super::super::area::Shape;
     use super::*;
 
@@ -179,7 +188,12 @@ mod tests {
 
     fn catalog(areas: Vec<Area>) -> Catalog {
         let items = vec![item("auto", ItemKind::Spot), item("trip", ItemKind::Outstation)];
-        let tariffs = ["auto", "airport", "old-town"].map(|code| tariff(code, 1)).into();
+        let mut tariffs: Vec<_> =
+            ["auto", "airport", "old-town"].map(|code| tariff(code, 1)).into();
+        let mut by_day = tariff("by-day", 1);
+        by_day.outstation =
+            Some(Outstation { minimum_m_per_day: 250_000, allowance_per_day_paise: Paise(30_000) });
+        tariffs.push(by_day);
         Catalog::new(vec![city()], items, tariffs, areas)
     }
 
@@ -221,13 +235,15 @@ mod tests {
 
     #[test]
     fn the_pickups_zone_with_the_highest_priority_says_which_tariff() {
-        let mut only_trips = area("trips", AreaKind::Zone, Some("auto"), 9, [0.0, 0.0, 4.0, 4.0]);
+        let mut only_trips = area("trips", AreaKind::Zone, Some("by-day"), 9, [0.0, 0.0, 4.0, 4.0]);
         only_trips.item = Some("trip".parse().expect("an id"));
+        let by_day = area("by-day", AreaKind::Zone, Some("by-day"), 8, [0.0, 0.0, 4.0, 4.0]);
         let areas = vec![
             area("town", AreaKind::Zone, Some("old-town"), 1, [0.0, 0.0, 2.0, 2.0]),
             area("airport", AreaKind::Zone, Some("airport"), 5, [1.0, 1.0, 3.0, 3.0]),
             area("lost", AreaKind::Zone, Some("gone"), 0, [8.0, 8.0, 9.0, 9.0]),
             only_trips,
+            by_day,
         ];
         let catalog = catalog(areas);
         let tariff = |item, lat, lon| served(&catalog, item, at(lat, lon), Some(at(3.5, 3.5)));
@@ -235,7 +251,8 @@ mod tests {
         assert_eq!(tariff("auto", 1.5, 1.5), Ok("airport"), "both zones, the higher priority");
         assert_eq!(tariff("auto", 2.5, 2.5), Ok("airport"));
         assert_eq!(tariff("auto", 3.5, 3.5), Ok("auto"), "the drop's zone does not matter");
-        assert_eq!(tariff("trip", 1.5, 1.5), Ok("auto"), "a zone of one item");
+        assert_eq!(tariff("trip", 1.5, 1.5), Ok("by-day"), "a zone of one item");
+        assert_eq!(tariff("trip", 8.5, 8.5), Err(NotServed::NoTariff("gone".into())));
         assert_eq!(tariff("auto", 8.5, 8.5), Err(NotServed::NoTariff("gone".into())));
     }
 

@@ -89,4 +89,10 @@ impl Document {
     pub fn counts(&self, now: Timestamp) -> bool {
         self.expires_at.is_none_or(|until| now < until)
     }
+
+    /// Whether it counts for longer than another.
+    pub fn outlasts(&self, other: &Self) -> bool {
+        let end = |document: &Self| document.expires_at.map_or(i64::MAX, |at| at.unix_ms);
+        end(self) > end(other)
+    }
 }

@@ -1,5 +1,7 @@
 //! What riders can book.
 
+use tripline_protocol::tariff::Tariff;
+
 use super::id::{ItemId, ProviderId};
 
 coded! {
@@ -11,6 +13,22 @@ coded! {
         Rental => "rental",
         /// Out of town, by the day.
         Outstation => "outstation",
+    }
+}
+
+impl ItemKind {
+    /// What of this tariff such a ride cannot have, or lacks: a field's name, and whether it is needed.
+    pub fn misfit(self, tariff: &Tariff) -> Option<(&'static str, bool)> {
+        let has =
+            [("package", tariff.package.is_some()), ("outstation", tariff.outstation.is_some())];
+        let needed = match self {
+            Self::Spot => None,
+            Self::Rental => Some("package"),
+            Self::Outstation => Some("outstation"),
+        };
+        let misfit =
+            has.into_iter().find(|(field, is_there)| *is_there != (needed == Some(*field)));
+        misfit.map(|(field, is_there)| (field, !is_there))
     }
 }
 

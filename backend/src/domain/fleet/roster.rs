@@ -27,7 +27,9 @@ pub enum Why {
     #[error("the vehicle is retired")]
     Retired,
     /// Nobody drives it.
-    #[error("no driver is assigned to it or signed in on it")]
+    #[error(
+        "nobody is signed in on it, and no driver is assigned to it who is not signed in elsewhere"
+    )]
     NoDriver,
     /// Nobody is signed in.
     #[error("no driver is signed in on it")]

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::Source;
 use super::row::{Kind, Problem, Row};
+use crate::domain::words::counted;
 
 const DRIVER: &[&str] = &["id", "name", "phone", "provider", "active"];
 
@@ -25,6 +26,9 @@ const VEHICLE: &[&str] = &[
 
 const DOCUMENT: &[&str] = &["owner", "kind", "number", "expires"];
 
+/// Fields of which an empty cell says no more than a column that is not there.
+const NEVER_EMPTY: [&str; 2] = ["active", "device"];
+
 /// Kinds of rows that a CSV file may have, with their fields.
 const KINDS: [(Kind, &[&str]); 3] =
     [(Kind::Driver, DRIVER), (Kind::Vehicle, VEHICLE), (Kind::Document, DOCUMENT)];
@@ -36,8 +40,10 @@ pub(super) fn read(source: &Source, rows: &mut Vec<Row>, problems: &mut Vec<Prob
         problems.push(Problem::of_file(source, problem));
         return;
     };
+    // The reader counts line feeds, and begins a row of a file with CRLF before that of the row above.
+    let text = source.text.replace("\r\n", "\n").replace('\r', "\n");
     let mut reader =
-        ReaderBuilder::new().trim(Trim::All).flexible(true).from_reader(source.text.as_bytes());
+        ReaderBuilder::new().trim(Trim::All).flexible(true).from_reader(text.as_bytes());
     let header = match reader.headers() {
         Ok(header) => header.clone(),
         Err(error) => {
@@ -100,13 +106,16 @@ fn read_record(
     let line = record.position().map_or(0, ::csv::Position::line);
     let line = usize::try_from(line).unwrap_or(usize::MAX);
     if record.len() != header.len() {
-        let problem = format!("has {} cells, and the header {}", record.len(), header.len());
+        let cells = counted(record.len() as u64, "cell");
+        let problem = format!("has {cells}, and the header {}", header.len());
         problems.push(Problem::at(source, line, "", problem));
         return;
     }
-    // An empty cell says nothing, as a field that is left out.
-    let cells = header.iter().zip(record).filter(|(_, cell)| !cell.is_empty());
+    let cells = header.iter().zip(record);
+    // What can only be one thing or another has nothing to be cleared to.
+    let cells = cells.filter(|(name, cell)| !cell.is_empty() || !NEVER_EMPTY.contains(name));
+    let value = |cell: &str| if cell.is_empty() { Value::Null } else { cell.into() };
     let fields: Map<String, Value> =
-        cells.map(|(name, cell)| (name.to_owned(), Value::String(cell.to_owned()))).collect();
+        cells.map(|(name, cell)| (name.to_owned(), value(cell))).collect();
     rows.push(Row { file: source.name.clone(), line, kind, fields });
 }

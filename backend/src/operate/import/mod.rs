@@ -2,6 +2,7 @@
 //! nothing, and every bad row by its line.
 
 mod csv;
+mod known;
 mod row;
 mod toml;
 
@@ -165,14 +166,14 @@ async fn put(
     now: Timestamp,
 ) -> Result<Put, OperateError> {
     const MODE: Mode = Mode::Put;
+    // Its file, if it names one, is the shape and not what is on record.
+    let row = if row.kind == Kind::Area { &row.with_shape(read)? } else { row };
+    let row = row.with_known(tx).await?;
     match row.kind {
         Kind::Provider => super::provider::write(tx, actor, row.parse()?, MODE, now).await,
         Kind::Tariff => super::tariff::import(tx, actor, row.parse()?, now).await,
         Kind::Item => super::item::write(tx, actor, row.parse()?, MODE, now).await,
-        Kind::Area => {
-            let new = row.with_shape(read)?.parse()?;
-            super::area::write(tx, actor, new, MODE, now).await
-        }
+        Kind::Area => super::area::write(tx, actor, row.parse()?, MODE, now).await,
         Kind::Driver => super::driver::write(tx, actor, row.parse()?, MODE, now).await,
         Kind::Vehicle => super::vehicle::write(tx, actor, row.parse()?, MODE, now).await,
         Kind::Document => super::document::write(tx, actor, row.parse()?, MODE, now).await,

@@ -4,6 +4,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::Source;
+use crate::operate::vehicle::plate;
 use crate::operate::{FieldProblem, OperateError};
 
 /// What a row is, in the order in which they are taken in: each refers to such as come before it only.
@@ -136,7 +137,7 @@ impl Row {
         Problem { file: self.file.clone(), line: self.line, what, wrong: problem.into() }
     }
 
-    fn text(&self, field: &str) -> Option<&str> {
+    pub(super) fn text(&self, field: &str) -> Option<&str> {
         self.fields.get(field).and_then(Value::as_str)
     }
 
@@ -158,7 +159,8 @@ impl Row {
             texts.map(Option::unwrap_or_default).join("\u{1f}")
         };
         Some(match self.kind {
-            Kind::Provider | Kind::Item | Kind::Area | Kind::Driver | Kind::Vehicle => name,
+            Kind::Provider | Kind::Item | Kind::Area | Kind::Driver => name,
+            Kind::Vehicle => Some(plate(&name)).filter(|plate| !plate.is_empty()).unwrap_or(name),
             Kind::Tariff => format!("{name}\u{1f}{}", also(["version", ""])),
             Kind::Document => format!("{name}\u{1f}{}", also(["kind", "number"])),
         })
@@ -166,7 +168,9 @@ impl Row {
 
     /// The row as what it is to be.
     pub(super) fn parse<T: DeserializeOwned>(&self) -> Result<T, OperateError> {
-        let value = Value::Object(self.fields.clone());
+        // An empty cell says that there is nothing, as for what is new does a field that is left out.
+        let given = self.fields.iter().filter(|(_, value)| !value.is_null());
+        let value: Value = given.map(|(name, value)| (name.clone(), value.clone())).collect();
         serde_path_to_error::deserialize(value).map_err(|error| {
             let path = error.path().to_string();
             named(&path, &error.into_inner().to_string())

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use ::toml::value::{Table, Value as Toml};
 use ::toml::{Spanned, de};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::Source;
@@ -12,7 +13,17 @@ use super::row::{Kind, Problem, Row};
 /// What a table of a kind may be: many rows, as it should, or something else.
 type File = BTreeMap<Spanned<String>, Spanned<Toml>>;
 
-type Rows = BTreeMap<String, Vec<Spanned<Table>>>;
+type Rows = BTreeMap<String, AsRows>;
+
+/// The rows of a kind; none where they are something else, which is told beside.
+#[derive(Default)]
+struct AsRows(Vec<Spanned<Table>>);
+
+impl<'de> Deserialize<'de> for AsRows {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(Vec::deserialize(deserializer).unwrap_or_default()))
+    }
+}
 
 pub(super) fn read(source: &Source, rows: &mut Vec<Row>, problems: &mut Vec<Problem>) {
     let line_of = |at: usize| {
@@ -29,7 +40,6 @@ pub(super) fn read(source: &Source, rows: &mut Vec<Row>, problems: &mut Vec<Prob
         Ok(file) => file,
         Err(error) => return problems.push(told(&error)),
     };
-    let before = problems.len();
     for (name, value) in &file {
         let word = name.get_ref();
         let line = line_of(name.span().start);
@@ -43,15 +53,12 @@ pub(super) fn read(source: &Source, rows: &mut Vec<Row>, problems: &mut Vec<Prob
             problems.push(Problem::at(source, line, word, problem));
         }
     }
-    if problems.len() > before {
-        return;
-    }
     let parsed: Rows = match ::toml::from_str(&source.text) {
         Ok(parsed) => parsed,
         Err(error) => return problems.push(told(&error)),
     };
     for kind in Kind::ALL {
-        for row in parsed.get(kind.word()).into_iter().flatten() {
+        for row in parsed.get(kind.word()).into_iter().flat_map(|rows| &rows.0) {
             let line = line_of(row.span().start);
             let fields = object(row.get_ref());
             rows.push(Row { file: source.name.clone(), line, kind, fields });
