@@ -50,13 +50,13 @@ pub(super) async fn run(command: TripCommand) -> Result<(), BppError> {
     match command {
         TripCommand::List(args) => list(&args).await,
         TripCommand::Show(args) => show(&args).await,
-        TripCommand::Start(args) => drive(&args, DriveVerb::Start).await,
-        TripCommand::Pause(args) => drive(&args, DriveVerb::Pause).await,
-        TripCommand::Resume(args) => drive(&args, DriveVerb::Resume).await,
-        TripCommand::Stop(args) => drive(&args, DriveVerb::Stop).await,
+        TripCommand::Start(args) => Box::pin(drive(&args, DriveVerb::Start)).await,
+        TripCommand::Pause(args) => Box::pin(drive(&args, DriveVerb::Pause)).await,
+        TripCommand::Resume(args) => Box::pin(drive(&args, DriveVerb::Resume)).await,
+        TripCommand::Stop(args) => Box::pin(drive(&args, DriveVerb::Stop)).await,
         TripCommand::Cancel(args) => Box::pin(act(&args, Act::Cancel)).await,
         TripCommand::Close(args) => Box::pin(act(&args, Act::Close)).await,
-        TripCommand::UnlockOtp(args) => unlock(&args).await,
+        TripCommand::UnlockOtp(args) => Box::pin(unlock(&args)).await,
         TripCommand::Explain(args) => explain::run(args).await,
         TripCommand::Receipt(args) => receipt::run(args).await,
     }
