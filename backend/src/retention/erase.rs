@@ -1,6 +1,6 @@
 //! Taking a rider or a driver out of the store: each order in a transaction of its own, with its audit entry.
 //!
-//! Whoever adds a table that tells something of a ride or a driver adds it to [`erase_ride`] or to
+//! Whoever adds a table that tells something of a ride or a driver adds it to `erase_ride` or to
 //! [`erase_driver`]. `backend/tests/erase.rs` looks through every column of every table for what is left.
 
 use serde_json::Value;

@@ -145,6 +145,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_range_is_told_beside_the_price_where_there_is_one() {
+        let least = Paise(10_500);
+        assert_eq!(ranged(price(least), least, None), price(least));
+        let told = ranged(price(least), least, Some(Paise(12_600)));
+        assert_eq!(told["value"], "105.00");
+        assert_eq!(
+            (&told["minimum_value"], &told["maximum_value"]),
+            (&"105.00".into(), &"126.00".into())
+        );
+    }
+
+    #[test]
     fn positions_come_with_and_without_blanks_and_with_any_number_of_decimals() {
         for (text, printed) in [
             ("12.923608703179461, 77.61462964117527", "12.9236087,77.6146296"),

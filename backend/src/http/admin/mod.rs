@@ -2,8 +2,8 @@
 //! for whoever restarts what does not work.
 //!
 //! An endpoint is thin: it reads what is asked, calls a verb of [`operate`](crate::operate), and shows its
-//! view. Which role it needs stands where it is routed ([`route::needs`]), and so in the document that is
-//! made of the routes ([`document`]): no route can lack its description, nor its role.
+//! view. Which role it needs stands where it is routed (`route::needs`), and so in the document that is
+//! made of the routes (`document`): no route can lack its description, nor its role.
 
 mod admission;
 mod answers;
