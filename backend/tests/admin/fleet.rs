@@ -148,7 +148,7 @@ async fn an_import_is_taken_in_whole_or_every_bad_row_is_named() {
         assert_eq!(import("", toml, FLEET.into()).await.good(200)["drivers"], counts);
         let again = import("", toml, FLEET.into()).await.good(200);
         assert_eq!(again["vehicles"], json!({"added": 0, "changed": 0, "same": 1}));
-        let csv = "id,name,phone,provider\nmaya,Maya,+91-2,mehta\n";
+        let csv = "id,name,phone,provider\nmaya,Maya,+91-9800000002,mehta\n";
         assert_eq!(import("?rows=drivers", "text/csv", csv.into()).await.good(200)["drivers"], counts);
         assert_eq!(world.get(&admin, "/v1/drivers?limit=1").await.good(200)["items"][0]["id"], "maya");
         assert_eq!(import("", "application/json", "{}".into()).await.status, 415);
