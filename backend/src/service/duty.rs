@@ -3,12 +3,11 @@
 use tracing::info;
 use tripline_protocol::duty::{Duty as OnWire, OnDuty, TypedPin};
 use tripline_protocol::id::{DeviceId, DriverId, OrderId};
-use tripline_protocol::link::down::{Command, CommandBody};
-use tripline_protocol::link::envelope::encode;
+use tripline_protocol::link::down::CommandBody;
 use tripline_protocol::unit::{Paise, Timestamp};
 
 use super::device::Refusal;
-use super::effects::Wake;
+use super::effects::{Wake, send_command};
 use super::{Platform, ServiceError};
 use crate::chance;
 use crate::domain::fleet::pin::{SignInRefusal, judge};
@@ -184,12 +183,9 @@ async fn tell_device(
         Some(duty) => tx.driver(&duty.driver).await?.map(|driver| (driver.id, driver.name)),
         None => None,
     };
-    let number = tx.next_command_number(device).await?;
     let body = CommandBody::OnDuty(OnDuty { driver, duty: state.into(), refused });
-    let payload = encode(&Command { number, expires_at: None, body });
-    tx.add_down_message(device, number, payload, now).await?;
-    // Another backend may have its session.
-    Ok(tx.signal_device(device, now).await?)
+    send_command(tx, device, body, None, now).await?;
+    Ok(())
 }
 
 /// Notes that a driver took in an order's fare in cash at `at`, once an order: in the shift in which they were
