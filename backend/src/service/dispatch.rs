@@ -14,6 +14,7 @@ use crate::domain::effect::Effect;
 use crate::domain::order::{Order, Vehicle};
 use crate::domain::ride::Candidate;
 use crate::store::Tx;
+use crate::store::order::StoredOrder;
 use crate::store::retry::retry;
 
 /// Orders looked after in one go.
@@ -73,6 +74,27 @@ impl Platform {
         self.carry_out(tx, &mut stored, effects, at).await
     }
 
+    /// Carries out a change of the rider's. Who had the ride offered is free before the next drivers are asked,
+    /// and may be among them.
+    pub async fn carry_out_change(
+        &self,
+        tx: &mut Tx,
+        stored: &mut StoredOrder,
+        effects: Vec<Effect>,
+        at: Timestamp,
+    ) -> Result<Wake, ServiceError> {
+        let mut left = Vec::new();
+        for effect in effects {
+            if let Effect::Release(device) = effect {
+                tx.release(&device, stored.order.id).await?;
+            } else {
+                left.push(effect);
+            }
+        }
+        left.extend(self.offer_next(tx, &mut stored.order, Cause::Changed, at).await?);
+        self.carry_out(tx, stored, left, at).await
+    }
+
     /// Offers an order that waits for a driver to the next vehicles, which are held for it.
     pub(super) async fn offer_next(
         &self,
@@ -86,10 +108,8 @@ impl Platform {
             return Ok(Vec::new());
         }
         let rules = &self.settings.dispatch;
-        let wanted = Wanted {
-            asked: order.offers.iter().map(|offer| offer.vehicle.device.clone()).collect(),
-            ..Wanted::of(&order.listing)
-        };
+        let wanted =
+            Wanted { asked: order.asked().cloned().collect(), ..Wanted::of(&order.listing) };
         let place = order.route.pickup.position;
         let count = rules.at_a_time();
         let ranking = self.choose(tx, place, &wanted, count, at).await?;

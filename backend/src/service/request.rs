@@ -474,6 +474,9 @@ fn refused(action: Action, error: &RideError) -> Outcome {
         RideError::Refused(_)
         | RideError::Missing { .. }
         | RideError::UnderWay
+        | RideError::NotChangeable { .. }
+        | RideError::NoProposal
+        | RideError::OtherPrice { .. }
         | RideError::NoTrip { .. }
         | RideError::Over { .. } => FailureKind::Impossible,
     };

@@ -5,6 +5,7 @@
 //! BAP was told is never undone; what contradicts it becomes a case for the operator.
 
 mod book;
+mod change;
 mod dispatcher;
 mod end;
 mod offer;
@@ -19,7 +20,7 @@ use tripline_protocol::machine::Refused;
 use tripline_protocol::order::OrderState;
 use tripline_protocol::otp::OTP_KEY_LEN;
 use tripline_protocol::trip::TripState;
-use tripline_protocol::unit::Timestamp;
+use tripline_protocol::unit::{Paise, Timestamp};
 
 use super::effect::Effect;
 use super::order::Vehicle;
@@ -71,6 +72,25 @@ pub enum RideError {
     /// The rider is aboard: a ride that began is ended and paid for, not cancelled.
     #[error("the ride has started; it can be stopped, and not cancelled")]
     UnderWay,
+    /// The ride is beyond this change.
+    #[error("the {what} cannot be changed: {why}")]
+    NotChangeable {
+        /// What of it.
+        what: &'static str,
+        /// Why.
+        why: &'static str,
+    },
+    /// Nothing was proposed that could be accepted.
+    #[error("no change of the ride was proposed; ask for one first")]
+    NoProposal,
+    /// Another price than the one that was proposed.
+    #[error("the change was proposed at {quoted}, not at {said}")]
+    OtherPrice {
+        /// What the ride costs with it.
+        quoted: Paise,
+        /// What was accepted.
+        said: Paise,
+    },
     /// The order has no trip.
     #[error("no driver has accepted the order, which is {state}")]
     NoTrip {
