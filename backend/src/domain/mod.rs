@@ -17,6 +17,7 @@ pub mod estimate;
 pub mod night;
 
 pub mod case;
+pub mod change;
 pub mod effect;
 pub mod language;
 pub mod payment;

@@ -11,6 +11,7 @@ use tripline_protocol::unit::Timestamp;
 
 use super::case::{CaseKind, Cases};
 use super::catalog::{Listing, VehicleWish};
+use super::change::Proposal;
 use super::fleet::coded;
 use super::language::Language;
 use super::payment::Payment;
@@ -135,6 +136,9 @@ pub struct Offer {
     pub state: AssignmentState,
     /// When it ends unless answered.
     pub expires_at: Timestamp,
+    /// Whether it was taken back because the rider changed the ride: its vehicle may be asked again.
+    #[serde(default)]
+    pub outdated: bool,
 }
 
 /// Most trips kept of an order that their drivers called off, or that others drove in its name.
@@ -187,7 +191,8 @@ pub struct Order {
     pub listing: Listing,
     /// From where to where; the drop is always set.
     pub route: Route,
-    /// Tariff, estimate and all that the fare depends on beside the ride, fixed with the quote.
+    /// Tariff, estimate and all that the fare depends on beside the ride, fixed with the quote, or with the
+    /// change that the rider accepted last.
     pub terms: Terms,
     /// The quoted fare.
     pub quote: Fare,
@@ -206,6 +211,12 @@ pub struct Order {
     /// The vehicle that the quote names and that is held for it, if it names one.
     #[serde(default)]
     pub named: Option<Vehicle>,
+    /// A change of the ride that the rider may accept.
+    #[serde(default)]
+    pub proposal: Option<Proposal>,
+    /// How often the rider changed the ride.
+    #[serde(default)]
+    pub changes: u32,
     /// When the rider is to be picked up, of a ride that was booked ahead.
     #[serde(default)]
     pub pickup_at: Option<Timestamp>,
@@ -293,6 +304,8 @@ impl Order {
             language: None,
             wish: VehicleWish::default(),
             named: None,
+            proposal: None,
+            changes: 0,
             pickup_at,
             otp: None,
             otp_spent: false,
@@ -343,6 +356,11 @@ impl Order {
     /// Whether an offer waits for an answer.
     pub fn has_open_offer(&self) -> bool {
         self.open_offers().next().is_some()
+    }
+
+    /// Devices that were asked for the ride as it is; they are not asked again.
+    pub fn asked(&self) -> impl Iterator<Item = &DeviceId> {
+        self.offers.iter().filter(|offer| !offer.outdated).map(|offer| &offer.vehicle.device)
     }
 
     /// A trip of the order, the one that counts or one that is past.

@@ -7,6 +7,7 @@ mod both;
 #[path = "../quoted/mod.rs"]
 mod quoted;
 
+mod change;
 mod cli;
 mod crossings;
 mod ends;
@@ -14,4 +15,5 @@ mod model;
 mod otp;
 mod silence;
 mod unit;
+mod wish;
 mod world;

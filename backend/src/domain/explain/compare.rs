@@ -42,7 +42,7 @@ pub(super) fn all(
     note(&mut found, "reason", &charged.reason.to_string(), &again.reason.to_string());
     usage(&mut found, charged, again);
     lines(&mut found, &charged.lines, &again.lines);
-    vehicle(&mut found, order, charged, records);
+    vehicle(&mut found, order, (charged, again), records);
     found
 }
 
@@ -111,8 +111,19 @@ fn told(line: Option<&FareLine>) -> String {
 }
 
 /// Vehicle and platform each computed the fare; if they differed, the lower was charged.
-fn vehicle(found: &mut Vec<Mismatch>, order: &Order, charged: &Fare, records: &[Recorded]) {
+fn vehicle(
+    found: &mut Vec<Mismatch>,
+    order: &Order,
+    (charged, again): (&Fare, &Fare),
+    records: &[Recorded],
+) {
     if facts::difference(order) == Paise::ZERO || charged.reason == FareReason::Silent {
+        return;
+    }
+    // By the terms of before the rider's change it may be right.
+    let of_vehicle = order.trip.as_ref().and_then(|trip| trip.vehicle_fare.as_ref());
+    let before = facts::behind(order).map(|behind| behind.terms.metered(again.usage.clone()));
+    if of_vehicle.zip(before).is_some_and(|(said, again)| said.total() == again.total()) {
         return;
     }
     let device = records.iter().find_map(|record| match &record.step {

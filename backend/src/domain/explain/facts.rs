@@ -1,11 +1,13 @@
 //! What an order says of its fare, for whoever explains it or writes it on a receipt.
 
 use tripline_protocol::fare::Fare;
+use tripline_protocol::terms::Terms;
 use tripline_protocol::unit::{Paise, Timestamp};
 
 use crate::domain::course::Heard;
 use crate::domain::order::{Order, Vehicle};
 use crate::domain::payment::PaymentMethod;
+use crate::domain::trip::Behind;
 
 /// What the rider is charged, once that is final.
 pub fn charged(order: &Order) -> Option<&Fare> {
@@ -15,6 +17,18 @@ pub fn charged(order: &Order) -> Option<&Fare> {
 /// The vehicle's fare minus ours.
 pub fn difference(order: &Order) -> Paise {
     order.settlement.as_ref().map_or(Paise::ZERO, |settlement| settlement.difference)
+}
+
+/// The terms that the charged fare is by: the order's, or those of before a change that the vehicle did not take,
+/// if its fare by them was the lower.
+pub fn terms(order: &Order) -> &Terms {
+    let behind = behind(order).filter(|_| difference(order) < Paise::ZERO);
+    behind.map_or(&order.terms, |behind| &behind.terms)
+}
+
+/// What the vehicle went by that did not take the rider's last change.
+pub fn behind(order: &Order) -> Option<&Behind> {
+    order.trip.as_ref()?.behind.as_deref()
 }
 
 /// Why it was called off.
