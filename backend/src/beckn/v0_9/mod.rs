@@ -18,6 +18,8 @@ mod reply;
 
 mod answer;
 
+pub mod schema;
+
 pub use answer::{Answer, Refusal, parse_answer};
 pub use context::Context;
 pub use parties::{Mismatch, check_parties};
