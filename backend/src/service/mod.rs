@@ -21,7 +21,7 @@ pub mod intake;
 
 mod receipt;
 pub mod settings;
-mod track;
+pub mod track;
 
 use std::collections::HashSet;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -143,6 +143,7 @@ pub struct Platform {
     fleet: RwLock<LiveFleet>,
     known: RwLock<fleet::Known>,
     refreshing: Mutex<()>,
+    watches: track::Watches,
     outboxes_full: RwLock<HashSet<String>>,
 }
 
@@ -163,6 +164,7 @@ impl Platform {
             fleet: RwLock::default(),
             known: RwLock::default(),
             refreshing: Mutex::default(),
+            watches: track::Watches::default(),
             outboxes_full: RwLock::default(),
         }
     }

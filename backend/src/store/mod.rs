@@ -53,6 +53,7 @@ pub mod tariff;
 pub mod token;
 pub mod trail;
 pub mod vehicle;
+pub mod watched;
 
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool};
 

@@ -18,6 +18,13 @@ pub struct StoredOrder {
     version: i64,
 }
 
+impl StoredOrder {
+    /// Which version of the order it is: the higher, the newer.
+    pub const fn version(&self) -> i64 {
+        self.version
+    }
+}
+
 /// One way to find an order, without and with PostgreSQL's lock on its row.
 struct By {
     plain: &'static str,

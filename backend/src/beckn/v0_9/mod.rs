@@ -44,6 +44,8 @@ mod reply;
 
 mod answer;
 
+pub mod schema;
+
 pub use answer::{Answer, Refusal, parse_answer};
 pub use catalog::is_listed_with;
 pub use context::Context;

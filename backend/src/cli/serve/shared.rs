@@ -33,6 +33,7 @@ use crate::service::Platform;
 use crate::service::fleet;
 use crate::service::fold;
 use crate::service::intake::{self, Intake};
+use crate::service::track;
 use crate::store::Store;
 use crate::time;
 
@@ -129,9 +130,10 @@ impl Shared {
         tasks.spawn(intake::run(platform(), waiting));
         tasks.spawn(intake::forget(platform()));
         tasks.spawn(fold::run(platform()));
+        tasks.spawn(track::run(platform()));
         let base = config.base_path();
-        let challenges = on_subscribe::router(desk, app.gate(), &base);
-        Ok(http::router(Arc::new(app), &base).merge(challenges))
+        let challenges = on_subscribe::routes(desk, app.gate(), &base);
+        Ok(http::whole(Arc::new(app), challenges, &base))
     }
 
     /// What is done and told without being asked.
