@@ -8,6 +8,7 @@ use tripline_protocol::machine::{Machine as _, Refused};
 use tripline_protocol::order::{OrderEvent, OrderState};
 use tripline_protocol::terms::Terms;
 use tripline_protocol::unit::Timestamp;
+use uuid::Uuid;
 
 use super::case::{CaseKind, Cases};
 use super::catalog::Listing;
@@ -147,6 +148,9 @@ pub struct Order {
     pub quote_expires_at: Timestamp,
     /// Who rides, from `init` on.
     pub rider: Option<Rider>,
+    /// What the rider answered to the item's form.
+    #[serde(default)]
+    pub submission: Option<Uuid>,
     /// How it is paid.
     pub payment: Payment,
     /// When the rider is to be picked up, of a ride that was booked ahead.
@@ -232,6 +236,7 @@ impl Order {
             terms: new.terms,
             quote_expires_at: at.plus_ms(QUOTE_MS),
             rider: None,
+            submission: None,
             payment: Payment::default(),
             pickup_at,
             otp: None,

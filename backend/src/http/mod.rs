@@ -2,6 +2,7 @@
 
 mod beckn;
 mod body;
+mod form;
 mod gate;
 mod nack;
 mod peer;
@@ -66,6 +67,7 @@ pub fn router(app: Arc<App>, base: &str) -> Router {
         .route(&format!("{base}/{{action}}"), post(beckn::handle))
         .route("/track/{token}", get(track::handle))
         .route("/receipt/{file}", get(receipt::handle))
+        .route("/form/{token}", get(form::show).post(form::take))
         .route("/health", get(|| async { "ok\n" }))
         .with_state(app)
 }

@@ -72,6 +72,12 @@ pub const RECEIPT_TEXT: &str = "Receipt (text)";
 /// Kind of authorization at the pickup.
 pub const AUTHORIZATION_TYPE: &str = "OTP";
 
+/// Code of an answer to a form that will not do (BECKN-005: its generic invalid request).
+pub const FORM_INVALID: &str = "30000";
+
+/// Code of a form that was sent in too often (BECKN-005: its generic business error).
+pub const FORM_TOO_OFTEN: &str = "40000";
+
 /// Answer of a request that was stored.
 pub const ACK: &str = "ACK";
 

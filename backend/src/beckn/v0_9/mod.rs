@@ -17,9 +17,11 @@ mod order;
 mod reply;
 
 mod answer;
+mod form;
 
 pub use answer::{Answer, Refusal, parse_answer};
 pub use context::Context;
+pub use form::{FormProblem, form_refused, form_taken};
 pub use parties::{Mismatch, check_parties};
 pub use reply::{ack, nack, render};
 pub use request::{located, parse};
