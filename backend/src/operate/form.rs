@@ -9,7 +9,7 @@ use super::check::{Mode, Put, flag, number_if_any, parsed, yes};
 use super::{Actor, Cursor, Listed, OperateError, Page};
 use crate::audit::AuditKind;
 use crate::domain::fleet::FormId;
-use crate::domain::form::{Field, Form, Submission};
+use crate::domain::form::{Answer, Field, FieldKind, Form, Submission};
 use crate::store::Tx;
 use crate::store::form::FormRow;
 use crate::store::submission::SubmissionRow;
@@ -121,11 +121,7 @@ impl From<SubmissionRow> for SubmissionView {
     fn from(row: SubmissionRow) -> Self {
         let SubmissionRow { submission, at, page_token: _ } = row;
         let Submission { id, subscriber_id, transaction_id, item_id, form, answers } = submission;
-        let answer = |it: crate::domain::form::Answer| AnswerView {
-            field: it.field,
-            label: it.label,
-            value: it.value,
-        };
+        let answer = |it: Answer| AnswerView { field: it.field, label: it.label, value: it.value };
         Self {
             id: id.to_string(),
             form: form.into(),
@@ -141,7 +137,7 @@ impl From<SubmissionRow> for SubmissionView {
 /// The form that is meant, if it can be used.
 fn form(new: NewForm) -> Result<Form, OperateError> {
     let field = |(n, field): (usize, FormField)| {
-        let kind: crate::domain::form::FieldKind = field.kind.parse().map_err(|error| {
+        let kind: FieldKind = field.kind.parse().map_err(|error| {
             OperateError::invalid(format!("fields.{n}.kind"), format!("{:?}: {error}", field.kind))
         })?;
         let FormField { id, label, required, length_max, options, .. } = field;

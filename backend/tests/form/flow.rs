@@ -1,7 +1,7 @@
 //! A form from its address to its submission, and what counts as submitted.
 
 use tripline_backend::domain::form::FormState;
-use tripline_backend::service::form::{PAGE_MS, SUBMISSIONS_PER_PAGE_MAX};
+use tripline_backend::service::form::{NONCES_OPEN_MAX, PAGE_MS, SUBMISSIONS_PER_PAGE_MAX};
 use tripline_backend::time;
 
 use crate::both::execute;
@@ -107,7 +107,7 @@ async fn a_nonce_is_the_pages_own_and_good_for_one_answer() {
         assert_eq!(no_answers, ["nonce"], "it was used: nothing else is looked at");
         // One that was opened long before is closed: so many stay open.
         let old = world.nonce(&url).await;
-        for _ in 0..16 {
+        for _ in 0..=NONCES_OPEN_MAX {
             world.nonce(&url).await;
         }
         assert_eq!(world.post(&url, &with(&old)).await.wrong(), ["nonce"]);
