@@ -104,12 +104,12 @@ impl Config {
             );
         }
         let mut segments = uri.path().trim_end_matches('/').split('/').skip(1);
-        if segments.clone().next() == Some("track") {
-            return Err(
-                "the path of beckn.uri begins with /track, where the links of riders are: \
-                        choose another"
-                    .into(),
-            );
+        let first = segments.clone().next().unwrap_or_default();
+        if ["track", "receipt", "form"].contains(&first) {
+            return Err(format!(
+                "the path of beckn.uri begins with /{first}, where the links of riders are: \
+                 choose another"
+            ));
         }
         if segments.any(|segment| segment.is_empty() || segment.starts_with([':', '*'])) {
             return Err(

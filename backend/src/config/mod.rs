@@ -217,6 +217,7 @@ impl Config {
             road: self.road(),
             roster: self.roster_rules(),
             track_url: format!("{origin}/track"),
+            form_url: format!("{origin}/form"),
             first_settings: self.device.settings.0,
         }
     }

@@ -108,6 +108,8 @@ fn an_address_that_no_request_can_come_to_is_refused() {
         "https://bpp.example/beckn#a",
         "https://bpp.example/track",
         "https://bpp.example/track/beckn/",
+        "https://bpp.example/receipt",
+        "https://bpp.example/form/beckn",
         "https://bpp.example/:beckn",
         "https://bpp.example/a/*beckn",
         "https://bpp.example//beckn",

@@ -4,6 +4,7 @@
 //! Nothing here knows a field name of a Beckn version: those live in `beckn/`.
 
 pub mod fleet;
+pub mod form;
 pub mod live;
 pub mod passage;
 

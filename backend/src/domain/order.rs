@@ -8,6 +8,7 @@ use tripline_protocol::machine::{Machine as _, Refused};
 use tripline_protocol::order::{OrderEvent, OrderState};
 use tripline_protocol::terms::Terms;
 use tripline_protocol::unit::Timestamp;
+use uuid::Uuid;
 
 use super::case::{CaseKind, Cases};
 use super::catalog::{Listing, VehicleWish};
@@ -200,6 +201,9 @@ pub struct Order {
     pub quote_expires_at: Timestamp,
     /// Who rides, from `init` on.
     pub rider: Option<Rider>,
+    /// What the rider answered to the item's form.
+    #[serde(default)]
+    pub submission: Option<Uuid>,
     /// How it is paid.
     pub payment: Payment,
     /// The language that the rider reads, if it was said.
@@ -300,6 +304,7 @@ impl Order {
             terms: new.terms,
             quote_expires_at: at.plus_ms(QUOTE_MS),
             rider: None,
+            submission: None,
             payment: Payment::default(),
             language: None,
             wish: VehicleWish::default(),

@@ -20,6 +20,7 @@ use utoipa_axum::routes;
 
 use super::nack::STATUSES;
 use crate::beckn::Action;
+use crate::beckn::v0_9::codes::callback;
 use crate::beckn::v0_9::schema;
 
 /// What the security scheme is called in the document.
@@ -72,7 +73,7 @@ fn described(action: Action) -> PathItem {
         .required(Some(Required::True))
         .build();
     let code = action.code();
-    let told = format!("Signed by the sender. What is asked for comes as a callback, `on_{code}`.");
+    let told = format!("Signed by the sender. What is asked for comes as a callback, `{}`.", callback(action));
     let mut operation = OperationBuilder::new()
         .operation_id(Some(format!("beckn.{code}")))
         .tag("beckn")

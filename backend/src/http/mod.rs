@@ -3,6 +3,7 @@
 mod beckn;
 mod body;
 mod document;
+mod form;
 mod gate;
 mod nack;
 mod peer;
@@ -81,6 +82,7 @@ fn api(base: &str) -> OpenApiRouter<Arc<App>> {
         .route(&format!("{base}/{{action}}"), post(beckn::handle))
         .merge(track::routes())
         .routes(routes!(receipt::handle))
+        .routes(routes!(form::show, form::take))
         .routes(routes!(document::health));
     document::add_actions(api.get_openapi_mut(), base);
     api

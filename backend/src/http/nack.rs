@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::http::header::{CONNECTION, PROXY_AUTHENTICATE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
 use tripline_protocol::signing::challenge;
 
 use crate::beckn::v0_9::nack;
@@ -30,7 +30,12 @@ pub(super) const STATUSES: [(StatusCode, &str); 9] = [
 
 /// The answer to a request that is refused. `realm` is our subscriber id.
 pub(super) fn respond(fault: &Fault, realm: &str) -> Response {
-    let mut response = (status(fault.kind), Json(nack(fault))).into_response();
+    respond_with(fault, realm, Json(nack(fault)))
+}
+
+/// The same with another body.
+pub(super) fn respond_with(fault: &Fault, realm: &str, body: impl IntoResponse) -> Response {
+    let mut response = (status(fault.kind), body).into_response();
     add_headers(response.headers_mut(), fault.kind, realm);
     response
 }

@@ -5,7 +5,7 @@ use tripline_protocol::tariff::Tariff;
 use tripline_protocol::unit::Timestamp;
 use utoipa::ToSchema;
 
-use super::check::{self, Mode, Put, flag, parsed, text, yes};
+use super::check::{self, Mode, Put, flag, parsed, parsed_if_any, text, yes};
 use super::{Actor, Cursor, Listed, OperateError, Page};
 use crate::audit::AuditKind;
 use crate::domain::fleet::{Item, ItemId, ItemKind};
@@ -37,6 +37,9 @@ pub struct NewItem {
     /// Whether it is offered.
     #[serde(default = "yes", deserialize_with = "flag")]
     pub active: bool,
+    /// Id of the form that riders fill in before they book it; none if left out.
+    #[serde(default)]
+    pub form: Option<String>,
 }
 
 /// What is changed about an item; what is left out stays.
@@ -51,6 +54,8 @@ pub struct ItemChange {
     pub tariff: Option<String>,
     /// Whether it is offered.
     pub active: Option<bool>,
+    /// Id of the form that riders fill in before they book it; "" for none.
+    pub form: Option<String>,
 }
 
 /// An item, as it is shown.
@@ -70,6 +75,8 @@ pub struct ItemView {
     pub kind: String,
     /// Whether it is offered.
     pub active: bool,
+    /// The form that riders fill in before they book it.
+    pub form: Option<String>,
 }
 
 impl From<Item> for ItemView {
@@ -82,6 +89,7 @@ impl From<Item> for ItemView {
             tariff: item.tariff_code,
             kind: item.kind.code().into(),
             active: item.active,
+            form: item.form.map(Into::into),
         }
     }
 }
@@ -114,6 +122,7 @@ pub async fn write(
         tariff_code: new.tariff,
         kind: parsed("kind", &new.kind)?,
         active: new.active,
+        form: parsed_if_any("form", new.form.as_deref())?,
     };
     check::provider(tx, "provider", &item.provider).await?;
     let put = match tx.item(&item.id).await? {
@@ -138,6 +147,11 @@ async fn save(tx: &mut Tx, actor: &Actor, item: &Item, now: Timestamp) -> Result
             format!("{code}: has {field}, which is not for an item of kind {kind}")
         };
         return Err(OperateError::invalid("tariff", problem));
+    }
+    if let Some(form) = &item.form
+        && tx.form(form, None).await?.is_none()
+    {
+        return Err(OperateError::invalid("form", format!("{form}: there is no such form")));
     }
     tx.put_item(item, now).await?;
     let Item { id, tariff_code, active, .. } = item;
@@ -173,6 +187,9 @@ pub async fn change(
     }
     item.tariff_code = change.tariff.unwrap_or(item.tariff_code);
     item.active = change.active.unwrap_or(item.active);
+    if let Some(form) = &change.form {
+        item.form = parsed_if_any("form", Some(form))?;
+    }
     save(tx, actor, &item, now).await?;
     Ok(item.into())
 }

@@ -9,6 +9,7 @@ mod effects;
 
 pub mod duty;
 pub mod fleet;
+pub mod form;
 
 mod ingest;
 mod offers;
@@ -112,6 +113,8 @@ pub struct Settings {
     pub road: RoadModel,
     /// Address under which tracking links are served, without a slash at the end.
     pub track_url: String,
+    /// Address under which forms are served, without a slash at the end.
+    pub form_url: String,
     /// What a vehicle needs before it is offered a ride.
     pub roster: RosterRules,
     /// What every device of the fleet is to run, beside what is wanted of it alone.

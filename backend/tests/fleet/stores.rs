@@ -290,6 +290,7 @@ async fn tariffs_items_and_areas_make_the_catalog() {
             tariff_code: "auto".into(),
             kind: ItemKind::Rental,
             active: false,
+            form: None,
         };
         tx.put_item(&rental, NOW).await.expect("written");
         assert_eq!(tx.item(&rental.id).await.expect("read"), Some(rental));

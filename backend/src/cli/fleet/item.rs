@@ -37,6 +37,9 @@ pub(in crate::cli) struct AddArgs {
     /// How it is sold
     #[arg(long, default_value = "spot", value_parser = ["spot", "rental", "outstation"])]
     kind: String,
+    /// Id of the form that riders fill in before they book it
+    #[arg(long)]
+    form: Option<String>,
     #[command(flatten)]
     how: How,
 }
@@ -65,6 +68,9 @@ pub(in crate::cli) struct ChangeArgs {
     /// Whether it is offered: true or false
     #[arg(long)]
     active: Option<bool>,
+    /// Id of the form that riders fill in before they book it; "" for none
+    #[arg(long)]
+    form: Option<String>,
     #[command(flatten)]
     how: How,
 }
@@ -73,8 +79,9 @@ pub(in crate::cli) async fn run(command: ItemCommand) -> Result<(), BppError> {
     match command {
         ItemCommand::Add(args) => {
             let opened = args.how.open().await?;
-            let AddArgs { id, provider, name, vehicle_category, tariff, kind, how } = args;
-            let new = NewItem { id, provider, name, vehicle_category, tariff, kind, active: true };
+            let AddArgs { id, provider, name, vehicle_category, tariff, kind, form, how } = args;
+            let active = true;
+            let new = NewItem { id, provider, name, vehicle_category, tariff, kind, active, form };
             let added =
                 opened.change(async |tx, actor, now| item::add(tx, actor, new.clone(), now).await);
             how.print(&added.await?, as_text)
@@ -89,8 +96,8 @@ pub(in crate::cli) async fn run(command: ItemCommand) -> Result<(), BppError> {
         }
         ItemCommand::Change(args) => {
             let opened = args.how.open().await?;
-            let ChangeArgs { id, name, vehicle_category, tariff, active, how } = args;
-            let change = ItemChange { name, vehicle_category, tariff, active };
+            let ChangeArgs { id, name, vehicle_category, tariff, active, form, how } = args;
+            let change = ItemChange { name, vehicle_category, tariff, active, form };
             let changed = opened.change(async |tx, actor, now| {
                 item::change(tx, actor, &id, change.clone(), now).await
             });
@@ -102,8 +109,9 @@ pub(in crate::cli) async fn run(command: ItemCommand) -> Result<(), BppError> {
 fn as_text(view: &ItemView) -> String {
     let off = unless(view.active, "(not offered)");
     let ItemView { id, provider, name, vehicle_category, tariff, kind, .. } = view;
+    let form = view.form.as_ref().map(|form| format!(" form {form}")).unwrap_or_default();
     let line = format!(
-        "{id:<20} {provider:<16} {kind:<10} {vehicle_category:<16} tariff {tariff:<16} {name} {off}"
+        "{id:<20} {provider:<16} {kind:<10} {vehicle_category:<16} tariff {tariff:<16} {name}{form} {off}"
     );
     line.trim_end().to_owned()
 }

@@ -4,6 +4,7 @@ pub(super) mod area;
 pub(super) mod document;
 pub(super) mod driver;
 pub(super) mod duty;
+pub(super) mod form;
 pub(super) mod import;
 pub(super) mod item;
 pub(super) mod provider;

@@ -157,6 +157,7 @@ mod tests {
             tariff_code: "auto".into(),
             kind,
             active: true,
+            form: None,
         }
     }
 

@@ -83,6 +83,10 @@ code_id!(
     /// A service area or a tariff zone.
     AreaId
 );
+code_id!(
+    /// A form that riders fill in.
+    FormId
+);
 
 #[cfg(test)]
 mod tests {

@@ -2,7 +2,7 @@
 
 use tripline_protocol::tariff::Tariff;
 
-use super::id::{ItemId, ProviderId};
+use super::id::{FormId, ItemId, ProviderId};
 
 coded! {
     /// How a ride is sold.
@@ -49,4 +49,6 @@ pub struct Item {
     pub kind: ItemKind,
     /// Whether it is offered.
     pub active: bool,
+    /// The form that riders fill in before they book it.
+    pub form: Option<FormId>,
 }

@@ -26,7 +26,7 @@ pub(crate) use coded::coded;
 pub use document::{Document, Owner};
 pub use driver::{Driver, Provider, Rating};
 pub use duty::{Duty, DutyState};
-pub use id::{AreaId, CodeError, ItemId, ProviderId};
+pub use id::{AreaId, CodeError, FormId, ItemId, ProviderId};
 pub use item::{Item, ItemKind};
 pub use roster::{Roster, RosterRules, Rostered, Why};
 pub use shift::{Cash, CashKind, Shift};

@@ -24,6 +24,7 @@ mod dispatch;
 mod driver;
 mod duty;
 mod explain;
+mod form;
 mod health;
 mod import;
 mod item;
@@ -122,6 +123,7 @@ fn api() -> OpenApiRouter<App> {
         .merge(driver::routes())
         .merge(duty::routes())
         .merge(dispatch::routes())
+        .merge(form::routes())
         .merge(health::routes())
         .merge(import::routes())
         .merge(item::routes())

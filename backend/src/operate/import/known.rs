@@ -7,7 +7,7 @@ use tripline_protocol::unit::Timestamp;
 use super::row::{Kind, Row};
 use crate::operate::driver::DriverView;
 use crate::operate::vehicle::{VehicleView, plate};
-use crate::operate::{OperateError, area, document, driver, item, provider, vehicle};
+use crate::operate::{OperateError, area, document, driver, form, item, provider, vehicle};
 use crate::store::Tx;
 
 type Fields = Map<String, Value>;
@@ -62,6 +62,7 @@ async fn known(tx: &mut Tx, row: &Row) -> Result<Fields, OperateError> {
         // A version has all of its terms.
         Kind::Tariff => Ok(Fields::new()),
         Kind::Provider => Ok(fields(&provider::show(tx, id).await?)),
+        Kind::Form => Ok(fields(&form::show(tx, id).await?)),
         Kind::Item => Ok(fields(&item::show(tx, id).await?)),
         Kind::Area => Ok(fields(&area::show(tx, id).await?)),
         Kind::Driver => {

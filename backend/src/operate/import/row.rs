@@ -14,6 +14,8 @@ pub enum Kind {
     Provider,
     /// A version of a tariff.
     Tariff,
+    /// A form.
+    Form,
     /// An item.
     Item,
     /// An area.
@@ -28,9 +30,10 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Provider,
         Self::Tariff,
+        Self::Form,
         Self::Item,
         Self::Area,
         Self::Driver,
@@ -43,6 +46,7 @@ impl Kind {
         match self {
             Self::Provider => "provider",
             Self::Tariff => "tariff",
+            Self::Form => "form",
             Self::Item => "item",
             Self::Area => "area",
             Self::Driver => "driver",
@@ -56,6 +60,7 @@ impl Kind {
         match self {
             Self::Provider => "providers",
             Self::Tariff => "tariffs",
+            Self::Form => "forms",
             Self::Item => "items",
             Self::Area => "areas",
             Self::Driver => "drivers",
@@ -144,7 +149,7 @@ impl Row {
     /// By what people know it.
     fn name(&self) -> Option<&str> {
         match self.kind {
-            Kind::Provider | Kind::Item | Kind::Area | Kind::Driver => self.text("id"),
+            Kind::Provider | Kind::Form | Kind::Item | Kind::Area | Kind::Driver => self.text("id"),
             Kind::Tariff => self.text("code"),
             Kind::Vehicle => self.text("registration"),
             Kind::Document => self.text("owner"),
@@ -159,7 +164,7 @@ impl Row {
             texts.map(Option::unwrap_or_default).join("\u{1f}")
         };
         Some(match self.kind {
-            Kind::Provider | Kind::Item | Kind::Area | Kind::Driver => name,
+            Kind::Provider | Kind::Form | Kind::Item | Kind::Area | Kind::Driver => name,
             Kind::Vehicle => Some(plate(&name)).filter(|plate| !plate.is_empty()).unwrap_or(name),
             Kind::Tariff => format!("{name}\u{1f}{}", also(["version", ""])),
             Kind::Document => format!("{name}\u{1f}{}", also(["kind", "number"])),
