@@ -13,6 +13,9 @@ INSERT INTO fleet_change (what, version) VALUES ('roster', 0);
 CREATE TABLE provider (
     provider_id TEXT    NOT NULL PRIMARY KEY,
     name        TEXT    NOT NULL,
+    -- As riders see them.
+    short_desc  TEXT,
+    logo_url    TEXT,
     active      BOOLEAN NOT NULL,
     created_at  BIGINT  NOT NULL,
     updated_at  BIGINT  NOT NULL
@@ -133,6 +136,9 @@ CREATE TABLE item (
     item_id          TEXT    NOT NULL PRIMARY KEY,
     provider_id      TEXT    NOT NULL REFERENCES provider,
     name             TEXT    NOT NULL,
+    short_desc       TEXT,
+    -- URLs of pictures, a JSON list.
+    images           TEXT    NOT NULL,
     vehicle_category TEXT    NOT NULL,
     tariff_code      TEXT    NOT NULL,
     kind             TEXT    NOT NULL,

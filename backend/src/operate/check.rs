@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 use tripline_protocol::unit::Timestamp;
 
 use super::OperateError;
-use crate::domain::fleet::text::{check_phone, check_text};
+use crate::domain::fleet::text::{check_description, check_link, check_phone, check_text};
 use crate::domain::fleet::{Provider, ProviderId};
 use crate::store::Tx;
 
@@ -35,6 +35,31 @@ pub enum Mode {
 pub(super) fn text(field: &'static str, value: &str) -> Result<String, OperateError> {
     check_text(value).map_err(|error| OperateError::invalid(field, error.to_string()))?;
     Ok(value.to_owned())
+}
+
+/// A description where it may be missing; an empty one is.
+pub(super) fn description_if_any(
+    field: &'static str,
+    value: Option<&str>,
+) -> Result<Option<String>, OperateError> {
+    let Some(value) = value.filter(|value| !value.is_empty()) else { return Ok(None) };
+    check_description(value).map_err(|error| OperateError::invalid(field, error.to_string()))?;
+    Ok(Some(value.to_owned()))
+}
+
+/// A link that riders' apps follow.
+pub(super) fn link(field: &str, value: &str) -> Result<String, OperateError> {
+    check_link(value)
+        .map_err(|error| OperateError::invalid(field, format!("{value:?}: {error}")))?;
+    Ok(value.to_owned())
+}
+
+/// The same where it may be missing; an empty one is.
+pub(super) fn link_if_any(
+    field: &str,
+    value: Option<&str>,
+) -> Result<Option<String>, OperateError> {
+    value.filter(|value| !value.is_empty()).map(|value| link(field, value)).transpose()
 }
 
 /// A phone, however it is written.

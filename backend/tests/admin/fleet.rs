@@ -99,6 +99,33 @@ async fn a_fleet_is_run_over_the_api_and_each_change_has_its_entry() {
 }
 
 #[tokio::test]
+async fn what_riders_see_of_a_provider_is_set_over_the_api_or_refused_by_its_field() {
+    on_each(|world| async move {
+        let admin = world.token("admin", Role::Admin).await;
+        set_up(&world, &admin).await;
+        let patch = async |change: &Value| {
+            world.ask("PATCH", "/v1/providers/mehta").with(&admin).json(change).send().await
+        };
+        let logo = "https://mehta.example/logo.png";
+        let changed = patch(&json!({"short_desc": "Since 1998", "logo_url": logo})).await.good(200);
+        assert_eq!(
+            (&changed["short_desc"], &changed["logo_url"]),
+            (&json!("Since 1998"), &json!(logo))
+        );
+        let answer = patch(&json!({"logo_url": "http://mehta.example/logo.png"})).await;
+        assert_eq!((answer.status, &answer.body["errors"][0]["field"]), (422, &json!("logo_url")));
+        let shown = world.get(&admin, "/v1/providers/mehta").await.good(200);
+        assert_eq!(shown["logo_url"], logo);
+        let cleared = patch(&json!({"logo_url": ""})).await.good(200);
+        assert_eq!(
+            (&cleared["logo_url"], &cleared["short_desc"]),
+            (&Value::Null, &json!("Since 1998"))
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_somebody_else_changed_meanwhile_is_not_overwritten() {
     on_each(|world| async move {
         let admin = world.token("admin", Role::Admin).await;

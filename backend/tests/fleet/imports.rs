@@ -13,11 +13,14 @@ const GOOD: &str = r#"
 [[provider]]
 id = "city"
 name = "City Cabs"
+short_desc = "Cabs of the city"
+logo_url = "https://city.example/logo.png"
 
 [[item]]
 id = "auto"
 provider = "city"
 name = "Auto ride"
+images = ["https://city.example/auto.png"]
 vehicle_category = "AUTO_RICKSHAW"
 tariff = "auto"
 
@@ -325,6 +328,41 @@ async fn what_is_not_known_hides_nothing_else() {
         ] {
             assert!(told.contains(words), "{words:?} is not in: {told}");
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_riders_see_stays_unless_a_file_changes_it_or_has_it_empty() {
+    let rows = |provider: &str, item: &str| {
+        let text =
+            format!("[[provider]]\nid = 'city'\n{provider}\n[[item]]\nid = 'auto'\n{item}\n");
+        [file("f.toml", &text)]
+    };
+    on_both(|store| async move {
+        take_in(&store, &[file("fleet.toml", GOOD)]).await.expect("taken in");
+        take_in(&store, &rows("", "short_desc = 'Three seats'")).await.expect("taken in");
+        let mut tx = store.read().await.expect("begins");
+        let city = tx.provider(&"city".parse().expect("an id")).await.expect("read");
+        let logo = city.expect("there").logo_url;
+        assert_eq!(logo.as_deref(), Some("https://city.example/logo.png"));
+        let item = tx.item(&"auto".parse().expect("an id")).await.expect("read").expect("there");
+        assert_eq!(item.short_desc.as_deref(), Some("Three seats"));
+        assert_eq!(item.images, ["https://city.example/auto.png"]);
+        drop(tx);
+        let bad = rows("logo_url = 'logo.png'", "images = ['https://city.example/1.png', 'a b']");
+        let told = wrong(&store, &bad).await;
+        for words in
+            ["provider city, logo_url \"logo.png\": must be", "item auto, images[1] \"a b\""]
+        {
+            assert!(told.contains(words), "{words:?} is not in: {told}");
+        }
+        take_in(&store, &rows("logo_url = ''", "images = []")).await.expect("taken in");
+        let mut tx = store.read().await.expect("begins");
+        let city = tx.provider(&"city".parse().expect("an id")).await.expect("read");
+        assert_eq!(city.expect("there").logo_url, None);
+        let item = tx.item(&"auto".parse().expect("an id")).await.expect("read");
+        assert!(item.expect("there").images.is_empty());
     })
     .await;
 }

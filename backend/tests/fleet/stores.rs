@@ -21,7 +21,13 @@ const SQUARE: &str =
     r#"{"type":"Polygon","coordinates":[[[77.5,12.9],[77.7,12.9],[77.7,13.1],[77.5,12.9]]]}"#;
 
 fn city() -> Provider {
-    Provider { id: "city".parse().expect("an id"), name: "City Cabs".into(), active: true }
+    Provider {
+        id: "city".parse().expect("an id"),
+        name: "City Cabs".into(),
+        short_desc: Some("Cabs of the city".into()),
+        logo_url: Some("https://city.example/logo.png".into()),
+        active: true,
+    }
 }
 
 #[tokio::test]
@@ -32,6 +38,10 @@ async fn providers_and_drivers_are_read_back_as_they_were_written_and_changed() 
         let resting = Provider { active: false, name: "City".into(), ..city() };
         tx.put_provider(&resting, NOW).await.expect("written");
         assert_eq!(tx.provider(&resting.id).await.expect("read"), Some(resting.clone()));
+        let bare = Provider { short_desc: None, logo_url: None, ..resting.clone() };
+        tx.put_provider(&bare, NOW).await.expect("written");
+        assert_eq!(tx.provider(&bare.id).await.expect("read"), Some(bare));
+        tx.put_provider(&resting, NOW).await.expect("written");
         assert_eq!(tx.providers("", 10).await.expect("read"), std::slice::from_ref(&resting));
         assert!(tx.providers("city", 10).await.expect("read").is_empty());
 
@@ -286,13 +296,20 @@ async fn tariffs_items_and_areas_make_the_catalog() {
             id: "day".parse().expect("an id"),
             provider: "example-cabs".parse().expect("an id"),
             name: "A day".into(),
+            short_desc: Some("Eight hours, eighty kilometres".into()),
+            images: ["https://city.example/1.png", "https://city.example/2.png?a=\"b\""]
+                .map(Into::into)
+                .into(),
             vehicle_category: "SEDAN".into(),
             tariff_code: "auto".into(),
             kind: ItemKind::Rental,
             active: false,
         };
         tx.put_item(&rental, NOW).await.expect("written");
-        assert_eq!(tx.item(&rental.id).await.expect("read"), Some(rental));
+        assert_eq!(tx.item(&rental.id).await.expect("read"), Some(rental.clone()));
+        let plain = Item { short_desc: None, images: Vec::new(), ..rental };
+        tx.put_item(&plain, NOW).await.expect("written");
+        assert_eq!(tx.item(&plain.id).await.expect("read"), Some(plain));
         let area = AreaRow {
             area: Area {
                 id: "airport".parse().expect("an id"),

@@ -153,6 +153,8 @@ mod tests {
             id: id.parse().expect("an id"),
             provider: "city".parse().expect("an id"),
             name: "Ride".into(),
+            short_desc: None,
+            images: Vec::new(),
             vehicle_category: "AUTO_RICKSHAW".into(),
             tariff_code: "auto".into(),
             kind,
@@ -183,7 +185,9 @@ mod tests {
     }
 
     fn city() -> Provider {
-        Provider { id: "city".parse().expect("an id"), name: "City Cabs".into(), active: true }
+        let id = "city".parse().expect("an id");
+        let (short_desc, logo_url) = (None, None);
+        Provider { id, name: "City Cabs".into(), short_desc, logo_url, active: true }
     }
 
     fn catalog(areas: Vec<Area>) -> Catalog {
