@@ -161,6 +161,27 @@ CREATE TABLE area (
     updated_at  BIGINT  NOT NULL
 );
 
+-- What riders can take up to pay less: an amount, or a part of the charges in basis points.
+CREATE TABLE promotion (
+    promotion_id TEXT    NOT NULL PRIMARY KEY,
+    title        TEXT    NOT NULL,
+    description  TEXT,
+    amount       BIGINT,
+    percent_bp   BIGINT,
+    -- The most that a part comes to.
+    most         BIGINT,
+    -- Nothing comes off charges of less.
+    least_fare   BIGINT  NOT NULL,
+    -- From then on, and not from then on any more.
+    from_at      BIGINT,
+    until_at     BIGINT,
+    -- Ids of items, a JSON list; of all if it is empty.
+    items        TEXT    NOT NULL,
+    active       BOOLEAN NOT NULL,
+    created_at   BIGINT  NOT NULL,
+    updated_at   BIGINT  NOT NULL
+);
+
 -- Who may use the admin API, and what operators did. Times are Unix milliseconds.
 
 -- Who did it, where an operator did: the name of a token, or cli.

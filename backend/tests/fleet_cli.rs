@@ -136,6 +136,33 @@ fn what_riders_see_of_providers_and_items_is_set_checked_and_taken_away() {
 }
 
 #[test]
+fn a_promotion_is_added_listed_changed_and_put_out() {
+    let folder = Folder::new();
+    let add = ["promotion", "add", "MONSOON10", "--title", "Monsoon", "--percent-bp", "1000"];
+    let more = ["--max-paise", "5000", "--item", "auto", "--until", "2040-09-30"];
+    let added = folder.one(&[&add[..], &more].concat());
+    assert_eq!((&added["percent_bp"], &added["items"][0]), (&1000.into(), &"auto".into()));
+    folder.fails(&add, &["promotion \"MONSOON10\" is there already"]);
+    let told = folder.told(&["promotion", "show", "MONSOON10"]);
+    for words in ["10.00 %, at most 50.00", "Monsoon", "items    auto", "2040-10-01"] {
+        assert!(told.contains(words), "{words:?} is not in: {told}");
+    }
+    let change = ["promotion", "change", "MONSOON10", "--all-items", "--max-paise", "0"];
+    let changed = folder.one(&[&change[..], &["--least-fare-paise", "20000"]].concat());
+    assert_eq!((&changed["max_paise"], &changed["items"]), (&Value::Null, &Value::Array(vec![])));
+    assert_eq!(changed["least_fare_paise"], 20_000);
+    let bad = ["promotion", "change", "MONSOON10", "--percent-bp", "10001"];
+    folder.fails(&bad, &["percent_bp is 10001; it must be between 1 and 10000 basis points"]);
+    folder.one(&["promotion", "change", "MONSOON10", "--amount-paise", "2500"]);
+    let capped = ["promotion", "change", "MONSOON10", "--max-paise", "100"];
+    folder.fails(&capped, &["max_paise is for percent_bp"]);
+    folder.one(&["promotion", "change", "MONSOON10", "--active", "false"]);
+    let told = folder.told(&["promotion", "list"]);
+    assert!(told.contains("25.00") && told.contains("(not offered)"), "{told}");
+    folder.fails(&["promotion", "show", "nothing"], &["there is no promotion \"nothing\""]);
+}
+
+#[test]
 fn a_driver_is_added_given_a_pin_changed_rated_and_deactivated() {
     let folder = Folder::new();
     let add = ["driver", "add", "asha", "--name", "Asha", "--phone", "+91-98000"];

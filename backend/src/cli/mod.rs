@@ -93,6 +93,9 @@ enum Command {
     /// What riders can book
     #[command(subcommand)]
     Item(fleet::item::ItemCommand),
+    /// What comes off the fare of riders who take it up
+    #[command(subcommand)]
+    Promotion(fleet::promotion::PromotionCommand),
     /// Where rides are served, and where another tariff applies
     #[command(subcommand)]
     Area(fleet::area::AreaCommand),
@@ -166,6 +169,7 @@ impl Cli {
             Command::Shift(command) => runtime.block_on(fleet::shift::run(command)),
             Command::Tariff(command) => runtime.block_on(fleet::tariff::run(command)),
             Command::Item(command) => runtime.block_on(fleet::item::run(command)),
+            Command::Promotion(command) => runtime.block_on(fleet::promotion::run(command)),
             Command::Area(command) => runtime.block_on(fleet::area::run(command)),
             Command::Trip(command) => runtime.block_on(trip::run(command)),
             Command::Order(command) => runtime.block_on(order::run(command)),

@@ -109,11 +109,25 @@ pub(super) async fn provider(
     found.ok_or_else(|| OperateError::invalid(field, format!("{id}: there is no such provider")))
 }
 
+/// When something begins: a time such as 2027-03-31T18:30:00Z, or a date, which counts from its beginning in
+/// UTC.
+pub(super) fn begin(field: &'static str, value: &str) -> Result<Timestamp, OperateError> {
+    moment(field, value, Some)
+}
+
 /// When something ends: a time such as 2027-03-31T18:30:00Z, or a date, which counts through its end in UTC.
 pub(super) fn end(field: &'static str, value: &str) -> Result<Timestamp, OperateError> {
+    moment(field, value, |date| date.tomorrow().ok())
+}
+
+fn moment(
+    field: &'static str,
+    value: &str,
+    of_date: fn(jiff::civil::Date) -> Option<jiff::civil::Date>,
+) -> Result<Timestamp, OperateError> {
     let date = || {
-        let next = value.parse::<jiff::civil::Date>().ok()?.tomorrow().ok()?;
-        Some(next.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
+        let day = of_date(value.parse().ok()?)?;
+        Some(day.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
     };
     let at = value.parse::<jiff::Timestamp>().ok().or_else(date);
     let at = at.ok_or_else(|| {

@@ -6,6 +6,7 @@ pub(super) mod driver;
 pub(super) mod duty;
 pub(super) mod import;
 pub(super) mod item;
+pub(super) mod promotion;
 pub(super) mod provider;
 pub(super) mod shift;
 pub(super) mod tariff;

@@ -31,6 +31,7 @@ mod live;
 mod openapi;
 mod order;
 mod paper;
+mod promotion;
 mod provider;
 mod shift;
 mod subscriber;
@@ -130,6 +131,7 @@ fn api() -> OpenApiRouter<App> {
         .merge(openapi::routes())
         .merge(order::routes())
         .merge(paper::routes())
+        .merge(promotion::routes())
         .merge(provider::routes())
         .merge(shift::routes())
         .merge(subscriber::routes())

@@ -16,6 +16,8 @@ pub enum Kind {
     Tariff,
     /// An item.
     Item,
+    /// A promotion.
+    Promotion,
     /// An area.
     Area,
     /// A driver.
@@ -28,10 +30,11 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Provider,
         Self::Tariff,
         Self::Item,
+        Self::Promotion,
         Self::Area,
         Self::Driver,
         Self::Vehicle,
@@ -44,6 +47,7 @@ impl Kind {
             Self::Provider => "provider",
             Self::Tariff => "tariff",
             Self::Item => "item",
+            Self::Promotion => "promotion",
             Self::Area => "area",
             Self::Driver => "driver",
             Self::Vehicle => "vehicle",
@@ -57,6 +61,7 @@ impl Kind {
             Self::Provider => "providers",
             Self::Tariff => "tariffs",
             Self::Item => "items",
+            Self::Promotion => "promotions",
             Self::Area => "areas",
             Self::Driver => "drivers",
             Self::Vehicle => "vehicles",
@@ -144,7 +149,9 @@ impl Row {
     /// By what people know it.
     fn name(&self) -> Option<&str> {
         match self.kind {
-            Kind::Provider | Kind::Item | Kind::Area | Kind::Driver => self.text("id"),
+            Kind::Provider | Kind::Item | Kind::Promotion | Kind::Area | Kind::Driver => {
+                self.text("id")
+            }
             Kind::Tariff => self.text("code"),
             Kind::Vehicle => self.text("registration"),
             Kind::Document => self.text("owner"),
@@ -159,7 +166,7 @@ impl Row {
             texts.map(Option::unwrap_or_default).join("\u{1f}")
         };
         Some(match self.kind {
-            Kind::Provider | Kind::Item | Kind::Area | Kind::Driver => name,
+            Kind::Provider | Kind::Item | Kind::Promotion | Kind::Area | Kind::Driver => name,
             Kind::Vehicle => Some(plate(&name)).filter(|plate| !plate.is_empty()).unwrap_or(name),
             Kind::Tariff => format!("{name}\u{1f}{}", also(["version", ""])),
             Kind::Document => format!("{name}\u{1f}{}", also(["kind", "number"])),
