@@ -13,6 +13,9 @@ INSERT INTO fleet_change (what, version) VALUES ('roster', 0);
 CREATE TABLE provider (
     provider_id TEXT    NOT NULL PRIMARY KEY,
     name        TEXT    NOT NULL,
+    -- As riders see them.
+    short_desc  TEXT,
+    logo_url    TEXT,
     active      BOOLEAN NOT NULL,
     created_at  BIGINT  NOT NULL,
     updated_at  BIGINT  NOT NULL
@@ -133,6 +136,9 @@ CREATE TABLE item (
     item_id          TEXT    NOT NULL PRIMARY KEY,
     provider_id      TEXT    NOT NULL REFERENCES provider,
     name             TEXT    NOT NULL,
+    short_desc       TEXT,
+    -- URLs of pictures, a JSON list.
+    images           TEXT    NOT NULL,
     vehicle_category TEXT    NOT NULL,
     tariff_code      TEXT    NOT NULL,
     kind             TEXT    NOT NULL,
@@ -153,6 +159,27 @@ CREATE TABLE area (
     active      BOOLEAN NOT NULL,
     created_at  BIGINT  NOT NULL,
     updated_at  BIGINT  NOT NULL
+);
+
+-- What riders can take up to pay less: an amount, or a part of the charges in basis points.
+CREATE TABLE promotion (
+    promotion_id TEXT    NOT NULL PRIMARY KEY,
+    title        TEXT    NOT NULL,
+    description  TEXT,
+    amount       BIGINT,
+    percent_bp   BIGINT,
+    -- The most that a part comes to.
+    most         BIGINT,
+    -- Nothing comes off charges of less.
+    least_fare   BIGINT  NOT NULL,
+    -- From then on, and not from then on any more.
+    from_at      BIGINT,
+    until_at     BIGINT,
+    -- Ids of items, a JSON list; of all if it is empty.
+    items        TEXT    NOT NULL,
+    active       BOOLEAN NOT NULL,
+    created_at   BIGINT  NOT NULL,
+    updated_at   BIGINT  NOT NULL
 );
 
 -- Who may use the admin API, and what operators did. Times are Unix milliseconds.

@@ -96,6 +96,7 @@ fn terms(tariff: Tariff) -> Terms {
         percent_bp: 1000,
         flat_paise: Paise(500),
         max_paise,
+        least_paise: Paise(10_000),
     };
     Terms {
         tariff,

@@ -67,6 +67,8 @@ pub enum AuditKind {
     ItemChanged,
     /// A form was added or changed.
     FormChanged,
+    /// A promotion was added or changed.
+    PromotionChanged,
     /// An area or zone was added, changed or removed.
     AreaChanged,
     /// Fleet or tariffs were imported from a file.
@@ -119,6 +121,7 @@ impl AuditKind {
         Self::TariffChanged,
         Self::ItemChanged,
         Self::FormChanged,
+        Self::PromotionChanged,
         Self::AreaChanged,
         Self::Imported,
         Self::TripCommanded,
@@ -177,6 +180,7 @@ impl AuditKind {
             Self::TariffChanged => "tariff-changed",
             Self::ItemChanged => "item-changed",
             Self::FormChanged => "form-changed",
+            Self::PromotionChanged => "promotion-changed",
             Self::AreaChanged => "area-changed",
             Self::Imported => "imported",
             Self::TripCommanded => "trip-commanded",

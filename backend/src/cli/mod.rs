@@ -96,6 +96,9 @@ enum Command {
     /// What riders fill in before they book, and what they answered
     #[command(subcommand)]
     Form(fleet::form::FormCommand),
+    /// What comes off the fare of riders who take it up
+    #[command(subcommand)]
+    Promotion(fleet::promotion::PromotionCommand),
     /// Where rides are served, and where another tariff applies
     #[command(subcommand)]
     Area(fleet::area::AreaCommand),
@@ -170,6 +173,7 @@ impl Cli {
             Command::Tariff(command) => runtime.block_on(fleet::tariff::run(command)),
             Command::Item(command) => runtime.block_on(fleet::item::run(command)),
             Command::Form(command) => runtime.block_on(fleet::form::run(command)),
+            Command::Promotion(command) => runtime.block_on(fleet::promotion::run(command)),
             Command::Area(command) => runtime.block_on(fleet::area::run(command)),
             Command::Trip(command) => runtime.block_on(trip::run(command)),
             Command::Order(command) => runtime.block_on(order::run(command)),

@@ -5,9 +5,12 @@ use tripline_protocol::tariff::Tariff;
 use tripline_protocol::unit::Timestamp;
 use utoipa::ToSchema;
 
-use super::check::{self, Mode, Put, flag, parsed, parsed_if_any, text, yes};
+use super::check::{
+    self, Mode, Put, description_if_any, flag, link, parsed, parsed_if_any, text, yes,
+};
 use super::{Actor, Cursor, Listed, OperateError, Page};
 use crate::audit::AuditKind;
+use crate::domain::fleet::item::IMAGES_MAX;
 use crate::domain::fleet::{Item, ItemId, ItemKind};
 use crate::store::Tx;
 
@@ -27,6 +30,12 @@ pub struct NewItem {
     pub provider: String,
     /// Its name, as riders see it.
     pub name: String,
+    /// What it is, in a line or two, as riders see it.
+    #[serde(default)]
+    pub short_desc: Option<String>,
+    /// Where pictures of it are: https URLs, the best first, 8 at most.
+    #[serde(default)]
+    pub images: Vec<String>,
     /// Category of the vehicle that comes.
     pub vehicle_category: String,
     /// Code of its tariff, of which the newest version counts.
@@ -48,6 +57,10 @@ pub struct NewItem {
 pub struct ItemChange {
     /// Its name.
     pub name: Option<String>,
+    /// What it is; empty for nothing.
+    pub short_desc: Option<String>,
+    /// Where pictures of it are, all of them.
+    pub images: Option<Vec<String>>,
     /// Category of the vehicle that comes.
     pub vehicle_category: Option<String>,
     /// Code of its tariff.
@@ -67,6 +80,10 @@ pub struct ItemView {
     pub provider: String,
     /// Its name.
     pub name: String,
+    /// What it is.
+    pub short_desc: Option<String>,
+    /// Where pictures of it are.
+    pub images: Vec<String>,
     /// Category of the vehicle that comes.
     pub vehicle_category: String,
     /// Code of its tariff.
@@ -85,6 +102,8 @@ impl From<Item> for ItemView {
             id: item.id.into(),
             provider: item.provider.into(),
             name: item.name,
+            short_desc: item.short_desc,
+            images: item.images,
             vehicle_category: item.vehicle_category,
             tariff: item.tariff_code,
             kind: item.kind.code().into(),
@@ -118,6 +137,8 @@ pub async fn write(
         id: parsed("id", &new.id)?,
         provider: parsed("provider", &new.provider)?,
         name: text("name", &new.name)?,
+        short_desc: description_if_any("short_desc", new.short_desc.as_deref())?,
+        images: images(&new.images)?,
         vehicle_category: text("vehicle_category", &new.vehicle_category)?,
         tariff_code: new.tariff,
         kind: parsed("kind", &new.kind)?,
@@ -135,6 +156,16 @@ pub async fn write(
     };
     save(tx, actor, &item, now).await?;
     Ok(put)
+}
+
+/// Pictures, each named by its place if it is none.
+fn images(urls: &[String]) -> Result<Vec<String>, OperateError> {
+    if urls.len() > IMAGES_MAX {
+        let problem = format!("has {}; there may be {IMAGES_MAX}", urls.len());
+        return Err(OperateError::invalid("images", problem));
+    }
+    let urls = urls.iter().enumerate();
+    urls.map(|(place, url)| link(&format!("images[{place}]"), url)).collect()
 }
 
 async fn save(tx: &mut Tx, actor: &Actor, item: &Item, now: Timestamp) -> Result<(), OperateError> {
@@ -181,6 +212,12 @@ pub async fn change(
     let mut item = find(tx, id).await?;
     if let Some(name) = &change.name {
         item.name = text("name", name)?;
+    }
+    if let Some(short_desc) = &change.short_desc {
+        item.short_desc = description_if_any("short_desc", Some(short_desc))?;
+    }
+    if let Some(urls) = &change.images {
+        item.images = images(urls)?;
     }
     if let Some(category) = &change.vehicle_category {
         item.vehicle_category = text("vehicle_category", category)?;

@@ -27,6 +27,7 @@ pub mod import;
 pub mod item;
 pub mod live;
 pub mod order;
+pub mod promotion;
 pub mod provider;
 pub mod shift;
 pub mod subscriber;

@@ -64,6 +64,7 @@ fn largest_offer() -> Assignment {
         percent_bp: 1,
         flat_paise: AMOUNT_MAX,
         max_paise: Some(AMOUNT_MAX),
+        least_paise: AMOUNT_MAX,
     };
     let terms = Terms {
         tariff: largest_tariff(),

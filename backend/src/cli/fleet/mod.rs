@@ -7,6 +7,7 @@ pub(super) mod duty;
 pub(super) mod form;
 pub(super) mod import;
 pub(super) mod item;
+pub(super) mod promotion;
 pub(super) mod provider;
 pub(super) mod shift;
 pub(super) mod tariff;

@@ -32,6 +32,7 @@ mod live;
 mod openapi;
 mod order;
 mod paper;
+mod promotion;
 mod provider;
 mod shift;
 mod subscriber;
@@ -132,6 +133,7 @@ fn api() -> OpenApiRouter<App> {
         .merge(openapi::routes())
         .merge(order::routes())
         .merge(paper::routes())
+        .merge(promotion::routes())
         .merge(provider::routes())
         .merge(shift::routes())
         .merge(subscriber::routes())
