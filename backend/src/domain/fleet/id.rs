@@ -86,6 +86,8 @@ code_id!(
 code_id!(
     /// A form that riders fill in.
     FormId
+);
+code_id!(
     /// Something that riders can take up to pay less.
     PromotionId
 );
