@@ -21,6 +21,7 @@ pub mod document;
 pub mod driver;
 pub mod duty;
 pub mod explain;
+pub mod gateway;
 pub mod health;
 pub mod import;
 pub mod item;
