@@ -103,6 +103,10 @@ impl Book {
         self.accounts.iter_mut()
     }
 
+    pub(super) fn take_over(&mut self, account: Account) {
+        self.accounts.push(account);
+    }
+
     /// Opens an account, with a token of its own.
     pub(super) fn open(&mut self, info: &Value, endpoint_url: &str) -> &mut Account {
         let n = self.accounts.len() + 1;

@@ -177,7 +177,7 @@ fn note(wrong: &mut Map<String, Value>, key: &str, words: impl Into<Value>) {
     let is_wrong = match &words {
         Value::Array(documents) => has_words(documents),
         Value::Object(fields) => !fields.is_empty(),
-        _ => false,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     };
     if is_wrong {
         wrong.insert(key.into(), words);

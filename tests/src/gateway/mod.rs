@@ -141,6 +141,11 @@ impl Gateway {
         self.change(Account::verify);
     }
 
+    /// Takes over what another gateway has of a provider.
+    pub fn take_over(&self, account: Account) {
+        self.desk.book().take_over(account);
+    }
+
     /// Forgets every provider.
     pub fn forget(&self) {
         *self.desk.book() = Book::default();
@@ -250,32 +255,25 @@ fn decide(desk: &Desk, behavior: &Behavior, asked: &Asked) -> (bool, Response) {
         Ok(body) => ("ACK", "done".to_owned(), body),
         Err(refused) => ("NACK", refused.message, refused.body),
     };
-    let message = match behavior {
-        Behavior::Talkative => {
-            judge::say_back(&mut body, asked, acked);
-            format!("{message}: {} {}", asked.header, asked.body)
-        }
-        _ => message,
-    };
     let status = StatusCode::OK;
-    let response = match behavior {
-        Behavior::Bare => {
-            let mut response = answer(status, &body);
-            let headers = response.headers_mut();
-            headers.insert("Action", action.parse().expect("a word"));
-            headers.insert("Message", message.parse().expect("words"));
-            response
-        }
-        Behavior::Terse => {
-            let body = if acked { judge::terse(&body) } else { json!({}) };
-            answer(status, &json!({ "HEADER": { "ACTION": action.to_lowercase() }, "Body": body }))
-        }
-        _ => answer(
-            status,
-            &json!({ "header": { "action": action, "message": message }, "body": body }),
-        ),
-    };
-    (acked, response)
+    if *behavior == Behavior::Bare {
+        let mut response = answer(status, &body);
+        let headers = response.headers_mut();
+        headers.insert("Action", action.parse().expect("a word"));
+        headers.insert("Message", message.parse().expect("words"));
+        return (acked, response);
+    }
+    if *behavior == Behavior::Terse {
+        let body = if acked { judge::terse(&body) } else { json!({}) };
+        let told = json!({ "HEADER": { "ACTION": action.to_lowercase() }, "Body": body });
+        return (acked, answer(status, &told));
+    }
+    let mut header = json!({ "action": action, "message": message });
+    if *behavior == Behavior::Talkative {
+        judge::say_back(&mut body, asked, acked);
+        header["message"] = json!(format!("{message}: {} {}", asked.header, asked.body));
+    }
+    (acked, answer(status, &json!({ "header": header, "body": body })))
 }
 
 fn answer(status: StatusCode, body: &Value) -> Response {
