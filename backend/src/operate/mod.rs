@@ -22,6 +22,7 @@ pub mod driver;
 pub mod duty;
 pub mod explain;
 pub mod form;
+pub mod gateway;
 pub mod health;
 pub mod import;
 pub mod item;

@@ -11,6 +11,7 @@ use tracing::error;
 use super::doors::Doors;
 use crate::audit::{Audit, Entry};
 use crate::callback::{Poster, worker};
+use crate::cli::gateway::bpp_error;
 use crate::cli::open_directory;
 use crate::config::Config;
 use crate::device::{ingest, listener};
@@ -26,6 +27,8 @@ use crate::keys::ring::KeyRing;
 use crate::keys::rotation::{self, Rotation};
 use crate::keys::{self, file as key_file};
 use crate::network::directory::{Counts, Directory};
+use crate::network::gateway::desk::Desk;
+use crate::network::gateway::watch::{self, Watch};
 use crate::network::guard::Guard;
 use crate::network::self_check::{Pauses, SelfCheck};
 use crate::retention;
@@ -146,6 +149,22 @@ impl Shared {
         tasks.spawn(fleet::run(Arc::clone(&self.platform)));
         tasks.spawn(count_silent(Arc::clone(&self.platform)));
         tasks.spawn(retention::run(self.platform.store.clone(), config.retention));
+        Ok(())
+    }
+
+    /// Where gateways are with us.
+    pub(super) fn watch_gateways(
+        &self,
+        config: &Config,
+        tasks: &mut JoinSet<()>,
+    ) -> Result<(), BppError> {
+        if config.gateways.is_empty() {
+            return Ok(());
+        }
+        let desks = config.gateways.keys().map(|name| Desk::new(config, name));
+        let desks = desks.collect::<Result<Vec<_>, _>>().map_err(bpp_error)?;
+        let watch = Watch::new(desks, watch::Counts::of(&self.platform.metrics));
+        tasks.spawn(watch.run(watch::Pauses::default()));
         Ok(())
     }
 
