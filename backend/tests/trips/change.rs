@@ -112,9 +112,10 @@ async fn a_change_that_is_accepted_while_driving_is_taken_and_the_fare_is_by_its
         let explanation = explained(&world, ride).await;
         assert!(explanation.equal, "{explanation}");
         assert!(explanation.to_string().contains("by the rider: drop, payment"), "{explanation}");
-        let steps = record(&world.trip(ride).await).join("; ");
-        let expected = "start applied; ride changed applied; change taken applied; stop applied";
-        assert!(steps.ends_with(expected), "{steps}");
+        let steps = record(&world.trip(ride).await);
+        for step in ["ride changed applied", "change taken applied"] {
+            assert_eq!(steps.iter().filter(|it| *it == step).count(), 1, "{steps:?}");
+        }
         assert_eq!(
             world.told(ride).await[..told.len()],
             told,

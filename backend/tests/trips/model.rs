@@ -273,7 +273,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         8 => device().prop_map(Act::Obey),
         8 => (device(), 1..5_u8).prop_map(|(n, count)| Act::Deliver(n, count)),
         1 => (order(), any::<bool>()).prop_map(|(n, rider)| Act::Cancel(n, rider)),
-        2 => (order(), any::<bool>(), 0..4_u8)
+        1 => (order(), any::<bool>(), 0..4_u8)
             .prop_map(|(n, pickup, to)| Act::Change(n, pickup, to)),
         1 => order().prop_map(Act::Close),
         3 => (order(), verb).prop_map(|(n, verb)| Act::Ask(n, verb)),
@@ -698,7 +698,7 @@ fn seen(platform: &Platform) -> BTreeSet<&'static str> {
 fn random_crossings_come_across_everything_that_can_cross() {
     let mut runner = TestRunner::deterministic();
     let mut all = BTreeSet::new();
-    for _ in 0..3_000 {
+    for _ in 0..6_000 {
         let mut platform = Platform::new();
         let acts = acts().new_tree(&mut runner).expect("acts").current();
         for act in &acts {

@@ -91,12 +91,10 @@ fn propose(order: &mut Order, wish: Wish) -> Paise {
 }
 
 fn changes(effects: &[Effect]) -> Vec<Change> {
-    let change = |effect: &Effect| match effect {
-        Effect::Command { body, .. } => match body.as_ref() {
-            CommandBody::Change(change) => Some(change.clone()),
-            _ => None,
-        },
-        Effect::Tell(_) | Effect::TellOf(..) | Effect::Release(_) | Effect::Cash { .. } => None,
+    let change = |effect: &Effect| {
+        let Effect::Command { body, .. } = effect else { return None };
+        let CommandBody::Change(change) = body.as_ref() else { return None };
+        Some(change.clone())
     };
     effects.iter().filter_map(change).collect()
 }

@@ -120,11 +120,14 @@ fn vehicle(
     if facts::difference(order) == Paise::ZERO || charged.reason == FareReason::Silent {
         return;
     }
-    // By the terms of before the rider's change it may be right.
-    let of_vehicle = order.trip.as_ref().and_then(|trip| trip.vehicle_fare.as_ref());
-    let before = facts::behind(order).map(|behind| behind.terms.metered(again.usage.clone()));
-    if of_vehicle.zip(before).is_some_and(|(said, again)| said.total() == again.total()) {
-        return;
+    // A vehicle that did not take the rider's change is right by the terms of before. If that fare is the one
+    // that is charged, it was computed by them already.
+    if let (Some(terms), Some(trip)) = (facts::behind(order), &order.trip) {
+        let vehicle = trip.vehicle_fare.as_ref().map(Fare::total);
+        let is_right = || vehicle == Some(terms.metered(again.usage.clone()).total());
+        if facts::former(order).is_some() || is_right() {
+            return;
+        }
     }
     let device = records.iter().find_map(|record| match &record.step {
         Some(TripStep::Stop { fare }) => Some(fare.total()),

@@ -7,7 +7,6 @@ use tripline_protocol::unit::{Paise, Timestamp};
 use crate::domain::course::Heard;
 use crate::domain::order::{Order, Vehicle};
 use crate::domain::payment::PaymentMethod;
-use crate::domain::trip::Behind;
 
 /// What the rider is charged, once that is final.
 pub fn charged(order: &Order) -> Option<&Fare> {
@@ -19,16 +18,19 @@ pub fn difference(order: &Order) -> Paise {
     order.settlement.as_ref().map_or(Paise::ZERO, |settlement| settlement.difference)
 }
 
-/// The terms that the charged fare is by: the order's, or those of before a change that the vehicle did not take,
-/// if its fare by them was the lower.
+/// The terms that the charged fare is by: the order's, unless it is by [`former`] ones.
 pub fn terms(order: &Order) -> &Terms {
-    let behind = behind(order).filter(|_| difference(order) < Paise::ZERO);
-    behind.map_or(&order.terms, |behind| &behind.terms)
+    former(order).unwrap_or(&order.terms)
 }
 
-/// What the vehicle went by that did not take the rider's last change.
-pub fn behind(order: &Order) -> Option<&Behind> {
-    order.trip.as_ref()?.behind.as_deref()
+/// The terms of before a change that the vehicle did not take, if its fare by them was the lower.
+pub fn former(order: &Order) -> Option<&Terms> {
+    behind(order).filter(|_| difference(order) < Paise::ZERO)
+}
+
+/// The terms that a vehicle went by that did not take the rider's last change.
+pub fn behind(order: &Order) -> Option<&Terms> {
+    order.trip.as_ref()?.behind.as_ref().map(|behind| &behind.terms)
 }
 
 /// Why it was called off.

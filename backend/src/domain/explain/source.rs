@@ -98,8 +98,7 @@ pub(super) fn why(order: &Order, fare: &Fare) -> String {
         },
         FareReason::NoShow => "the rider did not come".into(),
     };
-    let is_former = !std::ptr::eq(facts::terms(order), &raw const order.terms);
-    why + if is_former { FORMER } else { "" }
+    why + if facts::former(order).is_some() { FORMER } else { "" }
 }
 
 /// Of a fare that is by other terms than the order's.
