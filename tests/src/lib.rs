@@ -6,6 +6,7 @@ mod server;
 
 pub mod bap;
 pub mod registry;
+pub mod schema;
 pub mod spec;
 pub mod truth;
 

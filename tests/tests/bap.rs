@@ -104,7 +104,9 @@ impl FakeBpp {
 
 fn callback(action: &str, message_id: &str, content: &Value) -> Value {
     let context = json!({
-        "action": action, "bap_id": BAP_ID, "bpp_id": BPP_ID, "message_id": message_id,
+        "domain": "nic2004:60221", "country": "IND", "city": "std:080", "core_version": "0.9.4",
+        "action": action, "bap_id": BAP_ID, "bap_uri": "https://bap.example", "bpp_id": BPP_ID,
+        "transaction_id": "t1", "message_id": message_id, "timestamp": "2026-01-31T08:30:00.000Z",
     });
     let mut body = content.clone();
     body["context"] = context;
@@ -151,15 +153,25 @@ fn is_from_bap(headers: &HeaderMap, body: &[u8]) -> bool {
 
 /// The answer echoes the request's message, so that a test sees what the request carried.
 fn content(action: &str, request: &Value) -> Option<Value> {
-    let message = request["message"].clone();
+    let mut message = request["message"].clone();
+    // What a callback of this action must have, beside the echo.
+    if let Some(lacking) = match action {
+        "search" => Some("catalog"),
+        "status" => Some("order"),
+        "track" => Some("tracking"),
+        _ => None,
+    } {
+        message[lacking] = json!({});
+    }
     match action {
         "search" | "init" | "confirm" | "status" | "track" => Some(json!({ "message": message })),
         "select" if message["order"]["items"][0]["id"] == "auto" => {
-            let mut message = message;
             message["order"]["fulfillment"]["id"] = json!("f1");
             Some(json!({ "message": message }))
         }
-        "select" => Some(json!({ "error": { "code": "30004", "message": "no such item" } })),
+        "select" => Some(json!({
+            "error": { "type": "DOMAIN-ERROR", "code": "30004", "message": "no such item" },
+        })),
         _ => None,
     }
 }
