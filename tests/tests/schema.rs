@@ -175,6 +175,16 @@ fn what_the_published_schema_forbids_is_found() {
             ("/items/0/tags/groups~11~1display", json!(true), "string"),
         ],
     );
+    let unknown = "the schema has no such field";
+    assert_found(
+        &on_status(),
+        ORDER,
+        &[
+            ("/fulfilment", json!({}), unknown),
+            ("/items/0/fulfillmentId", json!("f"), unknown),
+            ("/fulfillment/agent/mobile", json!("+91-98"), unknown),
+        ],
+    );
     let wrong = faults("on_ride", &on_status());
     assert!(wrong.iter().any(|fault| fault.contains("no path")), "{wrong:?}");
 }

@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 
 mod agent;
+mod bookings;
 mod corpus;
 mod dispatch;
 mod door;
@@ -26,6 +27,7 @@ type Section = (&'static str, fn(&Data) -> Vec<Row>);
 /// Every section. One line each.
 const SECTIONS: &[Section] = &[
     ("agent", agent::rows),
+    ("bookings", bookings::rows),
     ("corpus", corpus::rows),
     ("dispatch", dispatch::rows),
     ("door", door::rows),

@@ -4,6 +4,7 @@
 //! The backend's tests take this folder in by its path: it knows nothing of the crate it is in but
 //! [`spec`](super::spec).
 
+mod declared;
 mod published;
 mod rules;
 

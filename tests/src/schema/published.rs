@@ -8,6 +8,7 @@ use jsonschema::{Draft, Validator};
 use serde_json::{Value, json};
 
 use super::super::spec::SPEC_VARIABLE;
+use super::declared::undeclared;
 
 /// The document, in the folder of the specification.
 const DOCUMENT: &str = "beckn-core/core-0.9.x-lts.yaml";
@@ -20,7 +21,10 @@ const LISTED: &str = "rating_categories";
 
 /// What the document says of each path's request body.
 #[derive(Debug)]
-pub(super) struct Published(BTreeMap<String, Validator>);
+pub(super) struct Published {
+    document: Value,
+    validators: BTreeMap<String, Validator>,
+}
 
 impl Published {
     /// The one that the environment names.
@@ -45,11 +49,13 @@ impl Published {
             let validator = validator(&document, path).with_context(|| path.clone())?;
             Ok((action, validator))
         };
-        Ok(Self(paths.keys().map(validator).collect::<Result<_>>()?))
+        let validators = paths.keys().map(validator).collect::<Result<_>>()?;
+        Ok(Self { document, validators })
     }
 
     pub(super) fn faults(&self, action: &str, body: &Value) -> Vec<String> {
-        let Some(validator) = self.0.get(action) else {
+        let schema = self.document.pointer(&schema_of(&format!("/{action}")));
+        let (Some(validator), Some(schema)) = (self.validators.get(action), schema) else {
             return vec![format!("the schema has no path /{action}")];
         };
         let mut body = body.clone();
@@ -58,7 +64,10 @@ impl Published {
         }
         let line =
             |error: jsonschema::ValidationError<'_>| format!("{}: {error}", error.instance_path());
-        validator.iter_errors(&body).map(line).collect()
+        let mut faults: Vec<_> = validator.iter_errors(&body).map(line).collect();
+        let unknown = undeclared(&self.document, schema, &body).into_iter();
+        faults.extend(unknown.map(|path| format!("{path}: the schema has no such field")));
+        faults
     }
 }
 
@@ -68,8 +77,7 @@ impl Published {
 ///
 /// Formats are held to where they are of that draft: `date-time`, `email`, `uri`. Others say nothing.
 fn validator(document: &Value, path: &str) -> Result<Validator> {
-    let pointer = path.replace('~', "~0").replace('/', "~1");
-    let schema = format!("/paths/{pointer}/post/requestBody/content/application~1json/schema");
+    let schema = schema_of(path);
     ensure!(document.pointer(&schema).is_some(), "it has no schema");
     let mut root = document.clone();
     root["$ref"] = json!(format!("#{schema}"));
@@ -78,4 +86,10 @@ fn validator(document: &Value, path: &str) -> Result<Validator> {
         .should_validate_formats(true)
         .should_ignore_unknown_formats(true);
     options.build(&root).map_err(|error| anyhow::anyhow!("{error}"))
+}
+
+/// Where the document has the schema of a path's request body.
+fn schema_of(path: &str) -> String {
+    let path = path.replace('~', "~0").replace('/', "~1");
+    format!("/paths/{path}/post/requestBody/content/application~1json/schema")
 }
