@@ -19,6 +19,7 @@ mod parse;
 mod platform;
 mod restart;
 mod running;
+mod search;
 mod trail;
 
 /// A section's name and what prints its rows.
@@ -38,6 +39,7 @@ const SECTIONS: &[Section] = &[
     ("odometer", odometer::rows),
     ("parse", parse::rows),
     ("restart", restart::rows),
+    ("search", search::rows),
     ("trail", trail::rows),
 ];
 
