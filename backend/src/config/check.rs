@@ -3,19 +3,25 @@
 
 use std::net::IpAddr;
 
-use super::Config;
+use super::{Config, Support};
 use crate::domain::dispatch::{BATCH_MAX, REASSIGN_MAX, WEIGHT_MAX};
 use crate::domain::fleet::id::{CodeError, check_code};
+use crate::domain::fleet::text::check_phone;
 use crate::network::subscriber::normalized_id;
 
 /// Longest subscriber id of ours, in bytes: a domain name has 253, and it has to go into a header of bounded
 /// length with the key's id.
 const SUBSCRIBER_ID_LEN_MAX: usize = 255;
 
+/// Longest address of the support, in bytes: as long as an address of electronic mail can be, and more than a
+/// screen of a phone shows of a link.
+const SUPPORT_LEN_MAX: usize = 254;
+
 impl Config {
     pub(super) fn check(&self) -> Result<(), String> {
         self.check_uri()?;
         self.check_subscriber_id()?;
+        self.check_support()?;
         self.check_registry()?;
         self.check_device()?;
         self.check_private_networks()?;
@@ -32,6 +38,7 @@ impl Config {
                 0,
                 u64::from(REASSIGN_MAX),
             ),
+            ("dispatch.named_s", u64::from(self.dispatch.named_s), 10, 600),
             ("dispatch.weights.pickup", u64::from(weights.pickup), 0, weight_max),
             ("dispatch.weights.idle", u64::from(weights.idle), 0, weight_max),
             ("dispatch.weights.acceptance", u64::from(weights.acceptance), 0, weight_max),
@@ -124,6 +131,34 @@ impl Config {
                 "beckn.subscriber_id must have 1 to {SUBSCRIBER_ID_LEN_MAX} characters of ASCII, \
                  without blanks, quotes, backslashes and |"
             ));
+        }
+        Ok(())
+    }
+
+    /// Riders are sent there.
+    fn check_support(&self) -> Result<(), String> {
+        let Support { phone, email, url } = &self.support;
+        if let Some(phone) = phone {
+            check_phone(phone).map_err(|error| format!("support.phone: {error}"))?;
+        }
+        if let Some(email) = email
+            && !is_email(email)
+        {
+            return Err(format!(
+                "support.email must be name@host, at most {SUPPORT_LEN_MAX} bytes without blanks"
+            ));
+        }
+        let Some(text) = url else { return Ok(()) };
+        let url =
+            url::Url::parse(text).map_err(|error| format!("support.url is no URL: {error}"))?;
+        let web = matches!(url.scheme(), "http" | "https") && url.host().is_some();
+        if !web || !url.username().is_empty() || url.password().is_some() {
+            return Err(
+                "support.url must be http:// or https:// with a host, and without a user".into()
+            );
+        }
+        if text.len() > SUPPORT_LEN_MAX {
+            return Err(format!("support.url has more than {SUPPORT_LEN_MAX} bytes"));
         }
         Ok(())
     }
@@ -246,6 +281,14 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// Whether it could be an address of electronic mail; only a message to it would tell.
+fn is_email(text: &str) -> bool {
+    let fits = text.len() <= SUPPORT_LEN_MAX
+        && !text.contains(|sign: char| sign.is_whitespace() || sign.is_control());
+    let halves = text.rsplit_once('@');
+    fits && halves.is_some_and(|(name, host)| !name.is_empty() && !host.is_empty())
 }
 
 /// Whether a URL has a host and nothing beyond a port and a path.

@@ -23,11 +23,11 @@ use crate::http::Rules;
 use crate::http::admin::AdminRules;
 use crate::keys::encryption::{EncryptionKeyError, RegistryPublicKey};
 use crate::network::subscriber::{normalized_id, normalized_url};
-use crate::service::Settings;
+use crate::service::{self, NetworkRules, Settings};
 
 pub use tables::{
     Admin, Beckn, Callback, Device, Dispatch, DispatchWeights, Enrol, Estimate, Fleet, Registry,
-    Retention, Ride, Store,
+    Retention, Ride, Store, Support,
 };
 
 /// The configuration that `tripline-bpp init` writes.
@@ -47,6 +47,9 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The Beckn side.
     pub beckn: Beckn,
+    /// Where riders find help.
+    #[serde(default)]
+    pub support: Support,
     /// Who says who is on the network.
     #[serde(default)]
     pub registry: Registry,
@@ -203,8 +206,12 @@ impl Config {
                 uri: normalized_url(&self.beckn.uri),
                 receipts: format!("{origin}/receipt"),
                 domains: self.beckn.domains.clone(),
+                tell_pauses: self.beckn.tell_pauses,
             },
+            network: NetworkRules { silent_when_not_served: self.beckn.silent_when_not_served },
+            support: self.support(),
             dispatch: self.dispatch_rules(),
+            named_ms: self.named_ms(),
             otp: self.ride.otp,
             ride: self.ride_rules(),
             road: self.road(),
@@ -212,6 +219,18 @@ impl Config {
             track_url: format!("{origin}/track"),
             first_settings: self.device.settings.0,
         }
+    }
+
+    /// Where riders find help.
+    pub fn support(&self) -> service::Support {
+        let Support { phone, email, url } = self.support.clone();
+        service::Support { phone, email, url }
+    }
+
+    /// For how long a driver whom a quote names is held for it, in ms; `None`: quotes name nobody.
+    fn named_ms(&self) -> Option<i64> {
+        let Dispatch { name_drivers, named_s, .. } = &self.dispatch;
+        name_drivers.then_some(i64::from(*named_s) * 1000)
     }
 
     /// What a vehicle needs before it is offered a ride.

@@ -38,6 +38,12 @@ pub struct Beckn {
     /// Whether a request whose `ttl` has passed is refused.
     #[serde(default = "yes")]
     pub refuse_stale: bool,
+    /// Whether a BAP is told of a ride's pauses and of their ends.
+    #[serde(default = "yes")]
+    pub tell_pauses: bool,
+    /// Whether a search that is not served is taken and then not answered, in place of refused.
+    #[serde(default)]
+    pub silent_when_not_served: bool,
 }
 
 fn keys_file() -> PathBuf {
@@ -54,6 +60,18 @@ const fn requests_per_subscriber_per_s() -> u32 {
 
 const fn yes() -> bool {
     true
+}
+
+/// `[support]`: where riders find help.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Support {
+    /// A phone.
+    pub phone: Option<String>,
+    /// An address of electronic mail.
+    pub email: Option<String>,
+    /// A page: an http or https URL.
+    pub url: Option<String>,
 }
 
 /// `[registry]`
@@ -209,6 +227,10 @@ pub struct Dispatch {
     pub lead_s: u32,
     /// Whether devices accept offers by themselves.
     pub auto_accept: bool,
+    /// Whether a quote names a driver, who is held for it.
+    pub name_drivers: bool,
+    /// For how long, in s.
+    pub named_s: u32,
     /// How often an order goes to another vehicle after its driver cancelled.
     pub reassign_max: u32,
     /// How much each part of a score counts.
@@ -224,6 +246,8 @@ impl Default for Dispatch {
             search_s: 120,
             lead_s: 900,
             auto_accept: false,
+            name_drivers: false,
+            named_s: 60,
             reassign_max: 3,
             weights: DispatchWeights::default(),
         }

@@ -173,3 +173,60 @@ fn what_is_offered_is_no_configuration_and_says_where_it_belongs() {
         assert!(error.contains("tripline-bpp import"), "{error}");
     }
 }
+
+#[test]
+fn where_riders_find_help_is_told_as_it_is_set_or_refused_by_its_key() {
+    assert!(load(SAMPLE).expect("it loads").support().is_none());
+    let (before, rest) = SAMPLE.split_once("# phone = ").expect("shown");
+    let (shown, after) = rest.split_once("\n\n").expect("an end");
+    let shown = format!("# phone = {shown}").replace("# ", "");
+    let with = |from: &str, to: &str| {
+        assert!(shown.contains(from), "{from} is not in the sample");
+        load(&format!("{before}{}\n\n{after}", shown.replace(from, to)))
+    };
+    let support = with("", "").expect("it loads").settings().support;
+    assert_eq!(support.email.as_deref(), Some("help@fleet.example"));
+    assert_eq!(support.url.as_deref(), Some("https://fleet.example/help"));
+    assert!(support.phone.is_some_and(|phone| phone.starts_with("+91")));
+    let long = format!("help@{}", "a".repeat(250));
+    for (from, to, said) in [
+        ("+91 80 4000 0000", "call us", "support.phone: "),
+        ("help@fleet.example", "@fleet.example", "support.email must be name@host"),
+        ("help@fleet.example", "help at fleet@example", "support.email"),
+        ("help@fleet.example", &long, "support.email"),
+        ("https://fleet", "ftp://fleet", "support.url must be http"),
+        ("https://fleet", "https://me:x@fleet", "support.url"),
+        ("https://fleet", "fleet", "support.url is no URL"),
+    ] {
+        let error = with(from, to).expect_err(to);
+        assert!(error.contains(said), "{to}: {error}");
+    }
+}
+
+#[test]
+fn a_quote_names_a_driver_for_as_long_as_is_set_if_it_names_one_at_all() {
+    let (off, seconds) = ("name_drivers = false", "named_s = 60");
+    assert!(SAMPLE.contains(off) && SAMPLE.contains(seconds));
+    let named = |text: &str| load(text).map(|config| config.settings().named_ms);
+    assert_eq!(named(SAMPLE), Ok(None));
+    let on = SAMPLE.replace(off, "name_drivers = true");
+    assert_eq!(named(&on), Ok(Some(60_000)));
+    assert_eq!(named(&on.replace(seconds, "named_s = 10")), Ok(Some(10_000)));
+    let error = named(&on.replace(seconds, "named_s = 9")).expect_err("refused");
+    assert!(error.contains("dispatch.named_s is 9; it must be between 10 and 600"), "{error}");
+}
+
+#[test]
+fn what_baps_are_told_is_a_matter_of_the_network() {
+    let network = |text: &str| {
+        let settings = load(text).expect("it loads").settings();
+        (settings.identity.tell_pauses, settings.network.silent_when_not_served)
+    };
+    assert_eq!(network(SAMPLE), (true, false));
+    let keys = ["tell_pauses = true\n", "silent_when_not_served = false\n"];
+    let without = keys.iter().fold(SAMPLE.to_owned(), |text, key| text.replace(key, ""));
+    assert_eq!(network(&without), (true, false));
+    let turned = SAMPLE.replace(keys[0], "tell_pauses = false\n");
+    let turned = turned.replace(keys[1], "silent_when_not_served = true\n");
+    assert_eq!(network(&turned), (false, true));
+}

@@ -18,7 +18,9 @@ pub mod night;
 
 pub mod case;
 pub mod effect;
+pub mod language;
 pub mod payment;
+pub mod reason;
 pub mod trip;
 pub mod typed;
 

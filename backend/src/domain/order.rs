@@ -10,8 +10,9 @@ use tripline_protocol::terms::Terms;
 use tripline_protocol::unit::Timestamp;
 
 use super::case::{CaseKind, Cases};
-use super::catalog::Listing;
+use super::catalog::{Listing, VehicleWish};
 use super::fleet::coded;
+use super::language::Language;
 use super::payment::Payment;
 use super::trip::Trip;
 
@@ -36,10 +37,57 @@ pub struct Route {
 /// Who rides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rider {
-    /// Name as given by the BAP.
+    /// Name as given by the BAP; empty if it was not given yet.
     pub name: String,
-    /// Phone as given by the BAP.
+    /// Phone as given by the BAP; empty if it was not given yet.
     pub phone: String,
+}
+
+/// What is known of who rides, as far as it was said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RiderDetails {
+    /// The name.
+    pub name: Option<String>,
+    /// The phone.
+    pub phone: Option<String>,
+}
+
+/// A detail of the rider that a booking needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// The name.
+    RiderName,
+    /// The phone.
+    RiderPhone,
+}
+
+impl std::fmt::Display for Detail {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::RiderName => "the rider's name",
+            Self::RiderPhone => "the rider's phone",
+        })
+    }
+}
+
+impl Rider {
+    /// What is missing of this rider for a booking.
+    pub fn missing(rider: Option<&Self>) -> Option<Detail> {
+        let Some(Self { name, phone }) = rider else { return Some(Detail::RiderName) };
+        if name.is_empty() {
+            return Some(Detail::RiderName);
+        }
+        phone.is_empty().then_some(Detail::RiderPhone)
+    }
+
+    /// The rider with what is said now in place of what was said before; `None` if nothing ever was.
+    pub fn with(before: Option<Self>, details: RiderDetails) -> Option<Self> {
+        let RiderDetails { name, phone } = details;
+        let (name_before, phone_before) =
+            before.map(|before| (before.name, before.phone)).unwrap_or_default();
+        let (name, phone) = (name.unwrap_or(name_before), phone.unwrap_or(phone_before));
+        (!name.is_empty() || !phone.is_empty()).then_some(Self { name, phone })
+    }
 }
 
 /// Who drives, in what: the fleet's record at the time of the offer.
@@ -149,6 +197,15 @@ pub struct Order {
     pub rider: Option<Rider>,
     /// How it is paid.
     pub payment: Payment,
+    /// The language that the rider reads, if it was said.
+    #[serde(default)]
+    pub language: Option<Language>,
+    /// What vehicle the rider wants, beside the category.
+    #[serde(default)]
+    pub wish: VehicleWish,
+    /// The vehicle that the quote names and that is held for it, if it names one.
+    #[serde(default)]
+    pub named: Option<Vehicle>,
     /// When the rider is to be picked up, of a ride that was booked ahead.
     #[serde(default)]
     pub pickup_at: Option<Timestamp>,
@@ -233,6 +290,9 @@ impl Order {
             quote_expires_at: at.plus_ms(QUOTE_MS),
             rider: None,
             payment: Payment::default(),
+            language: None,
+            wish: VehicleWish::default(),
+            named: None,
             pickup_at,
             otp: None,
             otp_spent: false,

@@ -94,7 +94,11 @@ const fn is_anybodys(kind: FaultKind) -> bool {
         | FaultKind::Context
         | FaultKind::Schema
         | FaultKind::UnknownAction
+        | FaultKind::UnknownProvider
         | FaultKind::UnknownItem
+        | FaultKind::DropMissing
+        | FaultKind::Payment
+        | FaultKind::FormMissing
         | FaultKind::UnknownFulfillment
         | FaultKind::UnknownOrder
         | FaultKind::NotServed

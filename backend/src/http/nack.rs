@@ -34,7 +34,11 @@ const fn status(kind: FaultKind) -> StatusCode {
         FaultKind::Overload | FaultKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         FaultKind::Context
         | FaultKind::Schema
+        | FaultKind::UnknownProvider
         | FaultKind::UnknownItem
+        | FaultKind::DropMissing
+        | FaultKind::Payment
+        | FaultKind::FormMissing
         | FaultKind::UnknownFulfillment
         | FaultKind::UnknownOrder
         | FaultKind::NotServed
@@ -67,7 +71,11 @@ fn add_headers(headers: &mut HeaderMap, kind: FaultKind, realm: &str) {
         | FaultKind::Encoding
         | FaultKind::Context
         | FaultKind::Schema
+        | FaultKind::UnknownProvider
         | FaultKind::UnknownItem
+        | FaultKind::DropMissing
+        | FaultKind::Payment
+        | FaultKind::FormMissing
         | FaultKind::UnknownFulfillment
         | FaultKind::UnknownOrder
         | FaultKind::NotServed

@@ -7,8 +7,9 @@ use tripline_protocol::id::DeviceId;
 use tripline_protocol::unit::{Position, Timestamp};
 
 use super::{Platform, ServiceError};
-use crate::domain::catalog::Listing;
+use crate::domain::catalog::{Listing, VehicleWish};
 use crate::domain::dispatch::{Candidate, Demand, Exclusion, Ranking, Standing, rank};
+use crate::domain::order::Order;
 use crate::store::Tx;
 
 /// So many of the best are looked up in the store at a time. When most of a fleet is busy a look-up finds
@@ -26,6 +27,8 @@ pub(super) struct Wanted {
     pub(super) category: Option<String>,
     /// Whose it is to be; anybody's if nobody is named.
     pub(super) provider: Option<String>,
+    /// What else it is to be.
+    pub(super) wish: VehicleWish,
     /// Who was asked before.
     pub(super) asked: BTreeSet<DeviceId>,
 }
@@ -36,13 +39,22 @@ impl Wanted {
         Self {
             category: Some(listing.vehicle_category.clone()),
             provider: Some(listing.provider_id.to_string()),
-            asked: BTreeSet::new(),
+            ..Self::default()
+        }
+    }
+
+    /// A vehicle that may come for an order, and was not asked yet.
+    pub(super) fn of_order(order: &Order) -> Self {
+        Self {
+            wish: order.wish.clone(),
+            asked: order.offers.iter().map(|offer| offer.vehicle.device.clone()).collect(),
+            ..Self::of(&order.listing)
         }
     }
 
     fn demand<'a>(&'a self, held: &'a BTreeSet<DeviceId>) -> Demand<'a> {
         let (category, provider) = (self.category.as_deref(), self.provider.as_deref());
-        Demand { category, provider, asked: &self.asked, held }
+        Demand { category, provider, wish: Some(&self.wish), asked: &self.asked, held }
     }
 }
 

@@ -85,11 +85,11 @@ impl Platform {
         if order.state != OrderState::Confirmed || order.has_open_offer() || is_early {
             return Ok(Vec::new());
         }
+        if order.named.is_some() && order.past_trips.is_empty() {
+            return self.offer_to_named(tx, order, at).await;
+        }
         let rules = &self.settings.dispatch;
-        let wanted = Wanted {
-            asked: order.offers.iter().map(|offer| offer.vehicle.device.clone()).collect(),
-            ..Wanted::of(&order.listing)
-        };
+        let wanted = Wanted::of_order(order);
         let place = order.route.pickup.position;
         let count = rules.at_a_time();
         let ranking = self.choose(tx, place, &wanted, count, at).await?;
@@ -105,17 +105,40 @@ impl Platform {
         }
         let mut effects = Vec::new();
         for vehicle in vehicles {
-            let candidate = Candidate {
-                vehicle,
-                assignment: AssignmentId::from(chance::uuid()?),
-                trip: TripId::from(chance::uuid()?),
-                otp_key: chance::bytes()?,
-            };
-            tx.add_assignment(candidate.assignment, candidate.trip, order.id).await?;
-            info!(order = %order.id, device = %candidate.vehicle.device, "offered");
-            effects.extend(order.offer(candidate, rules, at));
+            effects.extend(self.offer_to(tx, order, vehicle, at).await?);
         }
         Ok(effects)
+    }
+
+    /// Offers an order to the one driver whom its quote named. If that one does not take it, nobody does.
+    async fn offer_to_named(
+        &self,
+        tx: &mut Tx,
+        order: &mut Order,
+        at: Timestamp,
+    ) -> Result<Vec<Effect>, ServiceError> {
+        let named = order.named.clone().filter(|_| order.offers.is_empty());
+        let Some(vehicle) = named else { return Ok(order.give_up_named(at)) };
+        self.offer_to(tx, order, vehicle, at).await
+    }
+
+    /// Offers an order to a vehicle that is held for it.
+    async fn offer_to(
+        &self,
+        tx: &mut Tx,
+        order: &mut Order,
+        vehicle: Vehicle,
+        at: Timestamp,
+    ) -> Result<Vec<Effect>, ServiceError> {
+        let candidate = Candidate {
+            vehicle,
+            assignment: AssignmentId::from(chance::uuid()?),
+            trip: TripId::from(chance::uuid()?),
+            otp_key: chance::bytes()?,
+        };
+        tx.add_assignment(candidate.assignment, candidate.trip, order.id).await?;
+        info!(order = %order.id, device = %candidate.vehicle.device, "offered");
+        Ok(order.offer(candidate, &self.settings.dispatch, at))
     }
 }
 

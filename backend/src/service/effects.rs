@@ -8,10 +8,10 @@ use tripline_protocol::unit::Timestamp;
 use super::duty::note_cash;
 use super::offers::{note_accepted, note_released};
 use super::{Platform, ServiceError};
-use crate::beckn::{Action, Failure, FailureKind, Rendered, Reply, render};
+use crate::beckn::{Action, Change, Failure, FailureKind, Rendered, Reply, answers_max, render};
 use crate::callback::BOOKING_TRIED_MS;
 use crate::chance;
-use crate::domain::effect::{Effect, Notice};
+use crate::domain::effect::{Effect, Notice, Phase};
 use crate::domain::order::{Conversation, Order};
 use crate::store::Tx;
 use crate::store::callback::NewCallback;
@@ -129,15 +129,20 @@ impl Platform {
         notice: Notice,
         at: Timestamp,
     ) -> Result<(), ServiceError> {
-        let unserved =
-            Failure { kind: FailureKind::NoDriver, message: "no driver took the ride".into() };
+        let told = |phase| self.settings.identity.tell_pauses || !is_of_pause(phase);
+        if matches!(notice, Notice::Phase(phase) if !told(phase)) {
+            return Ok(());
+        }
+        let unserved = Failure::new(FailureKind::NoDriver, "no driver took the ride");
         let view = order.clone();
         let (reply, answers) = match notice {
             Notice::Confirmed => (Reply::Confirmed(&view), true),
             Notice::Unserved => (Reply::Failed(Action::Confirm, &unserved), true),
             Notice::Phase(phase) => (Reply::Status(&view, Some(phase)), false),
-            Notice::FinalFare | Notice::Paid | Notice::Reassigned | Notice::Unassigned => {
-                (Reply::Updated(&view), false)
+            Notice::FinalFare => (Reply::Updated(&view, Change::Fare), false),
+            Notice::Paid => (Reply::Updated(&view, Change::Payment), false),
+            Notice::Reassigned | Notice::Unassigned => {
+                (Reply::Updated(&view, Change::Driver), false)
             }
             Notice::Cancelled => (Reply::Cancelled(&view), false),
         };
@@ -160,6 +165,10 @@ impl Platform {
         let told_at = at.max(order.updated_at);
         let identity = &self.settings.identity;
         let Letter { conversation, message_id, answer_until } = letter;
+        let is_answer = message_id.is_none();
+        if is_answer && answers_max(conversation).map_err(ServiceError::Render)? == 0 {
+            return Ok(());
+        }
         let rendered = render(identity, conversation, reply, message_id.as_deref(), told_at)
             .map_err(ServiceError::Render)?;
         order.callbacks += 1;
@@ -167,6 +176,11 @@ impl Platform {
         let new = new_callback(place, &order.subscriber_id, rendered, answer_until, at);
         Ok(tx.add_callback(new, at).await?)
     }
+}
+
+/// Whether it tells of a stop on the way or of its end.
+const fn is_of_pause(phase: Phase) -> bool {
+    matches!(phase, Phase::Paused | Phase::Resumed)
 }
 
 /// Writes a command for a device, and tells whoever serves it; gives the command's number.

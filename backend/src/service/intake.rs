@@ -15,7 +15,7 @@ use tripline_protocol::unit::Timestamp;
 
 use super::Platform;
 use super::request::{Asked, RequestError, Taken};
-use crate::beckn::{Fault, FaultKind, Request, Selection};
+use crate::beckn::{Fault, FaultKind, Request};
 use crate::store::StoreError;
 use crate::store::retry::retry;
 use crate::time;
@@ -144,27 +144,11 @@ fn hand_over(queue: &mpsc::Sender<Waiting>, one: Waiting) -> ControlFlow<()> {
 
 fn worker_of(asked: &Asked) -> usize {
     let mut hasher = DefaultHasher::new();
-    match order_named(&asked.received.request) {
+    match asked.received.request.order() {
         Some(name) => name.hash(&mut hasher),
         None => (&asked.subscriber_id, &asked.received.message_id).hash(&mut hasher),
     }
     usize::try_from(hasher.finish() % POSTGRES_WORKERS as u64).unwrap_or_default()
-}
-
-/// The order that a request goes on with, by its own id or its fulfillment's, as the request has it.
-fn order_named(request: &Request) -> Option<String> {
-    match request {
-        Request::Status { order_id: id }
-        | Request::Track { order_id: id }
-        | Request::Init { selection: Selection::Order(id), .. }
-        | Request::Confirm { selection: Selection::Order(id), .. } => Some(id.to_string()),
-        Request::Init { selection: Selection::Fulfillment(id), .. }
-        | Request::Confirm { selection: Selection::Fulfillment(id), .. } => Some(id.clone()),
-        Request::Search { .. }
-        | Request::Select { .. }
-        | Request::Init { selection: Selection::Anew { .. }, .. }
-        | Request::Confirm { selection: Selection::Anew { .. }, .. } => None,
-    }
 }
 
 /// Commits what waits, in groups, where nobody else does.
@@ -203,7 +187,7 @@ fn is_booking(one: &Waiting) -> bool {
 fn place(one: &Waiting) -> (Option<String>, String, &'static str, String) {
     let Asked { subscriber_id, received, .. } = &one.asked;
     let action = received.request.action().code();
-    let order = order_named(&received.request);
+    let order = received.request.order();
     (order, subscriber_id.clone(), action, received.message_id.clone())
 }
 

@@ -13,6 +13,7 @@ pub mod fleet;
 mod ingest;
 mod offers;
 mod request;
+mod rules;
 mod silence;
 
 pub mod fold;
@@ -53,6 +54,7 @@ pub use device::Refusal;
 pub(crate) use effects::send_command;
 pub use ingest::{Applied, EPOCHS_NEW_MAX, EPOCHS_NEW_MS, Lane, Submission};
 pub use request::{Asked, RequestError, Taken};
+pub use rules::{NetworkRules, Support};
 pub(crate) use silence::trail_behind;
 pub use track::Tracked;
 
@@ -94,8 +96,14 @@ impl Contended for ServiceError {
 pub struct Settings {
     /// Who we are on the network.
     pub identity: Identity,
+    /// What BAPs are told.
+    pub network: NetworkRules,
+    /// Where riders find help.
+    pub support: Support,
     /// How orders are offered.
     pub dispatch: DispatchRules,
+    /// For how long a driver whom a quote names is held for it, in ms; `None`: quotes name nobody.
+    pub named_ms: Option<i64>,
     /// Whether a ride starts only with the rider's OTP.
     pub otp: bool,
     /// How rides go on.

@@ -12,7 +12,8 @@ use crate::domain::fleet::{Catalog, DutyState, Rating, Rostered};
 /// Vehicles with whoever drives them: signed in on the device, else the standing driver unless they are signed
 /// in on another.
 const VEHICLES: &str = "SELECT v.device_id, v.category, v.provider_id, v.capacity, v.active, \
-     d.driver_id, d.active, d.rating_sum, d.rating_count, u.state, u.since FROM vehicle v \
+     d.driver_id, d.active, d.rating_sum, d.rating_count, u.state, u.since, \
+     v.make, v.model, v.variant, v.color, v.energy FROM vehicle v \
      LEFT JOIN duty u ON u.device_id = v.device_id \
      LEFT JOIN driver d ON d.driver_id = COALESCE(u.driver_id, CASE WHEN NOT EXISTS \
      (SELECT 1 FROM duty e WHERE e.driver_id = v.driver_id) THEN v.driver_id END) \
@@ -44,6 +45,11 @@ type Row = (
     Option<i64>,
     Option<String>,
     Option<i64>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
 );
 
 type AllPapers = HashMap<String, Papers>;
@@ -115,8 +121,24 @@ fn rostered(
     of_drivers: &AllPapers,
 ) -> Result<(DeviceId, Rostered), StoreError> {
     const TABLE: &str = "vehicle";
-    let (id, category, provider, capacity, active, driver, may_drive, sum, count, state, since) =
-        row;
+    let (
+        id,
+        category,
+        provider,
+        capacity,
+        active,
+        driver,
+        may_drive,
+        sum,
+        count,
+        state,
+        since,
+        make,
+        model,
+        variant,
+        color,
+        energy,
+    ) = row;
     let papers = |of: &AllPapers, owner: &str| of.get(owner).cloned().unwrap_or_default();
     let wheel = |driver: String| -> Result<AtTheWheel, StoreError> {
         let state: Option<DutyState> =
@@ -136,6 +158,7 @@ fn rostered(
         category,
         provider: provider.map(|text| parse(TABLE, &id, "provider_id", &text)).transpose()?,
         capacity: capacity.and_then(|capacity| u16::try_from(capacity).ok()),
+        traits: [make, model, variant, color, energy].into_iter().flatten().collect(),
         active,
         driver: driver.map(wheel).transpose()?,
         papers: papers(of_vehicles, &id),

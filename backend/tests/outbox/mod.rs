@@ -190,7 +190,11 @@ async fn serve(mut stream: TcpStream, desk: &Desk) -> std::io::Result<()> {
         Treatment::Padded(blanks) => {
             let ack = r#"{"message":{"ack":{"status":"ACK"}}}"#;
             let body = " ".repeat(blanks) + ack;
-            let head = format!("HTTP/1.1 200 X\r\ncontent-length: {}\r\n\r\n", body.len());
+            // One answer a connection: a client that read past the bound could keep it for its next request.
+            let head = format!(
+                "HTTP/1.1 200 X\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+                body.len()
+            );
             stream.write_all((head + &body).as_bytes()).await?;
             // Whoever wanted it has read it by the time that it hangs up.
             stream.read(&mut [0]).await.map(|_| ())

@@ -32,6 +32,10 @@ pub struct Context {
     /// How long the request's answer is waited for, in s, if it was said; echoed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl_s: Option<i64>,
+    /// How many answers the request may have: none with 0, any number with one that is negative, one if it is
+    /// not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_callbacks: Option<i64>,
 }
 
 /// When a request was sent, and for how long somebody waits for its answer.
@@ -61,6 +65,7 @@ impl Context {
             transaction_id: field("transaction_id")?,
             message_id: field("message_id")?,
             ttl_s: ttl_ms.map(|ms| (ms + 999) / 1000),
+            max_callbacks: body.pointer("/context/max_callbacks").and_then(Value::as_i64),
         };
         let refused = |path: &str, message: String| Fault::at(FaultKind::Context, path, message);
         let sent_at = parse_time(&field("timestamp")?).ok_or_else(|| {
@@ -87,6 +92,14 @@ impl Context {
             found.map_err(|error| Fault { kind: FaultKind::Context, ..error })
         };
         Ok((field("bpp_id")?, field("bpp_uri")?))
+    }
+
+    /// How many answers the request may have.
+    pub(super) fn answers_max(&self) -> u32 {
+        match self.max_callbacks {
+            None => 1,
+            Some(max) => u32::try_from(max).unwrap_or(u32::MAX),
+        }
     }
 
     pub(super) fn to_conversation(&self) -> Conversation {
@@ -131,8 +144,8 @@ impl Context {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::beckn::v0_9::codes::{ON_CANCEL, ON_UPDATE, callback};
-    use crate::beckn::{Action, render};
+    use crate::beckn::render;
+    use crate::beckn::v0_9::codes::callbacks;
     use crate::config::Config;
 
     fn identity() -> Identity {
@@ -151,18 +164,29 @@ mod tests {
             transaction_id: "t".into(),
             message_id: "m".into(),
             ttl_s: Some(30),
+            max_callbacks: None,
         }
     }
 
     #[test]
     fn what_tells_of_a_booking_bears_no_ttl_and_every_other_answer_does() {
         let (identity, at) = (identity(), Timestamp::from_unix_ms(1_800_000_000_000));
-        for action in Action::ALL.map(callback).into_iter().chain([ON_UPDATE, ON_CANCEL]) {
+        for action in callbacks() {
             let context = context("http://b").callback(&identity, action, "m", at);
             let of_booking =
                 ["on_confirm", "on_status", "on_update", "on_cancel"].contains(&action);
             let expected = (!of_booking).then(|| json!("PT30S"));
             assert_eq!(context.get("ttl"), expected.as_ref(), "{action}");
+        }
+    }
+
+    #[test]
+    fn a_request_says_how_many_answers_it_may_have() {
+        for (max_callbacks, expected) in
+            [(None, 1), (Some(0), 0), (Some(1), 1), (Some(3), 3), (Some(-1), u32::MAX)]
+        {
+            let context = Context { max_callbacks, ..context("http://b") };
+            assert_eq!(context.answers_max(), expected, "{max_callbacks:?}");
         }
     }
 

@@ -59,6 +59,11 @@ pub(super) fn seconds(seconds: i64) -> String {
     format!("PT{}S", seconds.max(0))
 }
 
+/// A duration in whole minutes.
+pub(super) fn minutes(minutes: i64) -> String {
+    format!("PT{}M", minutes.max(0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

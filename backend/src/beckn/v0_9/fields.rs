@@ -37,6 +37,24 @@ pub(super) fn text<'v>(value: &'v Value, pointer: &str) -> Result<Option<&'v str
     }
 }
 
+/// Longest text of several words that is taken, in bytes.
+const WORDS_LEN_MAX: usize = 1_000;
+
+/// What somebody wrote at `pointer`, if there is anything: line breaks and the like become blanks.
+pub(super) fn words(value: &Value, pointer: &str) -> Result<Option<String>, Fault> {
+    let Some(Value::String(written)) = value.pointer(pointer) else {
+        return Ok(text(value, pointer)?.map(str::to_owned));
+    };
+    if written.len() > WORDS_LEN_MAX {
+        return Err(fault(&dotted(pointer), &format!("is longer than {WORDS_LEN_MAX} bytes")));
+    }
+    let plain: Vec<_> = written
+        .split(|c: char| c.is_control() || c.is_whitespace())
+        .filter(|w| !w.is_empty())
+        .collect();
+    Ok((!plain.is_empty()).then(|| plain.join(" ")))
+}
+
 /// The text at `pointer`, which must be there.
 pub(super) fn required<'v>(value: &'v Value, pointer: &str) -> Result<&'v str, Fault> {
     text(value, pointer)?.ok_or_else(|| fault(&dotted(pointer), "is missing"))
@@ -115,6 +133,48 @@ pub(super) fn location(place: &Place) -> Value {
     location
 }
 
+/// A decimal number in hundredths, as peers write it: as text or as a number, `81`, `81.5`, `81.50`. Finer parts
+/// must be zero. `None` if there is none; an error if it is no such number.
+pub(super) fn hundredths(value: &Value, pointer: &str) -> Result<Option<i64>, Fault> {
+    let must = "must be a decimal number with two places at most, \"81.50\" for instance";
+    let written = match value.pointer(pointer) {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::String(text)) => text.trim().to_owned(),
+        Some(Value::Number(number)) => number.to_string(),
+        Some(Value::Bool(_) | Value::Array(_) | Value::Object(_)) => String::new(),
+    };
+    parse_hundredths(&written).map(Some).ok_or_else(|| fault(&dotted(pointer), must))
+}
+
+fn parse_hundredths(text: &str) -> Option<i64> {
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(rest) => (-1, rest),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let sensible = !fraction.is_empty() && whole.len() + fraction.len() <= 18;
+    if !sensible
+        || !all_digits(whole)
+        || !all_digits(fraction)
+        || (whole.is_empty() && fraction == "0")
+    {
+        return None;
+    }
+    let (cents, finer) = fraction.split_at(fraction.len().min(2));
+    if finer.bytes().any(|byte| byte != b'0') {
+        return None;
+    }
+    let whole: i64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    let cents: i64 = format!("{cents:0<2}").parse().ok()?;
+    whole.checked_mul(100)?.checked_add(cents)?.checked_mul(sign)
+}
+
+/// An amount of money in a request.
+pub(super) fn amount(value: &Value, pointer: &str) -> Result<Option<Paise>, Fault> {
+    Ok(hundredths(value, pointer)?.map(Paise))
+}
+
 /// A time as peers write it: RFC 3339, with `Z` or an offset.
 pub(super) fn parse_time(text: &str) -> Option<Timestamp> {
     let at: Instant = text.parse().ok()?;
@@ -169,6 +229,34 @@ mod tests {
         for text in ["", "12.9", "12.9;77.6", "91,0", "0,181", "a,b", "1e1,2", "12.9,", "--1,2"] {
             assert_eq!(position(text), None, "{text:?}");
         }
+    }
+
+    #[test]
+    fn decimals_are_read_to_the_hundredth_and_no_further() {
+        for (written, expected) in [
+            ("81", Some(8_100)),
+            ("81.5", Some(8_150)),
+            ("81.50", Some(8_150)),
+            ("0.05", Some(5)),
+            (".5", Some(50)),
+            ("-3.25", Some(-325)),
+            ("+7.000", Some(700)),
+            ("81.505", None),
+            ("156 - 176 INR", None),
+            ("", None),
+            (".", None),
+            ("1.", None),
+            ("--1", None),
+            ("1e3", None),
+            ("999999999999999999999", None),
+        ] {
+            assert_eq!(parse_hundredths(written), expected, "{written:?}");
+        }
+        let value = json!({ "a": 4, "b": 4.5, "c": true, "d": null });
+        assert_eq!(hundredths(&value, "/a"), Ok(Some(400)));
+        assert_eq!(hundredths(&value, "/b"), Ok(Some(450)));
+        assert!(hundredths(&value, "/c").is_err());
+        assert_eq!(hundredths(&value, "/d"), Ok(None));
     }
 
     #[test]

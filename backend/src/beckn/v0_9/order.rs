@@ -1,21 +1,25 @@
 //! The order object.
 
 use serde_json::{Value, json};
-use tripline_protocol::fare::{FareLine, FareLineKind};
+use tripline_protocol::fare::{Fare, FareLine, FareLineKind};
 use tripline_protocol::order::OrderState;
 use tripline_protocol::trip::TripState;
-use tripline_protocol::unit::Timestamp;
+use tripline_protocol::unit::{Paise, Timestamp};
 
 use super::codes::{
-    AGENTS_FOUND, AUTHORIZATION_TYPE, CURRENCY, ITEM_CODE, PAYMENT_COLLECTED, RECEIPT,
-    RECEIPT_TEXT, collected_by, fare_line, order_state, payment_id, payment_type, phase,
+    AUTHORIZATION_TYPE, CLAIMED, CURRENCY, ITEM_CODE, NOT_PAID, PAID, PAYMENT_AFTER,
+    PAYMENT_CANCELLED, RECEIPT, RECEIPT_TEXT, State, UNCLAIMED, collected_by, fare_line,
+    order_state, payment_id, payment_type,
 };
-use super::duration;
 use super::fields::{location, price, ranged, time};
+use super::tags::{Tags, localization};
+use super::tariff::spell_out;
+use super::{duration, phrases};
 use crate::beckn::Identity;
 use crate::domain::effect::Phase;
 use crate::domain::explain::facts::has_receipt;
-use crate::domain::order::Order;
+use crate::domain::language::Language;
+use crate::domain::order::{Order, Vehicle};
 
 /// What of an order is told, which grows with its state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,10 +30,14 @@ pub(super) enum Extent {
     Terms,
     /// `on_confirm` and after: driver, vehicle, OTP, phase.
     Ride(Option<Phase>),
+    /// The same, as it would be after a change that was asked for.
+    Proposal,
 }
 
 pub(super) fn order(identity: &Identity, order: &Order, extent: Extent, at: Timestamp) -> Value {
     let listing = &order.listing;
+    let mut tags = Tags::default();
+    spell_out(&mut tags, &order.terms.tariff);
     let mut value = json!({
         "provider": {
             "id": listing.provider_id.as_str(),
@@ -40,14 +48,20 @@ pub(super) fn order(identity: &Identity, order: &Order, extent: Extent, at: Time
             "descriptor": { "name": listing.item_name, "code": ITEM_CODE },
             "fulfillment_id": order.fulfillment_id,
             "payment_id": payment_id(order.payment.terms.method),
+            "tags": tags.into_json(),
         }],
         "quote": quote(order, at),
-        "fulfillment": fulfillment(order, extent),
-        "payment": payment(order),
+        "fulfillment": fulfillment(identity, order, extent),
     });
+    let discounts = &order.terms.discounts;
+    if !discounts.is_empty() {
+        let offers: Vec<_> = discounts.iter().map(|taken| json!({ "id": taken.code })).collect();
+        value["offers"] = json!(offers);
+    }
     if extent != Extent::Quote {
         value["id"] = json!(order.id.to_string());
         value["state"] = json!(order_state(order.state));
+        value["payment"] = payment(order);
         value["created_at"] = json!(time(order.created_at));
         value["updated_at"] = json!(time(order.updated_at));
         if let Some(documents) = documents(identity, order) {
@@ -83,14 +97,10 @@ fn title(line: &FareLine) -> String {
     }
 }
 
+/// The price stands in `price`, as the schema has it, and beside it, as published examples have it.
 fn quote(order: &Order, at: Timestamp) -> Value {
     let fare = order.fare();
-    let lines: Vec<_> = fare
-        .lines
-        .iter()
-        .map(|line| json!({ "title": title(line), "price": price(line.amount) }))
-        .collect();
-    let mut quote = json!({ "price": price(fare.total()), "breakup": lines });
+    let mut quote = priced(fare);
     if order.charged().is_none() {
         let most = order.terms.estimated_max();
         quote["price"] = ranged(price(fare.total()), fare.total(), most);
@@ -99,97 +109,159 @@ fn quote(order: &Order, at: Timestamp) -> Value {
     quote
 }
 
+fn priced(fare: &Fare) -> Value {
+    let lines: Vec<_> = fare
+        .lines
+        .iter()
+        .map(|line| json!({ "title": title(line), "price": price(line.amount) }))
+        .collect();
+    json!({
+        "price": price(fare.total()),
+        "value": fare.total().to_string(),
+        "currency": CURRENCY,
+        "breakup": lines,
+    })
+}
+
 fn payment(order: &Order) -> Value {
-    let terms = order.payment.terms;
-    let status = if order.payment.is_paid() { "PAID" } else { "NOT-PAID" };
+    let (terms, total) = (order.payment.terms, order.fare().total());
+    let is_off = order.state == OrderState::Cancelled;
+    let paid = order.payment.is_paid() && !is_off;
+    let transaction_status = match (is_off, paid) {
+        (true, _) if total == Paise::ZERO => PAYMENT_CANCELLED,
+        (false, true) => PAID,
+        (true | false, _) => NOT_PAID,
+    };
     json!({
         "id": payment_id(terms.method),
-        "type": payment_type(terms.method),
+        "type": if is_off { PAYMENT_AFTER } else { payment_type(terms.method) },
         "collected_by": collected_by(terms.collected_by),
-        "status": status,
+        "status": if paid { PAID } else { NOT_PAID },
         "params": {
-            "amount": order.fare().total().to_string(),
+            "amount": total.to_string(),
             "currency": CURRENCY,
-            "transaction_status": status,
+            "transaction_status": transaction_status,
         },
     })
 }
 
-fn fulfillment(order: &Order, extent: Extent) -> Value {
+fn fulfillment(identity: &Identity, order: &Order, extent: Extent) -> Value {
+    let language = order.language.unwrap_or(Language::English);
     let mut fulfillment = json!({
         "id": order.fulfillment_id,
         "tracking": true,
         "start": { "location": location(&order.route.pickup) },
         "vehicle": { "category": order.listing.vehicle_category },
     });
+    if let Some(pickup_at) = order.pickup_at {
+        fulfillment["start"]["time"] = json!({ "timestamp": time(pickup_at) });
+    }
     if let Some(drop) = &order.route.drop {
         fulfillment["end"] = json!({ "location": location(drop) });
     }
-    if let Some(rider) = &order.rider {
-        fulfillment["customer"] = json!({
-            "person": { "name": rider.name },
-            "contact": { "phone": rider.phone },
+    if let Some(customer) = customer(order) {
+        fulfillment["customer"] = customer;
+    }
+    if let Some((state, at)) = state(order, extent, identity.tell_pauses) {
+        fulfillment["state"] = json!({
+            "descriptor": { "code": state.code(), "name": phrases::state(state, language) },
+            "updated_at": time(at),
         });
     }
-    let Extent::Ride(told) = extent else {
-        fulfillment["state"] = state(AGENTS_FOUND, order.updated_at);
-        return fulfillment;
+    match (extent, &order.trip, &order.named) {
+        (Extent::Ride(_) | Extent::Proposal, Some(trip), _) => {
+            fulfillment["agent"] = agent(&trip.vehicle, true);
+            fulfillment["vehicle"] = vehicle(&trip.vehicle);
+            if let Some(authorization) = authorization(order, trip.state) {
+                fulfillment["start"]["authorization"] = authorization;
+            }
+        }
+        // The quote names who would come. How to call them is told once they do.
+        (Extent::Quote | Extent::Terms, _, Some(named)) => {
+            fulfillment["agent"] = agent(named, false);
+            fulfillment["vehicle"] = vehicle(named);
+        }
+        (Extent::Quote | Extent::Terms, _, None)
+        | (Extent::Ride(_) | Extent::Proposal, None, _) => {}
+    }
+    fulfillment
+}
+
+/// Where the fulfillment stands, and since when; `None` while nobody drives.
+fn state(order: &Order, extent: Extent, tell_pauses: bool) -> Option<(State, Timestamp)> {
+    let told = match extent {
+        Extent::Quote | Extent::Terms => return Some((State::AgentsFound, order.updated_at)),
+        Extent::Ride(told) => told,
+        Extent::Proposal => None,
     };
     let Some(trip) = &order.trip else {
         let stands = match order.state {
-            OrderState::Cancelled => Some(phase(Phase::Cancelled)),
+            OrderState::Cancelled => State::Cancelled,
             // Its driver called it off; another is looked for.
-            OrderState::Confirmed if !order.past_trips.is_empty() => Some(AGENTS_FOUND),
+            OrderState::Confirmed if !order.past_trips.is_empty() => State::AgentsFound,
             OrderState::Quoted
             | OrderState::Initialized
             | OrderState::Confirmed
             | OrderState::Active
             | OrderState::Completed
             | OrderState::Unserved
-            | OrderState::Expired => None,
+            | OrderState::Expired => return None,
         };
-        if let Some(stands) = stands {
-            fulfillment["state"] = state(stands, order.updated_at);
-        }
-        return fulfillment;
+        return Some((stands, order.updated_at));
     };
-    let code = match told {
-        _ if order.payment.is_collected() && trip.phase == Phase::Ended => PAYMENT_COLLECTED,
-        Some(told) => phase(told),
-        None => phase(trip.phase),
+    let state = match told {
+        _ if order.payment.is_collected() && trip.phase == Phase::Ended => State::PaymentCollected,
+        Some(told) => State::of(told),
+        None => State::of(trip.phase),
     };
+    let state = if tell_pauses { state } else { state.without_pauses() };
     // When it happened in the vehicle, not when we heard of it.
-    fulfillment["state"] = state(code, trip.phase_at);
-    fulfillment["agent"] = json!({
-        "name": trip.vehicle.driver_name,
-        "phone": trip.vehicle.driver_phone,
-    });
-    fulfillment["vehicle"] = json!({
-        "category": trip.vehicle.category,
-        "registration": trip.vehicle.registration,
-    });
-    let look = [
-        ("make", &trip.vehicle.make),
-        ("model", &trip.vehicle.model),
-        ("color", &trip.vehicle.color),
-    ];
-    for (field, text) in look {
-        if let Some(text) = text {
-            fulfillment["vehicle"][field] = json!(text);
-        }
-    }
-    if let Some(otp) = &order.otp {
-        let claimed =
-            matches!(trip.state, TripState::Started | TripState::Paused | TripState::Ended);
-        fulfillment["start"]["authorization"] = json!({
-            "type": AUTHORIZATION_TYPE,
-            "token": otp,
-            "status": if claimed { "CLAIMED" } else { "UNCLAIMED" },
-        });
-    }
-    fulfillment
+    Some((state, trip.phase_at))
 }
 
-fn state((code, name): (&str, &str), at: Timestamp) -> Value {
-    json!({ "descriptor": { "code": code, "name": name }, "updated_at": time(at) })
+fn customer(order: &Order) -> Option<Value> {
+    let mut customer = json!({});
+    if let Some(rider) = &order.rider {
+        if !rider.name.is_empty() {
+            customer["person"]["name"] = json!(rider.name);
+        }
+        // In both places that peers have for it.
+        if !rider.phone.is_empty() {
+            customer["contact"]["phone"] = json!(rider.phone);
+            customer["person"]["phone"] = json!(rider.phone);
+        }
+    }
+    if let Some(language) = order.language {
+        customer["person"]["tags"] = localization(language.code());
+    }
+    customer.as_object().is_some_and(|said| !said.is_empty()).then_some(customer)
+}
+
+fn agent(vehicle: &Vehicle, with_phone: bool) -> Value {
+    let mut agent = json!({ "name": vehicle.driver_name, "rateable": true });
+    if with_phone {
+        agent["phone"] = json!(vehicle.driver_phone);
+    }
+    agent
+}
+
+fn vehicle(vehicle: &Vehicle) -> Value {
+    let mut value = json!({ "category": vehicle.category, "registration": vehicle.registration });
+    let look = [("make", &vehicle.make), ("model", &vehicle.model), ("color", &vehicle.color)];
+    for (field, text) in look {
+        if let Some(text) = text {
+            value[field] = json!(text);
+        }
+    }
+    value
+}
+
+fn authorization(order: &Order, trip: TripState) -> Option<Value> {
+    let otp = order.otp.as_ref()?;
+    let claimed = matches!(trip, TripState::Started | TripState::Paused | TripState::Ended);
+    Some(json!({
+        "type": AUTHORIZATION_TYPE,
+        "token": otp,
+        "status": if claimed { CLAIMED } else { UNCLAIMED },
+    }))
 }

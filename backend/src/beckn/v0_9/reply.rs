@@ -5,14 +5,13 @@ use tripline_protocol::unit::Timestamp;
 
 use super::catalog::catalog;
 use super::codes::{
-    ACK, NACK, ON_CANCEL, ON_UPDATE, callback, failure, fault as fault_code, is_of_booking,
+    ACK, NACK, callback, failure, failure_path, fault as fault_code, is_of_booking,
 };
 use super::context::Context;
-use super::fields::time;
 use super::order::{Extent, order};
-use crate::beckn::{Action, Failure, Fault, Identity, Rendered, Reply};
+use super::{cancel, track, update};
+use crate::beckn::{Action, Change, Failure, Fault, Identity, Rendered, Reply};
 use crate::domain::effect::Phase;
-use crate::domain::live::LivePosition;
 use crate::domain::order::Conversation;
 use crate::network::subscriber::normalized_url;
 
@@ -29,6 +28,11 @@ pub fn nack(fault: &Fault) -> Value {
         error["path"] = json!(path);
     }
     json!({ "message": { "ack": { "status": NACK } }, "error": error })
+}
+
+/// How many answers the request of a conversation may have.
+pub fn answers_max(conversation: &Conversation) -> Result<u32, String> {
+    Ok(Context::from_conversation(conversation)?.answers_max())
 }
 
 /// Renders a callback.
@@ -73,10 +77,21 @@ fn content(identity: &Identity, reply: Reply<'_>, at: Timestamp) -> (&'static st
             (callback(Action::Confirm), order(of, Extent::Ride(Some(Phase::Assigned))))
         }
         Reply::Status(of, phase) => (callback(Action::Status), order(of, Extent::Ride(phase))),
-        Reply::Updated(of) => (ON_UPDATE, order(of, Extent::Ride(None))),
-        Reply::Cancelled(of) => (ON_CANCEL, order(of, Extent::Ride(Some(Phase::Cancelled)))),
+        Reply::Updated(of, change) => {
+            let extent =
+                if change == Change::Proposed { Extent::Proposal } else { Extent::Ride(None) };
+            let order = self::order(identity, of, extent, at);
+            let message = json!({ "order": order, "update_target": update::targets(change) });
+            (callback(Action::Update), Content::Message(message))
+        }
+        Reply::Cancelled(of) => {
+            (callback(Action::Cancel), order(of, Extent::Ride(Some(Phase::Cancelled))))
+        }
         Reply::Tracking { url, position, active } => {
-            (callback(Action::Track), Content::Message(tracking(url, position, active)))
+            (callback(Action::Track), Content::Message(track::answer(url, position, active, at)))
+        }
+        Reply::CancellationReasons(reasons) => {
+            (callback(Action::CancellationReasons), Content::Message(cancel::reasons(reasons)))
         }
         Reply::Failed(action, failed) => (callback(action), Content::Error(error(failed))),
     }
@@ -84,21 +99,9 @@ fn content(identity: &Identity, reply: Reply<'_>, at: Timestamp) -> (&'static st
 
 fn error(failed: &Failure) -> Value {
     let (kind, code) = failure(failed.kind);
-    json!({ "type": kind, "code": code, "message": failed.message })
-}
-
-/// `location` is an extension of ours: core 0.9.4 has only the link and its status.
-fn tracking(url: &str, position: Option<&LivePosition>, active: bool) -> Value {
-    let mut tracking = json!({
-        "url": url,
-        "status": if active { "active" } else { "inactive" },
-        "content_type": "application/json",
-    });
-    if let Some(seen) = position.filter(|_| active) {
-        tracking["location"] = json!({
-            "gps": seen.live.position.to_string(),
-            "time": { "timestamp": time(seen.live.at) },
-        });
+    let mut error = json!({ "type": kind, "code": code, "message": failed.message });
+    if let Some(path) = failure_path(failed.kind) {
+        error["path"] = json!(path);
     }
-    json!({ "tracking": tracking })
+    error
 }

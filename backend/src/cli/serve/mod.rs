@@ -52,6 +52,9 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), BppError> {
              let a reverse proxy with TLS stand before it"
         );
     }
+    if config.support().is_none() {
+        warn!("[support] is empty: riders who ask for help are told of none");
+    }
     let addresses = doors.addresses()?;
 
     let (shared, entries) = Shared::make(&config, store.clone(), ring).await?;

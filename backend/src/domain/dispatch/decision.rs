@@ -199,6 +199,8 @@ mod tests {
         let standing = |blocked: &Option<Exclusion>| Standing {
             category: "AUTO",
             provider: None,
+            capacity: None,
+            traits: &[],
             blocked: *blocked,
             acceptance_permille: Some(900),
             rating_centi: None,
@@ -213,7 +215,8 @@ mod tests {
             standing: Some(*standing),
         });
         let none = BTreeSet::new();
-        let demand = Demand { category: None, provider: None, asked: &none, held: &none };
+        let demand =
+            Demand { category: None, provider: None, wish: None, asked: &none, held: &none };
         let ranking = rank(candidates, &demand, &RULES, NOW);
         let offered = ranking.ranked.iter().take(asked).map(|it| it.device.clone()).collect();
         Decision::new(cause, ranking, offered, &RULES, at)

@@ -21,6 +21,8 @@ pub enum Exclusion {
     WrongProvider,
     /// It is not of the category that was booked.
     WrongCategory,
+    /// It is not the vehicle that the rider wants.
+    NotAsWished,
     /// It is not in use any more.
     Retired,
     /// Nobody drives it.
@@ -63,6 +65,7 @@ impl Exclusion {
             Self::Unregistered => "unregistered",
             Self::WrongProvider => "wrong-provider",
             Self::WrongCategory => "wrong-category",
+            Self::NotAsWished => "not-as-wished",
             Self::Retired => "retired",
             Self::NoDriver => "no-driver",
             Self::OffDuty => "off-duty",

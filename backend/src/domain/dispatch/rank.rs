@@ -11,6 +11,7 @@ use tripline_protocol::id::DeviceId;
 use tripline_protocol::unit::Timestamp;
 
 use super::{DispatchRules, Exclusion, Standing};
+use crate::domain::catalog::VehicleWish;
 
 /// So many vehicles that can be asked are compared, the nearest: with more of them around, one that is
 /// farther than all of these is not the better choice.
@@ -55,6 +56,8 @@ pub struct Demand<'a> {
     pub category: Option<&'a str>,
     /// Whose it is to be; anybody's if nobody is named.
     pub provider: Option<&'a str>,
+    /// What else it is to be, if anything.
+    pub wish: Option<&'a VehicleWish>,
     /// Who was asked before.
     pub asked: &'a BTreeSet<DeviceId>,
     /// Who is known to be on another order.
@@ -164,6 +167,10 @@ fn judge<'a>(
     }
     if demand.category.is_some_and(|wanted| wanted != standing.category) {
         return Err(Exclusion::WrongCategory);
+    }
+    let meets = |wish: &VehicleWish| wish.is_met(standing.capacity, standing.traits);
+    if !demand.wish.is_none_or(meets) {
+        return Err(Exclusion::NotAsWished);
     }
     if let Some(why) = standing.blocked {
         return Err(why);

@@ -17,6 +17,8 @@ fn device(n: usize) -> DeviceId {
 
 fn good() -> Standing<'static> {
     Standing {
+        capacity: None,
+        traits: &[],
         category: "AUTO",
         provider: Some("fleet"),
         blocked: None,
@@ -47,7 +49,7 @@ fn nobody() -> &'static BTreeSet<DeviceId> {
 }
 
 fn any_demand() -> Demand<'static> {
-    Demand { category: None, provider: None, asked: nobody(), held: nobody() }
+    Demand { category: None, provider: None, wish: None, asked: nobody(), held: nobody() }
 }
 
 #[test]
@@ -73,7 +75,7 @@ fn each_reason_not_to_ask_is_found_and_the_first_of_several_counts() {
     let (asked, held) =
         (BTreeSet::from([device(5), device(6)]), BTreeSet::from([device(6), device(7)]));
     let (category, provider) = (Some("AUTO"), Some("fleet"));
-    let demand = Demand { category, provider, asked: &asked, held: &held };
+    let demand = Demand { category, provider, wish: None, asked: &asked, held: &held };
     let ranking = ranked(&vehicles, &demand, &rules([70, 10, 10, 10]));
     assert_eq!(ranking.ranked, []);
     assert_eq!(ranking.excluded, reasons.into_iter().map(|reason| (reason, 1)).collect());
@@ -129,6 +131,8 @@ fn standings() -> impl Strategy<Value = Option<Standing<'static>>> {
     );
     let known =
         known.prop_map(|(other, blocked, acceptance_permille, rating_centi, idle)| Standing {
+            capacity: None,
+            traits: &[],
             category: if other { "CAB" } else { "AUTO" },
             provider: None,
             blocked,

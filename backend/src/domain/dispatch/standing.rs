@@ -15,6 +15,10 @@ pub struct Standing<'a> {
     pub category: &'a str,
     /// For whom it drives; for every provider if for none in particular.
     pub provider: Option<&'a str>,
+    /// How many riders it carries.
+    pub capacity: Option<u16>,
+    /// What else is known of it: make, model, variant, colour, what moves it.
+    pub traits: &'a [String],
     /// Why it is offered nothing, if that is so.
     pub blocked: Option<Exclusion>,
     /// Share of offers accepted, in thousandths.
@@ -47,11 +51,13 @@ impl<'a> Standing<'a> {
     ) -> Option<Self> {
         let rostered = roster.get(device)?;
         let history = histories.get(device);
-        let Rostered { category, provider, driver, .. } = rostered;
+        let Rostered { category, provider, capacity, traits, driver, .. } = rostered;
         let on_duty_since = driver.as_ref().and_then(|it| it.duty.map(|(_, since)| since));
         Some(Self {
             category,
             provider: provider.as_ref().map(ProviderId::as_str),
+            capacity: *capacity,
+            traits,
             blocked: rostered.blocked(roster.rules(), now).as_ref().map(Exclusion::of),
             acceptance_permille: history.map(|it| it.offers.acceptance_permille()),
             rating_centi: driver.as_ref().and_then(|it| it.rating.mean_centistars()),

@@ -91,6 +91,8 @@ pub struct Rostered {
     pub provider: Option<ProviderId>,
     /// How many riders it carries.
     pub capacity: Option<u16>,
+    /// What else is known of it: make, model, variant, colour, what moves it.
+    pub traits: Vec<String>,
     /// Whether it is in use.
     pub active: bool,
     /// Who drives it.
@@ -197,6 +199,7 @@ mod tests {
             category: "AUTO_RICKSHAW".into(),
             provider: None,
             capacity: None,
+            traits: Vec::new(),
             active: true,
             driver: Some(AtTheWheel {
                 driver: "asha".parse().expect("an id"),

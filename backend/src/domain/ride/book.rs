@@ -2,12 +2,12 @@
 
 use tripline_protocol::machine::Machine as _;
 use tripline_protocol::order::{OrderEvent, OrderState};
-use tripline_protocol::unit::Timestamp;
+use tripline_protocol::unit::{Paise, Timestamp};
 
 use super::RideError;
 use crate::domain::dispatch::DispatchRules;
 use crate::domain::effect::{Effect, Notice};
-use crate::domain::order::{Conversation, Order, Rider};
+use crate::domain::order::{Conversation, Order, Rider, Vehicle};
 use crate::domain::payment::PaymentTerms;
 
 impl Order {
@@ -38,8 +38,8 @@ impl Order {
         self.check_quote(at)?;
         self.state.next(OrderEvent::Confirm)?;
         let rider = rider.or_else(|| self.rider.clone());
-        if rider.is_none() {
-            return Err(RideError::Missing { what: "the rider's name and phone" });
+        if let Some(what) = Rider::missing(rider.as_ref()) {
+            return Err(RideError::Missing { what });
         }
         self.advance(OrderEvent::Confirm)?;
         self.rider = rider;
@@ -52,6 +52,34 @@ impl Order {
         self.conversation = conversation;
         self.touch(at);
         Ok(())
+    }
+
+    /// Whether the price that a booking says is the one that was quoted.
+    pub fn check_price(&self, price: Option<Paise>) -> Result<(), RideError> {
+        let quoted = self.quote.total();
+        match price {
+            Some(price) if price != quoted => Err(RideError::OtherPrice { quoted }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// The rider's platform waits for a driver no longer than that.
+    pub fn search_no_longer_than(&mut self, until: Timestamp) {
+        if !self.is_scheduled() {
+            self.search_until = self.search_until.map(|search| search.min(until));
+        }
+    }
+
+    /// The quote names this vehicle, which is held for it until then.
+    pub fn name_driver(&mut self, vehicle: Vehicle, until: Timestamp) {
+        self.named = Some(vehicle);
+        self.quote_expires_at = self.quote_expires_at.min(until);
+    }
+
+    /// The named vehicle is free again, unless it was asked: then its offer says when.
+    pub(super) fn release_named(&self) -> Vec<Effect> {
+        let named = self.named.iter().filter(|_| self.offers.is_empty());
+        named.map(|vehicle| Effect::Release(vehicle.device.clone())).collect()
     }
 
     /// What is told at once of a booking: of a ride that was booked ahead that it is booked. Otherwise the

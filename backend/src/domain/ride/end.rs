@@ -34,6 +34,7 @@ impl Order {
         let (who, name) = who(by);
         let fare = self.cancellation_fare(who, at);
         let mut effects = self.withdraw_open_offers("the ride was called off", at);
+        effects.extend(self.release_named());
         effects.extend(self.drop_trip(by, reason, at));
         effects.extend(self.call_off(who, name, reason.to_owned(), fare, at));
         if let Some(id) = self.trip.as_ref().map(|trip| trip.id) {

@@ -19,10 +19,10 @@ use tripline_protocol::machine::Refused;
 use tripline_protocol::order::OrderState;
 use tripline_protocol::otp::OTP_KEY_LEN;
 use tripline_protocol::trip::TripState;
-use tripline_protocol::unit::Timestamp;
+use tripline_protocol::unit::{Paise, Timestamp};
 
 use super::effect::Effect;
-use super::order::Vehicle;
+use super::order::{Detail, Vehicle};
 use super::trip::By;
 
 pub use silence::Look;
@@ -66,7 +66,13 @@ pub enum RideError {
     #[error("the order lacks {what}")]
     Missing {
         /// Which.
-        what: &'static str,
+        what: Detail,
+    },
+    /// It was quoted at another price.
+    #[error("the price that was quoted is {quoted}; select again")]
+    OtherPrice {
+        /// At which.
+        quoted: Paise,
     },
     /// The rider is aboard: a ride that began is ended and paid for, not cancelled.
     #[error("the ride has started; it can be stopped, and not cancelled")]

@@ -172,6 +172,7 @@ impl Order {
     pub fn handle_timeout(&mut self, at: Timestamp) -> Vec<Effect> {
         if self.quote_expires_at <= at && self.advance(OrderEvent::Expire).is_ok() {
             self.touch(at);
+            return self.release_named();
         }
         if self.state != OrderState::Confirmed {
             return Vec::new();
@@ -189,6 +190,13 @@ impl Order {
             effects.extend(self.give_up(at));
         }
         effects
+    }
+
+    /// The one driver whom the quote named does not take it: there is no other to ask.
+    pub fn give_up_named(&mut self, at: Timestamp) -> Vec<Effect> {
+        let was_asked = self.named.is_some() && !self.offers.is_empty();
+        let is_over = was_asked && !self.has_open_offer() && !self.was_given_to_somebody();
+        if is_over { self.give_up(at) } else { Vec::new() }
     }
 
     /// Whether a driver had it who then called it off.

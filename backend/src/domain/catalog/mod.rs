@@ -3,10 +3,14 @@
 use serde::{Deserialize, Serialize};
 use tripline_protocol::fare::Fare;
 use tripline_protocol::tariff::Tariff;
-use tripline_protocol::unit::Paise;
+use tripline_protocol::unit::{Paise, Position, Timestamp};
 
-use super::fleet::{Item, Provider, ProviderId};
+use super::fleet::{Item, ItemKind, Provider, ProviderId};
 use super::order::Route;
+
+mod filter;
+
+pub use filter::{Filter, Named, VehicleWish};
 
 /// What was booked, as it was offered: an order keeps it, whatever becomes of the item.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +37,22 @@ impl Listing {
     }
 }
 
+/// What riders choose among first: how a ride is sold, at which tariff.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Category {
+    /// How it is sold.
+    pub kind: ItemKind,
+    /// The tariff's code.
+    pub tariff_code: String,
+}
+
+impl Category {
+    /// Its stable id, `rental-auto-4h` for instance.
+    pub fn id(&self) -> String {
+        format!("{}-{}", self.kind, self.tariff_code)
+    }
+}
+
 /// An item that serves a route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offered {
@@ -40,16 +60,53 @@ pub struct Offered {
     pub item_id: String,
     /// The item and its provider.
     pub listing: Listing,
+    /// Its category.
+    pub category: Category,
     /// What it costs there.
     pub tariff: Tariff,
     /// Estimated fare; `None` if the search named no drop.
     pub estimate: Option<Fare>,
     /// The most that is expected, where the tariff tells a range.
     pub estimate_max: Option<Paise>,
-    /// Distance of the nearest free vehicle to the pickup, in metres.
-    pub nearest_m: u32,
+    /// The nearest free vehicle; `None` of a ride later on, for which nobody is looked for yet.
+    pub nearest: Option<Nearest>,
+    /// Promotions that can be taken up with it.
+    pub promotions: Vec<Promoted>,
+    /// The form to be filled in, if there is one.
+    pub form: Option<FormLink>,
+}
+
+/// A promotion as it is listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Promoted {
+    /// Its id.
+    pub id: String,
+    /// Its title.
+    pub title: String,
+    /// In more words.
+    pub description: Option<String>,
+    /// Until when it can be taken up.
+    pub until: Option<Timestamp>,
+}
+
+/// The nearest free vehicle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Nearest {
+    /// Its distance to the pickup in a straight line, in metres.
+    pub distance_m: u32,
     /// Estimated seconds until it is there.
     pub pickup_s: u64,
+    /// About where it is.
+    pub position: Option<Position>,
+}
+
+/// Where a form is to be filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormLink {
+    /// Its address.
+    pub url: String,
+    /// Whether nothing is booked without it.
+    pub required: bool,
 }
 
 /// The answer to a search: at least one item.

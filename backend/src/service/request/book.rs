@@ -1,0 +1,99 @@
+//! `init` and `confirm`: the rider's details, and the booking.
+
+use tripline_protocol::unit::{Paise, Timestamp};
+
+use super::{Asker, Outcome, RequestError, own, refused, unknown_order};
+use crate::beckn::{Action, Details, Fault, FaultKind, Reply, Selection};
+use crate::chance;
+use crate::domain::dispatch::Cause;
+use crate::domain::order::{Order, Rider};
+use crate::service::effects::Wake;
+use crate::service::{Platform, ServiceError};
+use crate::store::Tx;
+use crate::store::order::StoredOrder;
+
+impl Platform {
+    pub(super) async fn init(
+        &self,
+        tx: &mut Tx,
+        asker: &Asker<'_>,
+        selection: Selection,
+        details: Details,
+        at: Timestamp,
+    ) -> Result<Outcome, RequestError> {
+        let mut stored = self.selected(tx, asker, selection, at).await?;
+        let order = &mut stored.order;
+        let rider = Rider::with(order.rider.clone(), details.rider.clone());
+        if let Err(error) = order.initialize(rider, asker.conversation.clone(), at) {
+            return Ok(refused(Action::Init, &error));
+        }
+        note_details(order, &details);
+        let view = order.clone();
+        let reply = Reply::Initialized(&view);
+        self.enqueue_in_sequence(tx, &mut stored.order, reply, asker.letter(), at).await?;
+        tx.save_order(&stored).await?;
+        Ok(Outcome::Done(Wake::callbacks()))
+    }
+
+    pub(super) async fn confirm(
+        &self,
+        tx: &mut Tx,
+        asker: &Asker<'_>,
+        selection: Selection,
+        (details, price): (Details, Option<Paise>),
+        at: Timestamp,
+    ) -> Result<Outcome, RequestError> {
+        if matches!(selection, Selection::Anew(_)) {
+            let message = "no order is named; give the id that the answer to init told";
+            return Err(Fault::new(FaultKind::UnknownOrder, message).into());
+        }
+        let mut stored = self.selected(tx, asker, selection, at).await?;
+        let order = &mut stored.order;
+        let rules = &self.settings.dispatch;
+        let otp = self.settings.otp.then(chance::otp).transpose().map_err(ServiceError::from)?;
+        let conversation = asker.conversation.clone();
+        let rider = Rider::with(order.rider.clone(), details.rider.clone());
+        let confirmed = order
+            .check_price(price)
+            .and_then(|()| order.confirm(rider, otp, conversation, rules, at));
+        if let Err(error) = confirmed {
+            return Ok(refused(Action::Confirm, &error));
+        }
+        if let Some(until) = asker.waits_until {
+            order.search_no_longer_than(until);
+        }
+        note_details(order, &details);
+        let mut effects = order.booked();
+        effects.extend(self.offer_next(tx, &mut stored.order, Cause::Booked, at).await?);
+        Ok(Outcome::Done(self.carry_out(tx, &mut stored, effects, at).await?))
+    }
+
+    /// The order that a request goes on with; one said anew is made.
+    async fn selected(
+        &self,
+        tx: &mut Tx,
+        asker: &Asker<'_>,
+        selection: Selection,
+        at: Timestamp,
+    ) -> Result<StoredOrder, RequestError> {
+        match selection {
+            Selection::Order(id) => own(tx.order(id).await?, asker).ok_or_else(unknown_order),
+            Selection::Fulfillment(id) => {
+                let found = own(tx.order_of_fulfillment(&id).await?, asker);
+                let message = "no such fulfillment; select again";
+                found.ok_or_else(|| Fault::new(FaultKind::UnknownFulfillment, message).into())
+            }
+            Selection::Anew(choice) => {
+                let order = self.new_order(asker, *choice, at)?;
+                tx.add_order(&order).await?;
+                tx.order(order.id).await?.ok_or_else(unknown_order)
+            }
+        }
+    }
+}
+
+/// What is said beside what is booked, where it is said.
+fn note_details(order: &mut Order, details: &Details) {
+    order.pay_by(details.payment);
+    order.language = details.language.or(order.language);
+}
