@@ -9,6 +9,7 @@ use tripline_backend::beckn::v0_9::parse;
 use tripline_backend::beckn::{
     Action, CancelReason, Choice, Details, Rate, Received, Request, Search, Selection, Update,
 };
+use tripline_backend::domain::catalog::VehicleWish;
 use tripline_backend::domain::order::{RiderDetails, Route};
 use tripline_protocol::assignment::Place;
 use tripline_protocol::unit::Paise;
@@ -146,11 +147,18 @@ fn told_route(Route { pickup, drop, pickup_at }: &Route) -> String {
 }
 
 fn told_choice(choice: &Choice) -> Vec<String> {
-    let Choice { item_id, provider_id, count, route, promotions, submission, language } = choice;
+    let Choice { item_id, provider_id, count, route, promotions, submission, language, vehicle } =
+        choice;
+    let VehicleWish { category, capacity, traits } = vehicle;
     let provider = provider_id.as_deref().unwrap_or("any");
     vec![
         format!("item {item_id} of {provider}, count {count:?}"),
         told_route(route),
+        format!(
+            "vehicle's category {}, capacity {capacity:?}, {} traits",
+            said(category.as_deref()),
+            traits.len()
+        ),
         format!("promotions {promotions:?}, form {submission:?}, language {language:?}"),
     ]
 }

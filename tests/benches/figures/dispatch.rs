@@ -263,6 +263,7 @@ fn search(platform: &Platform) -> (Vec<Duration>, usize) {
         provider: Some("city-cabs"),
         asked: &nobody,
         held: &nobody,
+        wish: None,
     };
     let mut one = || {
         let (place, began) = (dice.place(), Instant::now());

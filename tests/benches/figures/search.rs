@@ -93,7 +93,8 @@ async fn measured() -> Result<Vec<Row>> {
     let pure = unstored(&platform)?;
     let moved_per_s = mover.stop();
     let on = format!("{} with {} processors", cpu(), thread::available_parallelism()?);
-    let beside = format!("{SEARCHES} searches, 3 items, beside {moved_per_s} positions a second; {on}");
+    let beside =
+        format!("{SEARCHES} searches, 3 items, beside {moved_per_s} positions a second; {on}");
     Ok(vec![
         Row {
             measure: "search: from the parsed request to the stored answer, over 100,000 live vehicles",
@@ -179,8 +180,7 @@ fn unstored(platform: &Platform) -> Result<Vec<Duration>> {
         let offered = offered(platform, &route, at)?;
         let reply = Serviceable { route, offered };
         let identity = &platform.settings.identity;
-        let rendered =
-            render(identity, &received.conversation, Reply::Catalog(&reply), None, at);
+        let rendered = render(identity, &received.conversation, Reply::Catalog(&reply), None, at);
         black_box(rendered).map_err(anyhow::Error::msg)?;
         took.push(begun.elapsed());
     }
@@ -200,6 +200,7 @@ fn offered(platform: &Platform, route: &Route, at: Timestamp) -> Result<Vec<Offe
             provider: Some(listing.provider_id.as_str()),
             asked: &nobody,
             held: &nobody,
+            wish: None,
         };
         let ranking = platform.survey(pickup, &demand, at);
         let nearest = ranking.ranked.iter().min_by_key(|ranked| ranked.distance_m);

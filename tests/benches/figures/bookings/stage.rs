@@ -93,7 +93,7 @@ impl Stage {
         let (platform, certificates) = platform(url, &uri, vehicles).await?;
         let subscribers = dir.path().join("subscribers.json");
         std::fs::write(&subscribers, json!([riders.entry()]).to_string())?;
-        let directory = Arc::new(Directory::of_file(&subscribers)?);
+        let directory = Arc::new(Directory::of_file(&subscribers).map_err(anyhow::Error::msg)?);
         let guard = || Ok::<_, anyhow::Error>(Guard::new(vec!["127.0.0.0/8".parse()?]));
 
         let (intake, waiting) = Intake::new();
