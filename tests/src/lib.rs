@@ -7,6 +7,7 @@ mod server;
 pub mod bap;
 pub mod gateway;
 pub mod registry;
+pub mod schema;
 pub mod spec;
 pub mod truth;
 

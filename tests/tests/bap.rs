@@ -20,8 +20,8 @@ use tripline_tests::bap::{Bap, BapSettings, Behavior, BppAddress};
 const BAP_ID: &str = "bap.example";
 const BPP_ID: &str = "bpp.example";
 const UNIQUE_KEY_ID: &str = "k1";
-const PICKUP: &str = "37.4248,-122.0764";
-const DROP: &str = "37.4249,-122.0778";
+const PICKUP: &str = "37.424800,-122.076400";
+const DROP: &str = "37.424900,-122.077800";
 
 /// Longer than anything takes on a busy machine.
 const SOON: Duration = Duration::from_secs(20);
@@ -104,7 +104,9 @@ impl FakeBpp {
 
 fn callback(action: &str, message_id: &str, content: &Value) -> Value {
     let context = json!({
-        "action": action, "bap_id": BAP_ID, "bpp_id": BPP_ID, "message_id": message_id,
+        "domain": "nic2004:60221", "country": "IND", "city": "std:080", "core_version": "0.9.4",
+        "action": action, "bap_id": BAP_ID, "bap_uri": "https://bap.example", "bpp_id": BPP_ID,
+        "transaction_id": "t1", "message_id": message_id, "timestamp": "2026-01-31T08:30:00.000Z",
     });
     let mut body = content.clone();
     body["context"] = context;
@@ -151,15 +153,22 @@ fn is_from_bap(headers: &HeaderMap, body: &[u8]) -> bool {
 
 /// The answer echoes the request's message, so that a test sees what the request carried.
 fn content(action: &str, request: &Value) -> Option<Value> {
-    let message = request["message"].clone();
+    let mut message = request["message"].clone();
     match action {
-        "search" | "init" | "confirm" | "status" | "track" => Some(json!({ "message": message })),
+        "search" => {
+            let asked = &message["intent"]["fulfillment"];
+            Some(json!({ "message": { "catalog": { "bpp/fulfillments": [asked] } } }))
+        }
+        "init" | "confirm" => Some(json!({ "message": message })),
+        "status" => Some(json!({ "message": { "order": { "id": message["order_id"] } } })),
+        "track" => Some(json!({ "message": { "tracking": { "status": "active" } } })),
         "select" if message["order"]["items"][0]["id"] == "auto" => {
-            let mut message = message;
             message["order"]["fulfillment"]["id"] = json!("f1");
             Some(json!({ "message": message }))
         }
-        "select" => Some(json!({ "error": { "code": "30004", "message": "no such item" } })),
+        "select" => Some(json!({
+            "error": { "type": "DOMAIN-ERROR", "code": "30004", "message": "no such item" },
+        })),
         _ => None,
     }
 }
@@ -344,7 +353,7 @@ async fn a_wait_in_vain_says_for_what_and_what_came() {
 async fn a_booking_goes_from_search_to_confirmation() -> anyhow::Result<()> {
     let (_bpp, bap) = pair().await;
     let on_search = bap.search(PICKUP, DROP).await?;
-    let start = on_search.pointer("/message/intent/fulfillment/start/location/gps");
+    let start = on_search.pointer("/message/catalog/bpp~1fulfillments/0/start/location/gps");
     assert_eq!(start, Some(&json!(PICKUP)));
     let on_select = bap.select("auto", PICKUP, DROP).await?;
     let on_init = bap.init(&on_select, "Asha", "+91-80-5550100").await?;
@@ -357,7 +366,7 @@ async fn a_booking_goes_from_search_to_confirmation() -> anyhow::Result<()> {
     let on_confirm = bap.on_confirm(&message_id).await?;
     assert_eq!(on_confirm["message"], on_init["message"]);
     for order_id in ["o1", "o2"] {
-        assert_eq!(bap.status(order_id).await?["message"]["order_id"], order_id);
+        assert_eq!(bap.status(order_id).await?["message"]["order"]["id"], order_id);
     }
     assert_eq!(bap.track("o1").await?["context"]["action"], "on_track");
     assert_eq!(bap.accepted().len(), 7);
@@ -418,7 +427,8 @@ async fn what_was_sent_is_kept_and_can_be_sent_again_byte_for_byte() -> anyhow::
     assert_eq!((answer.ack, answer.message_id), (true, sent[0].message_id.clone()));
     let told = bap.accepted();
     let body: Value = serde_json::from_slice(&sent[0].body)?;
-    assert_eq!(told[0].body["message"], body["message"], "it went out as it is kept");
+    let (echo, message) = (&told[0].body["message"], &body["message"]);
+    assert_eq!(echo["order"]["id"], message["order_id"], "it went out as it is kept");
     assert_eq!(bap.sent().len(), 2);
     Ok(())
 }

@@ -4,6 +4,8 @@
 #[path = "../both/mod.rs"]
 #[expect(dead_code, reason = "shared with tests that need more of it")]
 mod both;
+#[path = "../published/mod.rs"]
+mod published;
 #[path = "../quoted/mod.rs"]
 mod quoted;
 

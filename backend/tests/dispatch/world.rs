@@ -27,6 +27,7 @@ use tripline_protocol::meter::Reading;
 use tripline_protocol::signing::SecretKey;
 use tripline_protocol::unit::{Position, Timestamp};
 
+use crate::published::held;
 use crate::quoted;
 
 /// Two platforms over one store, and what moves around them.
@@ -162,15 +163,21 @@ impl World {
 
     /// What the rider's platform is told of an order, by action, in order.
     pub(crate) async fn told(&self, n: u8) -> Vec<String> {
-        const SQL: &str = "SELECT action FROM callback WHERE order_key = $1 ORDER BY sequence";
+        const SQL: &str =
+            "SELECT action, body FROM callback WHERE order_key = $1 ORDER BY sequence";
         let key = order_id(n).to_string();
-        match &mut self.store.read().await.expect("begins") {
-            Tx::Sqlite(tx) => sqlx::query_scalar(SQL).bind(key).fetch_all(&mut **tx).await,
+        let rows: Vec<(String, Vec<u8>)> = match &mut self.store.read().await.expect("begins") {
+            Tx::Sqlite(tx) => sqlx::query_as(SQL).bind(key).fetch_all(&mut **tx).await,
             Tx::Postgres(tx) | Tx::PostgresWriting(tx) => {
-                sqlx::query_scalar(SQL).bind(key).fetch_all(&mut **tx).await
+                sqlx::query_as(SQL).bind(key).fetch_all(&mut **tx).await
             }
         }
-        .expect("answers")
+        .expect("answers");
+        let told = rows.into_iter().map(|(action, body)| {
+            held(&action, &body);
+            action
+        });
+        told.collect()
     }
 
     /// The commands that wait for a device.

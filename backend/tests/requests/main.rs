@@ -8,6 +8,8 @@ mod both;
 mod lines;
 #[path = "../offer/mod.rs"]
 mod offer;
+#[path = "../published/mod.rs"]
+mod published;
 #[path = "../registry/mod.rs"]
 #[expect(dead_code, reason = "shared with tests that need more of it")]
 mod registry;

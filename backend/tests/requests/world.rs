@@ -27,6 +27,7 @@ use tripline_protocol::unit::{Position, Timestamp};
 
 use crate::both::postgres;
 use crate::offer;
+use crate::published::held;
 use crate::registry::StubRegistry;
 
 pub(crate) const DOMAIN: &str = "nic2004:60221";
@@ -290,7 +291,7 @@ impl World {
              ORDER BY created_at, order_key, sequence";
         let rows: Vec<(String, Vec<u8>, i64)> = self.rows(SQL).await;
         let rows = rows.into_iter().filter(|(named, _, _)| named == action);
-        rows.map(|(_, body, ms)| (serde_json::from_slice(&body).expect("JSON"), ms)).collect()
+        rows.map(|(action, body, ms)| (held(&action, &body), ms)).collect()
     }
 }
 

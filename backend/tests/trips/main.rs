@@ -4,6 +4,8 @@
 #[expect(dead_code, reason = "other suites need the rest of it")]
 #[path = "../both/mod.rs"]
 mod both;
+#[path = "../published/mod.rs"]
+mod published;
 #[path = "../quoted/mod.rs"]
 mod quoted;
 

@@ -23,6 +23,7 @@ use tripline_protocol::link::up::{CommandOutcome, Event};
 use tripline_protocol::signing::SecretKey;
 use tripline_protocol::trip::TripStep;
 
+use crate::published::held;
 use crate::quoted;
 use crate::unit::{Unit, certificate, device, start};
 
@@ -228,7 +229,7 @@ impl World {
         let mut tx = self.platform.store.read().await.expect("begins");
         let key = ride.order.to_string();
         while let Some((row, body)) = tx.callback(&key, sequence).await.expect("answers") {
-            let body: Value = serde_json::from_slice(&body).expect("JSON");
+            let body = held(&row.action, &body);
             let code = "/message/order/fulfillment/state/descriptor/code";
             let code = body.pointer(code).and_then(Value::as_str).unwrap_or("-");
             told.push(format!("{} {code}", row.action));

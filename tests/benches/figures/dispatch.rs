@@ -90,21 +90,21 @@ async fn measured() -> Result<Vec<Row>> {
     ])
 }
 
-fn told(mut took: Vec<Duration>) -> String {
+pub(crate) fn told(mut took: Vec<Duration>) -> String {
     took.sort_unstable();
     let at = |permille: usize| took[(took.len() * permille / 1000).min(took.len() - 1)];
     let ms = |took: Duration| took.as_secs_f64() * 1e3;
     format!("p50 {:.2} ms, p99 {:.2} ms, max {:.2} ms", ms(at(500)), ms(at(990)), ms(at(1000)))
 }
 
-fn cpu() -> String {
+pub(crate) fn cpu() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     name.map_or_else(|| "an unnamed processor".into(), |(_, name)| name.trim().to_owned())
 }
 
 /// Numbers that look random and are the same each time.
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
     /// From 0 up to 1.
@@ -117,7 +117,7 @@ impl Dice {
     }
 
     /// A place in the city.
-    fn place(&mut self) -> Position {
+    pub(crate) fn place(&mut self) -> Position {
         let (away_m, angle) = (CITY_M * self.next(), self.next() * std::f64::consts::TAU);
         #[expect(clippy::cast_possible_truncation, reason = "some kilometres")]
         let e7 = |m: f64| (m * 90.0) as i32;
@@ -155,7 +155,7 @@ fn resident_bytes() -> Result<u64> {
 }
 
 /// A platform whose vehicles are all registered, with a driver, heard, and most of them taken.
-async fn platform(url: &str) -> Result<Platform> {
+pub(crate) async fn platform(url: &str) -> Result<Platform> {
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../backend/bpp.sample.toml");
     let settings = Config::load(&sample)?.settings();
     let (store, now) = (Store::open(url).await?, time::now());
@@ -206,8 +206,9 @@ fn order(pickup: Position) -> Order {
     order
 }
 
-/// Vehicles that move, each a little every 5 s.
-struct Mover {
+/// Vehicles that move, each a little every 5 s, until they are stopped: then it gives how many positions
+/// a second they sent.
+pub(crate) struct Mover {
     over: Arc<AtomicBool>,
     updates: Arc<AtomicU64>,
     began: Instant,
@@ -215,7 +216,7 @@ struct Mover {
 }
 
 impl Mover {
-    fn start(platform: Arc<Platform>) -> Self {
+    pub(crate) fn start(platform: Arc<Platform>) -> Self {
         let (over, updates) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let thread = thread::spawn({
             let (over, updates) = (Arc::clone(&over), Arc::clone(&updates));
@@ -224,7 +225,7 @@ impl Mover {
         Self { over, updates, began: Instant::now(), thread }
     }
 
-    fn stop(self) -> u64 {
+    pub(crate) fn stop(self) -> u64 {
         self.over.store(true, Ordering::Relaxed);
         self.thread.join().expect("it drives");
         self.updates.load(Ordering::Relaxed) / self.began.elapsed().as_secs().max(1)
@@ -262,6 +263,7 @@ fn search(platform: &Platform) -> (Vec<Duration>, usize) {
         provider: Some("city-cabs"),
         asked: &nobody,
         held: &nobody,
+        wish: None,
     };
     let mut one = || {
         let (place, began) = (dice.place(), Instant::now());

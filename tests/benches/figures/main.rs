@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 
 mod agent;
+mod bookings;
 mod corpus;
 mod dispatch;
 mod door;
@@ -18,6 +19,7 @@ mod parse;
 mod platform;
 mod restart;
 mod running;
+mod search;
 mod trail;
 
 /// A section's name and what prints its rows.
@@ -26,6 +28,7 @@ type Section = (&'static str, fn(&Data) -> Vec<Row>);
 /// Every section. One line each.
 const SECTIONS: &[Section] = &[
     ("agent", agent::rows),
+    ("bookings", bookings::rows),
     ("corpus", corpus::rows),
     ("dispatch", dispatch::rows),
     ("door", door::rows),
@@ -36,6 +39,7 @@ const SECTIONS: &[Section] = &[
     ("odometer", odometer::rows),
     ("parse", parse::rows),
     ("restart", restart::rows),
+    ("search", search::rows),
     ("trail", trail::rows),
 ];
 

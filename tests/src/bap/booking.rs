@@ -72,9 +72,55 @@ impl Bap {
         self.ask("track", json!({ "order_id": order_id })).await
     }
 
-    async fn ask(&self, action: &str, message: Value) -> anyhow::Result<Value> {
+    /// Calls an order off for one of the reasons that there are; returns `on_cancel`.
+    pub async fn cancel(&self, order_id: &str, reason_id: &str) -> anyhow::Result<Value> {
+        let message = json!({ "order_id": order_id, "cancellation_reason_id": reason_id });
+        self.ask("cancel", message).await
+    }
+
+    /// Changes what `update_target` names, `fulfillment` for instance, to what the order says of it;
+    /// returns `on_update`.
+    pub async fn update(&self, update_target: &str, order: Value) -> anyhow::Result<Value> {
+        self.ask("update", json!({ "update_target": update_target, "order": order })).await
+    }
+
+    /// Rates something of a category; returns `on_rating`.
+    pub async fn rate(&self, category: &str, id: &str, value: u8) -> anyhow::Result<Value> {
+        let message = json!({ "rating_category": category, "id": id, "value": value });
+        self.ask("rating", message).await
+    }
+
+    /// Asks who helps with an order; returns `on_support`.
+    pub async fn support(&self, ref_id: &str) -> anyhow::Result<Value> {
+        self.ask("support", json!({ "ref_id": ref_id })).await
+    }
+
+    /// Asks why a ride may be called off; returns `cancellation_reasons`.
+    pub async fn cancellation_reasons(&self) -> anyhow::Result<Value> {
+        self.ask("get_cancellation_reasons", Value::Null).await
+    }
+
+    /// Asks what can be rated; returns `rating_categories`.
+    pub async fn rating_categories(&self) -> anyhow::Result<Value> {
+        self.ask("get_rating_categories", Value::Null).await
+    }
+
+    /// Asks what is to be asked of whoever rates so; returns `feedback_form`.
+    pub async fn feedback_form(&self, category: &str, value: u8) -> anyhow::Result<Value> {
+        let message = json!({ "rating_value": value, "rating_category": category });
+        self.ask("get_feedback_form", message).await
+    }
+
+    /// Asks with this message, or without any if it is null, and waits for the callback with what is
+    /// known already.
+    pub async fn ask(&self, action: &str, message: Value) -> anyhow::Result<Value> {
         let message_id = self.request(action, message).await?.into_message_id(action)?;
-        self.reply(action, &message_id, CALLBACK_MAX).await
+        self.answered(action, &message_id).await
+    }
+
+    /// Waits for the callback that answers a request, with what is known already.
+    pub async fn answered(&self, action: &str, message_id: &str) -> anyhow::Result<Value> {
+        self.reply(action, message_id, CALLBACK_MAX).await
     }
 
     /// The callback that answers a request: what is pushed has message ids of its own.
@@ -84,7 +130,7 @@ impl Bap {
         message_id: &str,
         deadline: Duration,
     ) -> anyhow::Result<Value> {
-        let callback = format!("on_{action}");
+        let callback = callback_of(action);
         let what = format!("{callback} for message {message_id}");
         let body = self.wait_for(&what, deadline, |accepted| {
             let answers = |message: &str, action: &str| message == message_id && action == callback;
@@ -114,6 +160,14 @@ fn route(pickup_gps: &str, drop_gps: &str) -> Value {
         "start": { "location": { "gps": pickup_gps } },
         "end": { "location": { "gps": drop_gps } },
     })
+}
+
+/// The action that answers another.
+fn callback_of(action: &str) -> String {
+    match action.strip_prefix("get_") {
+        Some(what) => what.to_owned(),
+        None => format!("on_{action}"),
+    }
 }
 
 /// The order of a callback, to be said back.

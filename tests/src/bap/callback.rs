@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tripline_protocol::signing::{self, SignatureHeader};
 
 use super::{Behavior, Desk, Entry, PATH};
+use crate::schema;
 use crate::server::HangUp;
 
 /// Longest body taken, in bytes; a callback has a few thousand.
@@ -75,6 +76,7 @@ fn examine(
     let signature = check_signature(desk, authorization, bytes, now);
     let signature_valid = signature.is_ok();
     let checked = signature.and_then(|()| check_context(desk, &action, &body));
+    let checked = checked.and_then(|()| check_content(&action, &body));
     let fault = checked.err().map(|error| format!("{error:#}"));
     let refused = set == Behavior::Ack && fault.is_some();
     let answered = if refused { Behavior::Nack } else { set };
@@ -116,6 +118,13 @@ fn check_context(desk: &Desk, action: &str, body: &Value) -> anyhow::Result<()> 
         ensure!(text(name) == value, "context.{name} is {:?}, not {value:?}", text(name));
     }
     ensure!(!text("message_id").is_empty(), "context.message_id is missing");
+    Ok(())
+}
+
+/// What is said must be what the specification says, and what we hold ourselves to beyond it.
+fn check_content(action: &str, body: &Value) -> anyhow::Result<()> {
+    let faults = schema::faults(action, body);
+    ensure!(faults.is_empty(), "{action} is not as specified: {}", faults.join("; "));
     Ok(())
 }
 

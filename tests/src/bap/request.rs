@@ -75,11 +75,16 @@ fn header(headers: &HeaderMap) -> Option<String> {
 }
 
 impl Bap {
-    /// Sends a request with a fresh message id. A NACK is an answer, not an error.
+    /// Sends a request with a fresh message id, without a message if that is null. A NACK is an answer,
+    /// not an error.
     pub async fn request(&self, action: &str, message: Value) -> anyhow::Result<Answer> {
         let message_id = Uuid::new_v4().to_string();
         let context = self.context(action, &message_id);
-        let body = json!({ "context": context, "message": message }).to_string().into_bytes();
+        let mut body = json!({ "context": context });
+        if !message.is_null() {
+            body["message"] = message;
+        }
+        let body = body.to_string().into_bytes();
         let authorization = self.sign(&body);
         let action = action.into();
         let mut sent = Sent { action, body, authorization, message_id, acknowledged: false };

@@ -96,6 +96,7 @@ url = "{store_url}"
 radius_m = 5000
 offer_s = {offer_s}
 search_s = {search_s}
+{dispatch_keys}
 
 [ride]
 otp = {otp}
@@ -104,12 +105,16 @@ otp = {otp}
 retry_ms_max = 500
 timeout_ms = 2000
 private_networks = ["127.0.0.0/8"]
+
+{platform}
 "#,
         id = super::BPP_ID,
         offer_s = plan.offer_s,
         search_s = plan.search_s,
         otp = plan.otp,
         device_keys = plan.device_keys,
+        dispatch_keys = plan.dispatch_keys,
+        platform = plan.platform,
         beckn_keys = network.beckn,
         registry = network.registry,
     );

@@ -75,6 +75,10 @@ pub struct Plan {
     pub agent: String,
     /// What the platform's configuration says at the end of `[device]`.
     pub device_keys: String,
+    /// What it says at the end of `[dispatch]`.
+    pub dispatch_keys: String,
+    /// What it says at its end, tables and all.
+    pub platform: String,
     /// Who says who is on the network.
     pub subscribers: Subscribers,
     /// A recording that the agent replays as fast as it can, in place of the receiver and without a
@@ -96,6 +100,8 @@ impl Default for Plan {
             panel: false,
             agent: String::new(),
             device_keys: String::new(),
+            dispatch_keys: String::new(),
+            platform: String::new(),
             subscribers: Subscribers::File,
             replay: None,
         }
