@@ -88,6 +88,8 @@ pub enum FaultKind {
     UnknownOrder,
     /// A search we do not serve.
     NotServed,
+    /// No such promotion, or not for this ride.
+    UnknownPromotion,
     /// It is not said where the ride goes.
     DropMissing,
     /// A way to pay that is not taken.
@@ -129,6 +131,7 @@ impl FaultKind {
             Self::UnknownFulfillment => "unknown-fulfillment",
             Self::UnknownOrder => "unknown-order",
             Self::NotServed => "not-served",
+            Self::UnknownPromotion => "unknown-promotion",
             Self::DropMissing => "drop-missing",
             Self::Payment => "payment",
             Self::FormMissing => "form-missing",

@@ -21,8 +21,7 @@ pub use action::Action;
 pub use fault::{Failure, FailureKind, Fault, FaultKind};
 pub use reply::{Change, Reply};
 pub use request::{
-    CancelReason, Choice, Details, Rate, Received, Request, Search, Selection, Submission, Target,
-    Update,
+    CancelReason, Choice, Details, Rate, Received, Request, Search, Selection, Target, Update,
 };
 
 /// What the operator is on the network, for what is written into every callback.

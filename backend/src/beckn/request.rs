@@ -3,7 +3,6 @@
 use tripline_protocol::assignment::Place;
 use tripline_protocol::id::OrderId;
 use tripline_protocol::unit::{Paise, Timestamp};
-use uuid::Uuid;
 
 use super::Action;
 use crate::domain::catalog::{Filter, VehicleWish};
@@ -133,19 +132,10 @@ pub struct Choice {
     pub vehicle: VehicleWish,
     /// Promotions that the rider takes up.
     pub promotions: Vec<String>,
-    /// The filled-in form, if one is named.
-    pub submission: Option<Submission>,
+    /// The filled-in form, if one is named, as it is written.
+    pub submission: Option<String>,
     /// The language that the rider reads, if it is said.
     pub language: Option<Language>,
-}
-
-/// A filled-in form, as a request names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Submission {
-    /// By its id.
-    Id(Uuid),
-    /// By what is no id of any.
-    Unreadable,
 }
 
 /// How a request names the order it goes on with.
@@ -166,8 +156,8 @@ pub struct Details {
     pub rider: RiderDetails,
     /// How it is paid, if it is said.
     pub payment: Option<PaymentTerms>,
-    /// The filled-in form, if one is named.
-    pub submission: Option<Submission>,
+    /// The filled-in form, if one is named, as it is written.
+    pub submission: Option<String>,
     /// The language that the rider reads, if it is said.
     pub language: Option<Language>,
 }

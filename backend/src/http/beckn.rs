@@ -96,6 +96,7 @@ const fn is_anybodys(kind: FaultKind) -> bool {
         | FaultKind::UnknownAction
         | FaultKind::UnknownProvider
         | FaultKind::UnknownItem
+        | FaultKind::UnknownPromotion
         | FaultKind::DropMissing
         | FaultKind::Payment
         | FaultKind::FormMissing

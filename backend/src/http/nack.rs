@@ -54,6 +54,7 @@ const fn status(kind: FaultKind) -> StatusCode {
         | FaultKind::Schema
         | FaultKind::UnknownProvider
         | FaultKind::UnknownItem
+        | FaultKind::UnknownPromotion
         | FaultKind::DropMissing
         | FaultKind::Payment
         | FaultKind::FormMissing
@@ -91,6 +92,7 @@ fn add_headers(headers: &mut HeaderMap, kind: FaultKind, realm: &str) {
         | FaultKind::Schema
         | FaultKind::UnknownProvider
         | FaultKind::UnknownItem
+        | FaultKind::UnknownPromotion
         | FaultKind::DropMissing
         | FaultKind::Payment
         | FaultKind::FormMissing

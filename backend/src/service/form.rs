@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::{Platform, ServiceError};
 use crate::chance::{self, is_token};
+use crate::domain::catalog::FormLink;
 use crate::domain::fleet::Item;
 use crate::domain::form::{BadNonce, Form, FormState, Submission, Wrong};
 use crate::store::form::{FormRow, PageRow};
@@ -26,15 +27,6 @@ pub const NONCES_OPEN_MAX: u32 = 16;
 
 /// Submissions of a page. A rider corrects what was sent a few times.
 pub const SUBMISSIONS_PER_PAGE_MAX: u64 = 16;
-
-/// Where a rider fills in an item's form.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FormLink {
-    /// The address of the page.
-    pub url: String,
-    /// Whether nothing is booked without it.
-    pub required: bool,
-}
 
 /// What a page shows.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 use tripline_backend::beckn::{Received, Reply, render, v0_9};
-use tripline_backend::domain::catalog::{Category, Listing, Nearest, Offered, Serviceable};
+use tripline_backend::domain::catalog::{Category, Listing, Nearest, Look, Offered, Serviceable};
 use tripline_backend::domain::dispatch::Demand;
 use tripline_backend::domain::estimate::terms;
 use tripline_backend::domain::order::Route;
@@ -208,6 +208,7 @@ fn offered(platform: &Platform, route: &Route, at: Timestamp) -> Result<Vec<Offe
         let estimate = platform.settings.road.estimate(pickup, drop.context("a drop")?, at);
         let terms = terms(tariff.clone(), estimate, Vec::new());
         offered.push(Offered {
+            look: Look::default(),
             item_id: item.id.to_string(),
             listing,
             category: Category { kind: item.kind, tariff_code: tariff.code.clone() },

@@ -6,7 +6,7 @@ use tripline_protocol::unit::{Paise, Timestamp};
 use super::codes::{collector, payment_method};
 use super::fields::{amount, dotted, fault, parse_time, place, required, text};
 use super::tags::language_tag;
-use crate::beckn::{Choice, Details, Fault, FaultKind, Selection, Submission};
+use crate::beckn::{Choice, Details, Fault, FaultKind, Selection};
 use crate::domain::catalog::VehicleWish;
 use crate::domain::language::Language;
 use crate::domain::order::{RiderDetails, Route};
@@ -90,16 +90,15 @@ fn promotions(body: &Value) -> Result<Vec<String>, Fault> {
 }
 
 /// The filled-in form that is named, in either place that BECKN-007 has for it.
-pub(super) fn submission(body: &Value) -> Option<Submission> {
+pub(super) fn submission(body: &Value) -> Option<String> {
     const PLACES: [&str; 2] = [
         "/message/order/items/0/xinput/form/submission_id",
         "/message/order/xinput/form/submission_id",
     ];
-    let named = PLACES.into_iter().find_map(|pointer| {
-        body.pointer(pointer).filter(|named| !named.is_null() && named.as_str() != Some(""))
-    })?;
-    let id = named.as_str().and_then(|id| id.trim().parse().ok());
-    Some(id.map_or(Submission::Unreadable, Submission::Id))
+    let named = PLACES.into_iter().find_map(|pointer| body.pointer(pointer));
+    let named = named.filter(|named| !named.is_null() && named.as_str() != Some(""))?;
+    // What is no text is no id of any submission, and found out to be none.
+    Some(named.as_str().map_or_else(|| named.to_string(), str::to_owned))
 }
 
 /// The language that the rider reads, as a tag of the customer says. One that we do not write is as good as

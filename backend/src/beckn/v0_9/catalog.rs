@@ -14,7 +14,7 @@ use super::fields::{location, price, ranged, time};
 use super::tags::{Tags, entries};
 use super::tariff::spell_out;
 use crate::beckn::Identity;
-use crate::domain::catalog::{Category, Nearest, Offered, Promoted, Serviceable};
+use crate::domain::catalog::{Category, Look, Nearest, Offered, Promoted, Serviceable};
 use crate::domain::fleet::ItemKind;
 use crate::domain::order::Route;
 use crate::domain::payment::PaymentMethod;
@@ -65,10 +65,14 @@ fn provider(id: &str, items: &[&Offered], route: &Route) -> Value {
         .iter()
         .map(|one| item(one, ways.iter().position(|it| *it == way(one)).unwrap_or(0)))
         .collect();
-    let name = items.first().map(|one| one.listing.provider_name.as_str());
+    let descriptor = items.first().map_or(Value::Null, |one| {
+        let Look { provider_short_desc, provider_logo_url, .. } = &one.look;
+        let logo: Vec<_> = provider_logo_url.iter().collect();
+        descriptor(&one.listing.provider_name, provider_short_desc.as_deref(), &logo)
+    });
     let mut provider = json!({
         "id": id,
-        "descriptor": { "name": name },
+        "descriptor": descriptor,
         "categories": categories,
         "fulfillments": fulfillments,
         "payments": payments(),
@@ -109,6 +113,17 @@ fn fulfillment(place: usize, (kind, vehicle): (ItemKind, &str), route: &Route) -
         fulfillment["end"] = json!({ "location": location(drop) });
     }
     fulfillment
+}
+
+fn descriptor(name: &str, short_desc: Option<&str>, images: &[&String]) -> Value {
+    let mut descriptor = json!({ "name": name });
+    if let Some(short_desc) = short_desc {
+        descriptor["short_desc"] = json!(short_desc);
+    }
+    if !images.is_empty() {
+        descriptor["images"] = json!(images);
+    }
+    descriptor
 }
 
 fn payments() -> Vec<Value> {
@@ -188,9 +203,13 @@ fn item(offered: &Offered, place: usize) -> Value {
         None => json!({ "currency": CURRENCY,
             "minimum_value": tariff.minimum_paise.max(tariff.base_paise).to_string() }),
     };
+    let Look { item_short_desc, item_images, .. } = &offered.look;
+    let images: Vec<_> = item_images.iter().collect();
+    let mut shown = descriptor(&listing.item_name, item_short_desc.as_deref(), &images);
+    shown["code"] = json!(ITEM_CODE);
     let mut item = json!({
         "id": item_id,
-        "descriptor": { "name": listing.item_name, "code": ITEM_CODE },
+        "descriptor": shown,
         "price": price,
         "category_id": category.id(),
         "fulfillment_id": fulfillment_id(place),

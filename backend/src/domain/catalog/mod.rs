@@ -60,6 +60,8 @@ pub struct Offered {
     pub item_id: String,
     /// The item and its provider.
     pub listing: Listing,
+    /// How it is shown.
+    pub look: Look,
     /// Its category.
     pub category: Category,
     /// What it costs there.
@@ -87,6 +89,31 @@ pub struct Promoted {
     pub description: Option<String>,
     /// Until when it can be taken up.
     pub until: Option<Timestamp>,
+}
+
+/// How an item and its provider are shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Look {
+    /// What the item is.
+    pub item_short_desc: Option<String>,
+    /// Where pictures of it are.
+    pub item_images: Vec<String>,
+    /// What the provider is.
+    pub provider_short_desc: Option<String>,
+    /// Where the provider's logo is.
+    pub provider_logo_url: Option<String>,
+}
+
+impl Look {
+    /// That of an item of a provider.
+    pub fn of(provider: &Provider, item: &Item) -> Self {
+        Self {
+            item_short_desc: item.short_desc.clone(),
+            item_images: item.images.clone(),
+            provider_short_desc: provider.short_desc.clone(),
+            provider_logo_url: provider.logo_url.clone(),
+        }
+    }
 }
 
 /// The nearest free vehicle.

@@ -23,6 +23,7 @@ impl Platform {
     ) -> Result<Outcome, RequestError> {
         let mut stored = self.selected(tx, asker, selection, at).await?;
         let order = &mut stored.order;
+        self.note_form(tx, asker, order, &details).await?;
         let rider = Rider::with(order.rider.clone(), details.rider.clone());
         if let Err(error) = order.initialize(rider, asker.conversation.clone(), at) {
             return Ok(refused(Action::Init, &error));
@@ -49,6 +50,7 @@ impl Platform {
         }
         let mut stored = self.selected(tx, asker, selection, at).await?;
         let order = &mut stored.order;
+        self.note_form(tx, asker, order, &details).await?;
         let rules = &self.settings.dispatch;
         let otp = self.settings.otp.then(chance::otp).transpose().map_err(ServiceError::from)?;
         let conversation = asker.conversation.clone();
@@ -68,6 +70,21 @@ impl Platform {
         Ok(Outcome::Done(self.carry_out(tx, &mut stored, effects, at).await?))
     }
 
+    /// The filled-in form is the one that is named, or the one there was.
+    async fn note_form(
+        &self,
+        tx: &mut Tx,
+        asker: &Asker<'_>,
+        order: &mut Order,
+        details: &Details,
+    ) -> Result<(), RequestError> {
+        if details.submission.is_some() || order.submission.is_none() {
+            let named = details.submission.as_deref();
+            order.submission = self.form_of(tx, asker, &order.item_id, named).await?;
+        }
+        Ok(())
+    }
+
     /// The order that a request goes on with; one said anew is made.
     async fn selected(
         &self,
@@ -84,7 +101,11 @@ impl Platform {
                 found.ok_or_else(|| Fault::new(FaultKind::UnknownFulfillment, message).into())
             }
             Selection::Anew(choice) => {
-                let order = self.new_order(asker, *choice, at)?;
+                let discounts = self.discounts(&choice, at).map_err(|id| {
+                    let message = format!("{id} is no promotion that this ride can have");
+                    Fault::new(FaultKind::UnknownPromotion, message)
+                })?;
+                let order = self.new_order(asker, *choice, discounts, at)?;
                 tx.add_order(&order).await?;
                 tx.order(order.id).await?.ok_or_else(unknown_order)
             }

@@ -14,6 +14,7 @@ mod update;
 
 use tracing::info;
 use tripline_protocol::unit::Timestamp;
+use uuid::Uuid;
 
 use super::effects::{Letter, Wake, answer_until, new_callback};
 use super::{Platform, ServiceError};
@@ -21,6 +22,7 @@ use crate::beckn::{
     Action, Failure, FailureKind, Fault, FaultKind, Received, Reply, Request, render,
 };
 use crate::chance;
+use crate::domain::form::FormState;
 use crate::domain::order::{Conversation, Route};
 use crate::domain::reason::CANCELLATION_REASONS;
 use crate::domain::ride::RideError;
@@ -86,6 +88,7 @@ pub struct Asked {
 /// Who asks, and how to answer.
 struct Asker<'a> {
     subscriber_id: &'a str,
+    transaction_id: &'a str,
     conversation: &'a Conversation,
     answer_until: Timestamp,
     /// Until when somebody waits for the answer, where that is said.
@@ -157,6 +160,7 @@ impl Platform {
         }
         let asker = Asker {
             subscriber_id,
+            transaction_id: &received.transaction_id,
             conversation: &received.conversation,
             answer_until: answer_until(received.sent_at, received.ttl_ms, at),
             waits_until: received.ttl_ms.map(|ttl_ms| received.sent_at.min(at).plus_ms(ttl_ms)),
@@ -233,6 +237,34 @@ impl Platform {
 /// An order, if it is the asker's: to anybody else it does not exist.
 fn own(stored: Option<StoredOrder>, asker: &Asker<'_>) -> Option<StoredOrder> {
     stored.filter(|stored| stored.order.subscriber_id == asker.subscriber_id)
+}
+
+impl Platform {
+    /// The filled-in form that a booking with an item goes by, if there is one; refused while one is required and not
+    /// there.
+    async fn form_of(
+        &self,
+        tx: &mut Tx,
+        asker: &Asker<'_>,
+        item_id: &str,
+        named: Option<&str>,
+    ) -> Result<Option<Uuid>, RequestError> {
+        let (by, transaction) = (asker.subscriber_id, asker.transaction_id);
+        match self.form_is_in(tx, by, transaction, item_id, named).await? {
+            FormState::NotAsked => Ok(None),
+            FormState::In(id) => Ok(Some(id)),
+            FormState::Missing(form) => {
+                let message = format!(
+                    "the form {form} is to be filled in first; its address is in the catalog, at the item"
+                );
+                Err(Fault::new(FaultKind::FormMissing, message).into())
+            }
+            FormState::Unknown(_) => {
+                let message = "there is no such submission of the item's form";
+                Err(Fault::new(FaultKind::FormMissing, message).into())
+            }
+        }
+    }
 }
 
 /// When a ride on this route is expected to start.

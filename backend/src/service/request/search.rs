@@ -7,10 +7,10 @@ use tripline_protocol::unit::Timestamp;
 use super::{Asker, Outcome, RequestError, start_of};
 use crate::beckn::{Fault, FaultKind, Reply, Search, is_listed_with};
 use crate::domain::catalog::{
-    Category, Filter, Listing, Nearest, Offered, Serviceable, VehicleWish,
+    Category, Filter, Listing, Look, Nearest, Offered, Promoted, Serviceable, VehicleWish,
 };
 use crate::domain::estimate::terms;
-use crate::domain::fleet::Item;
+use crate::domain::fleet::{Item, Promotion, Provider};
 use crate::domain::order::Route;
 use crate::service::choice::Wanted;
 use crate::service::effects::Wake;
@@ -32,7 +32,7 @@ impl Platform {
         at: Timestamp,
     ) -> Result<Outcome, RequestError> {
         let Search { route, filter, .. } = search;
-        match self.offered(tx, &route, &filter, at).await? {
+        match self.offered(tx, asker, &route, &filter, at).await? {
             Ok(offered) => {
                 let reply = Reply::Catalog(&Serviceable { route, offered });
                 Ok(Outcome::Done(self.enqueue_answer(tx, asker, reply, at).await?))
@@ -55,6 +55,7 @@ impl Platform {
     async fn offered(
         &self,
         tx: &mut Tx,
+        asker: &Asker<'_>,
         route: &Route,
         filter: &Filter,
         at: Timestamp,
@@ -73,7 +74,9 @@ impl Platform {
                 }
             };
             let Some(provider) = catalog.provider(&item.provider) else { continue };
-            let mut one = self.offer_of(item, Listing::of(provider, item), tariff, route, at);
+            let mut one = self.offer_of((provider, item), tariff, route, at);
+            let promotions = catalog.promotions_of(item, at);
+            one.promotions = promotions.map(promoted).collect();
             if !filter.takes(&one) {
                 NO_MATCH.clone_into(&mut why);
                 continue;
@@ -88,6 +91,8 @@ impl Platform {
                 NO_MATCH.clone_into(&mut why);
                 continue;
             }
+            let (by, transaction) = (asker.subscriber_id, asker.transaction_id);
+            one.form = self.form_link(tx, by, transaction, item, at).await?;
             offered.push(one);
         }
         Ok(if offered.is_empty() { Err(why) } else { Ok(offered) })
@@ -95,8 +100,7 @@ impl Platform {
 
     fn offer_of(
         &self,
-        item: &Item,
-        listing: Listing,
+        (provider, item): (&Provider, &Item),
         tariff: &Tariff,
         route: &Route,
         at: Timestamp,
@@ -109,7 +113,8 @@ impl Platform {
         });
         Offered {
             item_id: item.id.to_string(),
-            listing,
+            listing: Listing::of(provider, item),
+            look: Look::of(provider, item),
             category: Category { kind: item.kind, tariff_code: tariff.code.clone() },
             tariff: tariff.clone(),
             estimate: terms.as_ref().map(Terms::estimated),
@@ -138,5 +143,15 @@ impl Platform {
             pickup_s: ranked.pickup_s,
             position: self.fleet().get(&ranked.device).map(|seen| seen.live.position),
         }))
+    }
+}
+
+/// A promotion as it is listed.
+fn promoted(promotion: &Promotion) -> Promoted {
+    Promoted {
+        id: promotion.id.to_string(),
+        title: promotion.title.clone(),
+        description: promotion.description.clone(),
+        until: promotion.until,
     }
 }

@@ -1,6 +1,7 @@
 //! `select`: what an item would cost, as a new order that is quoted.
 
 use tripline_protocol::id::OrderId;
+use tripline_protocol::terms::{DISCOUNTS_MAX, Discount};
 use tripline_protocol::unit::Timestamp;
 
 use super::search::NO_VEHICLE;
@@ -31,7 +32,16 @@ impl Platform {
             let message = "one ride is one of an item";
             return Ok(failed(Action::Select, FailureKind::Quantity, message));
         }
-        let order = self.new_order(asker, choice, at)?;
+        let discounts = match self.discounts(&choice, at) {
+            Ok(discounts) => discounts,
+            Err(id) => {
+                let message = format!("{id} is no promotion that this ride can have");
+                return Ok(failed(Action::Select, FailureKind::UnknownPromotion, message));
+            }
+        };
+        let named = choice.submission.clone();
+        let mut order = self.new_order(asker, choice, discounts, at)?;
+        order.submission = self.form_of(tx, asker, &order.item_id, named.as_deref()).await?;
         let later = self.is_later(&order.route, at);
         let named_ms = self.settings.named_ms.filter(|_| !later);
         let count = named_ms.map_or(1, |_| asker.answers_max.clamp(1, QUOTES_MAX));
@@ -75,11 +85,37 @@ impl Platform {
         Ok(Outcome::Done(Wake::callbacks()))
     }
 
+    /// What the promotions that a choice takes up take off, or the one that cannot be taken up.
+    pub(super) fn discounts(
+        &self,
+        choice: &Choice,
+        at: Timestamp,
+    ) -> Result<Vec<Discount>, String> {
+        let catalog = self.catalog();
+        let mut discounts: Vec<Discount> = Vec::new();
+        for id in &choice.promotions {
+            let promotion = catalog.promotion(id);
+            let item = catalog.item(&choice.item_id);
+            let usable = promotion.zip(item).filter(|(it, item)| it.is_for(&item.id, at));
+            let Some((promotion, _)) = usable else { return Err(id.clone()) };
+            let discount = promotion.discount();
+            let is_new = discounts.iter().all(|taken| taken.code != discount.code);
+            if is_new && discounts.len() == DISCOUNTS_MAX {
+                return Err(id.clone());
+            }
+            if is_new {
+                discounts.push(discount);
+            }
+        }
+        Ok(discounts)
+    }
+
     /// A quoted order.
     pub(super) fn new_order(
         &self,
         asker: &Asker<'_>,
         choice: Choice,
+        discounts: Vec<Discount>,
         at: Timestamp,
     ) -> Result<Order, RequestError> {
         let Choice { item_id, provider_id, mut route, vehicle, language, .. } = choice;
@@ -116,7 +152,7 @@ impl Platform {
             subscriber_id: asker.subscriber_id.into(),
             item_id,
             listing: Listing::of(provider, item),
-            terms: terms(tariff.clone(), estimate, Vec::new()),
+            terms: terms(tariff.clone(), estimate, discounts),
             route,
             conversation: asker.conversation.clone(),
         };
