@@ -86,7 +86,8 @@
     events.onmessage = (event) => show(JSON.parse(event.data));
     events.addEventListener("over", (event) => {
       events.close();
-      end(JSON.parse(event.data).message);
+      const { message } = JSON.parse(event.data);
+      end(message.charAt(0).toUpperCase() + message.slice(1));
     });
     events.addEventListener("changed", () => location.reload());
     events.onerror = () => {

@@ -102,7 +102,7 @@ impl Watches {
     }
 
     /// A place among those who watch a ride, which was just read.
-    fn join(&self, shown: &Shown) -> Result<Watch, TooManyWatch> {
+    pub fn join(&self, shown: &Shown) -> Result<Watch, TooManyWatch> {
         let place = Arc::clone(&self.places).try_acquire_owned();
         let place = place.map_err(|_| TooManyWatch::AllRides)?;
         let mut rides = self.rides();
