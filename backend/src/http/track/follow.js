@@ -55,7 +55,7 @@
     if (ride.location !== null) {
       hear(ride.location.age_ms);
       move(ride.location);
-      say(part("sketch-told"), ride.next === null ? "" : `The vehicle is ${ride.next.says}.`);
+      say(part("sketch-told"), ride.next === null ? "" : `The vehicle has ${ride.next.says}.`);
     }
     tick();
   };

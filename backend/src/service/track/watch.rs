@@ -107,8 +107,9 @@ impl Watches {
         let place = place.map_err(|_| TooManyWatch::AllRides)?;
         let mut rides = self.rides();
         if rides.get(&shown.ride.order).is_some_and(|ride| is_another(ride, shown)) {
-            let before = rides.remove(&shown.ride.order);
-            before.into_iter().for_each(|ride| drop(ride.send_replace(Seen::Changed)));
+            if let Some(before) = rides.remove(&shown.ride.order) {
+                before.send_replace(Seen::Changed);
+            }
         }
         let first = || watch::Sender::new(Seen::Ride(shown.clone()));
         let ride = rides.entry(shown.ride.order).or_insert_with(first);
@@ -255,7 +256,9 @@ impl<'a> Watchman<'a> {
         match self.platform.changes(watched).await {
             Ok(changes) => {
                 self.sure = Instant::now();
-                changes.into_iter().for_each(|(order, seen)| watches.show(order, seen));
+                for (order, seen) in changes {
+                    watches.show(order, seen);
+                }
             }
             Err(error) => {
                 if self.told.is_due(time::now(), LINE_MS) {
