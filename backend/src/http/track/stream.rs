@@ -102,38 +102,15 @@ fn written(head: &str, view: &impl Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use http_body_util::BodyExt as _;
-    use tripline_protocol::assignment::Place;
-    use tripline_protocol::id::{OrderId, TripId};
-    use tripline_protocol::trip::TripState;
-    use tripline_protocol::unit::Position;
 
     use super::*;
-    use crate::service::track::{Shown, TrackedRide, WATCHERS_PER_LINK_MAX, Watches};
-
-    fn shown() -> Shown {
-        let position = Position::new(129_000_000, 776_000_000).expect("on the globe");
-        let ride = TrackedRide {
-            order: OrderId::from_bytes([1; 16]),
-            trip: TripId::from_bytes([1; 16]),
-            device: "d1".parse().expect("valid"),
-            state: TripState::Started,
-            registration: "KA 1".into(),
-            category: "AUTO".into(),
-            make: None,
-            model: None,
-            color: None,
-            driver: None,
-            pickup: Place { position, address: "a\nb".into() },
-            drop: None,
-        };
-        Shown { ride: ride.into(), version: 7, position: None }
-    }
+    use crate::service::track::{WATCHERS_PER_LINK_MAX, Watches, example};
 
     #[tokio::test]
     async fn a_stream_ends_at_its_time_and_gives_its_place_back() {
         let watches = Watches::default();
         for _ in 0..2 * WATCHERS_PER_LINK_MAX {
-            let watch = watches.join(&shown()).expect("room");
+            let watch = watches.join(&example(1, 7)).expect("room");
             let until = Instant::now() + Duration::from_millis(20);
             let whole = stream(watch, until).collect().await.expect("an end").to_bytes();
             let text = String::from_utf8(whole.to_vec()).expect("UTF-8");
