@@ -44,7 +44,7 @@ async fn so_many_watch_in_all_and_the_rides_are_shown_all_the_same() {
     let platform = &town.world.platform;
     let Ok(Tracked::Active(shown)) = platform.tracked(&token(1)).await else { panic!("a ride") };
     let of = |n: usize| {
-        let id = OrderId::from_bytes((n as u128).to_be_bytes());
+        let id = OrderId::from_bytes(u128::try_from(n).expect("few").to_be_bytes());
         let ride = TrackedRide { order: id, ..(*shown.ride).clone() };
         Shown { ride: Arc::new(ride), ..shown.clone() }
     };

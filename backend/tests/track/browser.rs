@@ -36,7 +36,7 @@ async fn a_page_follows_its_ride_while_it_stays_open() {
     town.step(&mut unit, ride, crate::unit::start(crate::world::OTP)).await;
     browser.until(&says("The ride is under way")).await;
     town.stop(&mut unit, ride).await;
-    browser.until(&says("the ride is over")).await;
+    browser.until(&says("The ride is over")).await;
     browser
         .until("document.getElementById('vehicle').getAttribute('visibility') === 'hidden'")
         .await;

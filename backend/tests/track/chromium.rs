@@ -36,8 +36,9 @@ impl Drop for Browser {
 /// The browser's program. Its absence is a failure: `scripts/test` installs it.
 fn program() -> &'static str {
     let runs = |name: &&str| {
-        let version = Command::new(name).arg("--version").stdout(Stdio::null()).status();
-        version.is_ok_and(|status| status.success())
+        let mut version = Command::new(name);
+        let version = version.arg("--version").stdout(Stdio::null());
+        version.stderr(Stdio::null()).status().is_ok_and(|status| status.success())
     };
     let names = ["chromium", "chromium-browser", "google-chrome"];
     names.into_iter().find(|name| runs(&name)).expect("chromium, which scripts/test installs")

@@ -77,9 +77,15 @@ fn refs(value: &Value, found: &mut BTreeSet<String>) {
         Value::Object(fields) => {
             let target = fields.get("$ref").and_then(Value::as_str);
             found.extend(target.map(str::to_owned));
-            fields.values().for_each(|value| refs(value, found));
+            for value in fields.values() {
+                refs(value, found);
+            }
         }
-        Value::Array(values) => values.iter().for_each(|value| refs(value, found)),
+        Value::Array(values) => {
+            for value in values {
+                refs(value, found);
+            }
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }

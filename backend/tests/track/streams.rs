@@ -112,6 +112,15 @@ async fn a_ride_that_another_driver_has_at_once_is_another_to_its_watchers() {
 }
 
 #[tokio::test]
+async fn a_stream_of_a_vehicle_that_is_not_heard_says_that_it_is_alive() {
+    let town = Town::new(1).await;
+    town.accepted(1, &mut Unit::new(1), 1).await;
+    let mut stream = town.follow(1).await;
+    assert!(stream.next().await.is_some());
+    assert!(stream.is_kept_alive().await);
+}
+
+#[tokio::test]
 async fn a_stream_ends_without_a_word_when_nobody_can_say_that_the_ride_goes_on() {
     let town = Town::new(1).await;
     let unit = &mut Unit::new(1);

@@ -15,7 +15,7 @@ use tripline_protocol::link::up::Live;
 use tripline_protocol::trip::TripStep;
 use tripline_protocol::unit::Position;
 
-use crate::unit::{Unit, stop};
+use crate::unit::{Unit, device, stop};
 use crate::{http, world};
 
 pub(crate) use crate::world::Ride;
@@ -54,6 +54,8 @@ impl Town {
         store.close().await;
         let http = http::World::over(&url).await;
         world.platform = Arc::clone(&http.platform);
+        // Nobody has heard of any vehicle yet.
+        http.platform.forget_live(&device(1));
         let mut tasks = JoinSet::new();
         tasks.spawn(track::run(Arc::clone(&http.platform)));
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
@@ -210,6 +212,16 @@ impl Stream {
             let chunk = chunk.expect("it goes on or ends").expect("it ends as it should")?;
             self.text += std::str::from_utf8(&chunk).expect("UTF-8");
         }
+    }
+
+    /// Whether the stream says that it is alive before it says anything else.
+    pub(crate) async fn is_kept_alive(&mut self) -> bool {
+        while !self.text.contains("\n\n") {
+            let chunk = tokio::time::timeout(PATIENCE, self.response.chunk()).await;
+            let chunk = chunk.expect("it is not silent").expect("it goes on").expect("so it does");
+            self.text += std::str::from_utf8(&chunk).expect("UTF-8");
+        }
+        self.text.starts_with(':')
     }
 
     /// The first event, from the next on, of which this is so.

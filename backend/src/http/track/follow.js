@@ -55,7 +55,7 @@
     if (ride.location !== null) {
       hear(ride.location.age_ms);
       move(ride.location);
-      say(part("sketch-told"), ride.next === null ? "" : `The vehicle is ${ride.next.says}.`);
+      say(part("sketch-told"), ride.next === null ? "" : `The vehicle has ${ride.next.says}.`);
     }
     tick();
   };
@@ -86,7 +86,8 @@
     events.onmessage = (event) => show(JSON.parse(event.data));
     events.addEventListener("over", (event) => {
       events.close();
-      end(JSON.parse(event.data).message);
+      const { message } = JSON.parse(event.data);
+      end(message.charAt(0).toUpperCase() + message.slice(1));
     });
     events.addEventListener("changed", () => location.reload());
     events.onerror = () => {

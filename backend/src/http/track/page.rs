@@ -88,7 +88,7 @@ pub(super) fn ride(shown: &Shown, view: &RideView) -> String {
     let told = if next.is_empty() {
         "It is not known where the vehicle is.".to_owned()
     } else {
-        format!("The vehicle is {next}.")
+        format!("The vehicle has {next}.")
     };
     let age_ms = view.location.as_ref().map(|location| location.age_ms);
     let age_kind = match age_ms {
@@ -99,7 +99,7 @@ pub(super) fn ride(shown: &Shown, view: &RideView) -> String {
     let vehicle = &view.vehicle;
     let kind = [&vehicle.make, &vehicle.model].into_iter().flatten().cloned().collect::<Vec<_>>();
     let vehicle_list = list(&[
-        ("Vehicle", Some(&kind.join(" "))),
+        ("Model", Some(&kind.join(" "))),
         ("Colour", vehicle.color.as_deref()),
         ("Category", Some(&vehicle.category)),
         ("Driver", view.driver.as_deref()),

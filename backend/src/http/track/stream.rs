@@ -98,3 +98,27 @@ fn written(head: &str, view: &impl Serialize) -> String {
     let data = serde_json::to_string(view).unwrap_or_default();
     format!("{head}data: {data}\n\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+    use crate::service::track::{WATCHERS_PER_LINK_MAX, Watches, example};
+
+    #[tokio::test]
+    async fn a_stream_ends_at_its_time_and_gives_its_place_back() {
+        let watches = Watches::default();
+        for _ in 0..2 * WATCHERS_PER_LINK_MAX {
+            let watch = watches.join(&example(1, 7)).expect("room");
+            let until = Instant::now() + Duration::from_millis(20);
+            let whole = stream(watch, until).collect().await.expect("an end").to_bytes();
+            let text = String::from_utf8(whole.to_vec()).expect("UTF-8");
+            let blocks: Vec<&str> = text.split_terminator("\n\n").collect();
+            let [beginning, event] = blocks[..] else { panic!("one event: {text}") };
+            assert_eq!(beginning, "retry: 1000");
+            assert!(event.starts_with("id: 7.0\ndata: {"), "{event}");
+            assert_eq!(event.lines().count(), 2, "no break in a text breaks the event");
+        }
+    }
+}

@@ -11,6 +11,8 @@ use crate::domain::live::LivePosition;
 use crate::domain::order::Order;
 use crate::store::order::StoredOrder;
 
+#[cfg(test)]
+pub(crate) use ride::example;
 pub use ride::{Shown, TrackedRide};
 pub use watch::{
     ASK_MS, LOOK_MS, Seen, TooManyWatch, UNSURE_MS_MAX, WATCHERS_MAX, WATCHERS_PER_LINK_MAX, Watch,

@@ -96,3 +96,24 @@ impl Shown {
         Some(distance_m(position, self.ride.next()?.position))
     }
 }
+
+/// The trip of this number, for one order, as it is in this version of it.
+#[cfg(test)]
+pub(crate) fn example(trip: u8, version: i64) -> Shown {
+    let position = tripline_protocol::unit::Position::new(129_000_000, 776_000_000);
+    let ride = TrackedRide {
+        order: OrderId::from_bytes([1; 16]),
+        trip: TripId::from_bytes([trip; 16]),
+        device: format!("d{trip}").parse().expect("valid"),
+        state: TripState::Started,
+        registration: format!("KA {trip}"),
+        category: "AUTO".into(),
+        make: None,
+        model: None,
+        color: None,
+        driver: None,
+        pickup: Place { position: position.expect("on the globe"), address: "a\nb".into() },
+        drop: None,
+    };
+    Shown { ride: ride.into(), version, position: None }
+}

@@ -102,19 +102,28 @@ impl Watches {
     }
 
     /// A place among those who watch a ride, which was just read.
-    fn join(&self, shown: &Shown) -> Result<Watch, TooManyWatch> {
+    pub fn join(&self, shown: &Shown) -> Result<Watch, TooManyWatch> {
         let place = Arc::clone(&self.places).try_acquire_owned();
         let place = place.map_err(|_| TooManyWatch::AllRides)?;
         let mut rides = self.rides();
-        if rides.get(&shown.ride.order).is_some_and(|ride| is_another(ride, shown)) {
-            let before = rides.remove(&shown.ride.order);
-            before.into_iter().for_each(|ride| drop(ride.send_replace(Seen::Changed)));
+        let order = shown.ride.order;
+        if rides.get(&order).is_some_and(|ride| is_another(ride, shown))
+            && let Some(before) = rides.remove(&order)
+        {
+            before.send_replace(Seen::Changed);
         }
         let first = || watch::Sender::new(Seen::Ride(shown.clone()));
-        let ride = rides.entry(shown.ride.order).or_insert_with(first);
+        let ride = rides.entry(order).or_insert_with(first);
         if ride.receiver_count() >= WATCHERS_PER_LINK_MAX {
             return Err(TooManyWatch::ThisRide);
         }
+        ride.send_if_modified(|seen| {
+            let is_older = matches!(seen, Seen::Ride(last) if last.version < shown.version);
+            if is_older {
+                *seen = Seen::Ride(shown.clone());
+            }
+            is_older
+        });
         let newest = ride.subscribe();
         drop(rides);
         self.came.notify_one();
@@ -132,17 +141,18 @@ impl Watches {
         rides.values().filter_map(shown).collect()
     }
 
-    /// Shows something to whoever watches a ride. What is the last of it ends their watch.
-    fn show(&self, order: OrderId, seen: Seen) {
+    /// Shows something to whoever still watches this ride. What is the last of it ends their watch.
+    fn show(&self, before: &Shown, seen: Seen) {
         let mut rides = self.rides();
+        let order = before.ride.order;
+        // Meanwhile another driver may have the order, and other watchers watch.
+        let Some(ride) = rides.get(&order).filter(|ride| is_of_trip(ride, before)) else { return };
         let is_last = !matches!(seen, Seen::Ride(_));
-        if let Some(ride) = rides.get(&order) {
-            ride.send_if_modified(|before| {
-                let is_new = *before != seen;
-                *before = seen;
-                is_new
-            });
-        }
+        ride.send_if_modified(|last| {
+            let is_new = *last != seen;
+            *last = seen;
+            is_new
+        });
         if is_last {
             rides.remove(&order);
         }
@@ -162,6 +172,11 @@ fn is_another(ride: &watch::Sender<Seen>, shown: &Shown) -> bool {
     }
 }
 
+/// Whether this is the trip that is watched.
+fn is_of_trip(ride: &watch::Sender<Seen>, shown: &Shown) -> bool {
+    matches!(&*ride.borrow(), Seen::Ride(last) if last.ride.trip == shown.ride.trip)
+}
+
 impl Platform {
     /// Lets somebody watch a ride that was just [read](Platform::tracked).
     pub fn watch(&self, shown: &Shown) -> Result<Watch, TooManyWatch> {
@@ -169,7 +184,10 @@ impl Platform {
     }
 
     /// What became of these rides since their orders were read, of those that changed.
-    async fn changes(&self, watched: &[Shown]) -> Result<Vec<(OrderId, Seen)>, ServiceError> {
+    async fn changes<'a>(
+        &self,
+        watched: &'a [Shown],
+    ) -> Result<Vec<(&'a Shown, Seen)>, ServiceError> {
         let orders: Vec<OrderId> = watched.iter().map(|shown| shown.ride.order).collect();
         let mut tx = self.store.read().await?;
         let versions = tx.versions_of_orders(&orders).await?;
@@ -181,7 +199,7 @@ impl Platform {
             }
             let stored = tx.order(order).await?;
             let tracked = stored.map_or(Tracked::Unknown, |stored| self.shown_of(&stored));
-            changes.push((order, seen_since(shown, tracked)));
+            changes.push((shown, seen_since(shown, tracked)));
         }
         Ok(changes)
     }
@@ -239,7 +257,7 @@ impl<'a> Watchman<'a> {
         for shown in watches.watched() {
             let position = self.position(&shown);
             if position != shown.position {
-                watches.show(shown.ride.order, Seen::Ride(Shown { position, ..shown }));
+                watches.show(&shown, Seen::Ride(Shown { position, ..shown.clone() }));
             }
         }
         true
@@ -255,7 +273,9 @@ impl<'a> Watchman<'a> {
         match self.platform.changes(watched).await {
             Ok(changes) => {
                 self.sure = Instant::now();
-                changes.into_iter().for_each(|(order, seen)| watches.show(order, seen));
+                for (before, seen) in changes {
+                    watches.show(before, seen);
+                }
             }
             Err(error) => {
                 if self.told.is_due(time::now(), LINE_MS) {
@@ -266,5 +286,48 @@ impl<'a> Watchman<'a> {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::track::example;
+
+    #[test]
+    fn whoever_watches_one_drivers_trip_never_sees_the_others() {
+        let watches = Watches::default();
+        let (first, second) = (example(1, 1), example(2, 2));
+        let mut of_first = watches.join(&first).expect("room");
+        let mut of_second = watches.join(&second).expect("room");
+        assert_eq!(of_first.look(), Seen::Changed);
+        // What somebody found out about the first in the meantime.
+        for late in [Seen::Ride(first.clone()), Seen::Changed, Seen::Over] {
+            watches.show(&first, late);
+        }
+        assert_eq!(of_second.look(), Seen::Ride(second.clone()));
+        watches.show(&second, Seen::Over);
+        assert_eq!(of_second.look(), Seen::Over);
+        assert!(watches.watched().is_empty());
+    }
+
+    #[test]
+    fn a_new_watcher_sees_what_was_just_read_and_shows_it_to_the_others() {
+        let watches = Watches::default();
+        let mut one = watches.join(&example(1, 1)).expect("room");
+        let mut other = watches.join(&example(1, 3)).expect("room");
+        assert_eq!(one.look(), Seen::Ride(example(1, 3)));
+        assert_eq!(other.look(), one.look());
+        drop(watches.join(&example(1, 2)).expect("room"));
+        assert_eq!(one.look(), Seen::Ride(example(1, 3)), "nothing goes back");
+    }
+
+    #[tokio::test]
+    async fn a_watch_ends_without_a_word_when_nobody_knows() {
+        let watches = Watches::default();
+        let mut watch = watches.join(&example(1, 1)).expect("room");
+        assert_eq!(watch.look(), Seen::Ride(example(1, 1)));
+        watches.end_all();
+        assert!(!watch.changed().await);
     }
 }
