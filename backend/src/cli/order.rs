@@ -8,7 +8,8 @@ use super::opened::{Opened, print_json, utc};
 use super::trip::case_line;
 use super::{ConfigPath, dispatch};
 use crate::error::BppError;
-use crate::operate::order::{self, OrderView};
+use crate::operate::order::{self, OrderShown, OrderView};
+use crate::operate::rating::RatingMark;
 use crate::operate::{LIMIT_MAX, Page, case};
 use crate::store::listing::OrderFilter;
 
@@ -134,7 +135,14 @@ async fn show(args: &ShowArgs) -> Result<(), BppError> {
     let opened = Opened::open(&args.config).await?;
     let view = opened.look(async |tx| order::show(tx, &args.order).await).await;
     opened.store.close().await;
-    print(&view?, args.json)
+    let shown = view?;
+    if args.json {
+        return print_json(&shown);
+    }
+    let OrderShown { order, ratings } = &shown;
+    print(order, false)?;
+    ratings.iter().for_each(|mark| println!("{}", rating_line(mark)));
+    Ok(())
 }
 
 async fn cancel(args: &CancelArgs) -> Result<(), BppError> {
@@ -200,6 +208,16 @@ fn line(view: &OrderView) -> String {
         "{}  {at}  {:<12}  {vehicle:<12}  {total:>10}  {}",
         view.id, view.state, view.subscriber
     )
+}
+
+/// `rated          driver 4.50 stars`
+pub(super) fn rating_line(mark: &RatingMark) -> String {
+    format!("rated          {} {}", mark.category, stars(mark.value_centistars))
+}
+
+/// `4.50 stars`
+pub(super) fn stars(centistars: u16) -> String {
+    format!("{}.{:02} stars", centistars / 100, centistars % 100)
 }
 
 fn print(view: &OrderView, json: bool) -> Result<(), BppError> {

@@ -18,6 +18,7 @@ mod silence;
 
 pub mod fold;
 pub mod intake;
+pub mod rating;
 
 mod receipt;
 pub mod settings;

@@ -12,6 +12,7 @@ mod crossings;
 mod ends;
 mod model;
 mod otp;
+mod ratings;
 mod silence;
 mod unit;
 mod world;
