@@ -31,6 +31,7 @@ CREATE TABLE driver (
     -- A keyed digest of the PIN, and tries since it was last right.
     pin_mac      BYTES,
     pin_tries    BIGINT  NOT NULL,
+    -- Of its ratings, in hundredths of a star.
     rating_sum   BIGINT  NOT NULL,
     rating_count BIGINT  NOT NULL,
     created_at   BIGINT  NOT NULL,
@@ -114,13 +115,21 @@ CREATE INDEX cash_entry_shift ON cash_entry (shift_id, at);
 
 CREATE TABLE rating (
     rating_id TEXT   NOT NULL PRIMARY KEY,
-    driver_id TEXT   NOT NULL REFERENCES driver,
-    order_id  TEXT   UNIQUE,
-    stars     BIGINT NOT NULL,
+    -- Of no ride where an operator rated a driver.
+    order_id  TEXT,
+    category  TEXT   NOT NULL,
+    -- Who drove, as far as it is known.
+    driver_id TEXT   REFERENCES driver,
+    -- In hundredths of a star.
+    value     BIGINT NOT NULL,
     note      TEXT   NOT NULL,
-    at        BIGINT NOT NULL
+    -- What the rider answered, a JSON list.
+    answers   TEXT   NOT NULL,
+    at        BIGINT NOT NULL,
+    UNIQUE (order_id, category)
 );
-CREATE INDEX rating_driver ON rating (driver_id, at);
+CREATE INDEX rating_driver ON rating (driver_id, at, rating_id);
+CREATE INDEX rating_at ON rating (at, rating_id);
 
 -- Tariffs never change: a change is a new version. The body is JSON.
 CREATE TABLE tariff (

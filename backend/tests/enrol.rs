@@ -187,6 +187,7 @@ fn vehicle() -> Vehicle {
         driver: None,
         driver_name: "Raghav".into(),
         driver_phone: "+91-98".into(),
+        driver_rating_centistars: None,
     }
 }
 

@@ -287,8 +287,8 @@ async fn a_driver_is_taken_out_of_fleet_and_orders_and_it_is_written_down() {
             &store,
             "INSERT INTO document (document_id, owner_kind, owner_id, kind, number, \
              created_at, updated_at) VALUES ('1', 'driver', 'd1', 'licence', 'Raghav-77', 1, 1); \
-             INSERT INTO rating (rating_id, driver_id, stars, note, at) \
-             VALUES ('1', 'd1', 4, 'Raghav is kind', 1); \
+             INSERT INTO rating (rating_id, category, driver_id, value, note, answers, at) \
+             VALUES ('1', 'driver', 'd1', 400, 'Raghav is kind', '[{\"question\":\"driver-good\",\"text\":\"Raghu\"}]', 1); \
              INSERT INTO down_message (device_id, number, outcome, created_at, payload) \
              VALUES ('d1', 1, 'applied', 1, BYTES('0909026431055261676875200909'))",
         )

@@ -181,6 +181,16 @@ fn a_driver_is_added_given_a_pin_changed_rated_and_deactivated() {
     folder.fails(&["driver", "rate", "asha", "--stars", "6"], &["stars is 6"]);
     let rated = folder.one(&["driver", "rate", "asha", "--stars", "4"]);
     assert_eq!((&rated["rating_centistars"], &rated["ratings"]), (&400.into(), &1.into()));
+    let order = "07070707-0707-4707-8707-070707070707";
+    let rate = ["driver", "rate", "asha", "--order", order, "--stars", "5", "--note", "On time"];
+    assert_eq!(folder.one(&rate)["rating_centistars"], 450);
+    folder.fails(&rate, &["was rated before"]);
+    let listed = folder.one(&["rating", "list", "--driver", "asha", "--order", order]);
+    assert_eq!((&listed["value_centistars"], &listed["category"]), (&500.into(), &"driver".into()));
+    let told = folder.told(&["rating", "list"]);
+    assert_eq!(told.lines().count(), 2, "{told}");
+    assert!(told.contains("5.00 stars") && told.contains("On time"), "{told}");
+    folder.fails(&["rating", "list", "--order", "none"], &["order \"none\""]);
     assert_eq!(folder.one(&["driver", "deactivate", "asha"])["active"], false);
     let told = folder.told(&["driver", "show", "asha"]);
     assert!(told.contains("(deactivated)") && told.contains("PIN set"), "{told}");

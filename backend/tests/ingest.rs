@@ -63,6 +63,7 @@ async fn platform(store: Store, vehicles: usize) -> (Arc<Platform>, mpsc::Receiv
             driver: None,
             driver_name: "Raghav".into(),
             driver_phone: "+91-98".into(),
+            driver_rating_centistars: None,
         };
         assert!(tx.add_vehicle(vehicle, NOW).await.expect("added"));
         let row = CertificateRow {

@@ -66,6 +66,7 @@ fn candidate(n: u8) -> Candidate {
             driver: None,
             driver_name: "Raghav".into(),
             driver_phone: "+91-97".into(),
+            driver_rating_centistars: None,
         },
         assignment: AssignmentId::from_bytes([n; 16]),
         trip: TripId::from_bytes([n; 16]),

@@ -49,6 +49,7 @@ fn vehicle(name: &str) -> Vehicle {
         driver: None,
         driver_name: "Raghav".into(),
         driver_phone: "+91-98".into(),
+        driver_rating_centistars: None,
     }
 }
 

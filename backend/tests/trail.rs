@@ -80,6 +80,7 @@ async fn keep(store: &Store, batches: &[(TrailBatch, u64)]) {
         driver: None,
         driver_name: "Asha".into(),
         driver_phone: "1".into(),
+        driver_rating_centistars: None,
     };
     let row = |(batch, skip): &(TrailBatch, u64)| {
         let lane = LaneKey { device: device(), epoch: batch.epoch, stream: Stream::Trail };

@@ -136,6 +136,7 @@ impl Door {
             driver: None,
             driver_name: "Raghav".into(),
             driver_phone: "+91-9800000001".into(),
+            driver_rating_centistars: None,
         };
         tx.add_vehicle(vehicle, now()).await?;
         tx.add_certificate(CertificateRow {

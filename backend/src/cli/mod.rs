@@ -112,6 +112,9 @@ enum Command {
     /// What was booked: list, show, cancel, and whom it was offered to
     #[command(subcommand)]
     Order(order::OrderCommand),
+    /// What riders think of rides, drivers and vehicles
+    #[command(subcommand)]
+    Rating(fleet::rating::RatingCommand),
     /// Contradictions that somebody has to look at: list, resolve
     #[command(subcommand)]
     Case(order::CaseCommand),
@@ -185,6 +188,7 @@ impl Cli {
             Command::Area(command) => runtime.block_on(fleet::area::run(command)),
             Command::Trip(command) => runtime.block_on(trip::run(command)),
             Command::Order(command) => runtime.block_on(order::run(command)),
+            Command::Rating(command) => runtime.block_on(fleet::rating::run(command)),
             Command::Case(command) => runtime.block_on(order::run_case(command)),
             Command::Subscriber(command) => runtime.block_on(subscriber::run(command)),
             Command::Ca(command) => runtime.block_on(ca::run(command)),

@@ -11,7 +11,8 @@ use super::trip::case_line;
 use super::{ConfigPath, dispatch};
 use crate::error::BppError;
 use crate::operate::form::{self, SubmissionView};
-use crate::operate::order::{self, OrderView};
+use crate::operate::order::{self, OrderShown, OrderView};
+use crate::operate::rating::RatingMark;
 use crate::operate::{LIMIT_MAX, Page, case};
 use crate::store::listing::OrderFilter;
 
@@ -162,7 +163,9 @@ async fn show(args: &ShowArgs) -> Result<(), BppError> {
     if args.json {
         return print_json(&shown);
     }
-    print(&shown.view, false)?;
+    let OrderShown { order, ratings } = &shown.view;
+    print(order, false)?;
+    ratings.iter().for_each(|mark| println!("{}", rating_line(mark)));
     shown.print_form();
     Ok(())
 }
@@ -230,6 +233,16 @@ fn line(view: &OrderView) -> String {
         "{}  {at}  {:<12}  {vehicle:<12}  {total:>10}  {}",
         view.id, view.state, view.subscriber
     )
+}
+
+/// `rated          driver 4.50 stars`
+pub(super) fn rating_line(mark: &RatingMark) -> String {
+    format!("rated          {} {}", mark.category, stars(mark.value_centistars))
+}
+
+/// `4.50 stars`
+pub(super) fn stars(centistars: u16) -> String {
+    format!("{}.{:02} stars", centistars / 100, centistars % 100)
 }
 
 fn print(view: &OrderView, json: bool) -> Result<(), BppError> {

@@ -100,6 +100,7 @@ mod tests {
             driver: None,
             driver_name: "Raghav".into(),
             driver_phone: "+91-98".into(),
+            driver_rating_centistars: None,
         };
         assert!(tx.add_vehicle(vehicle, NOW).await.expect("added"));
         tx.signal_device(&device, NOW).await.expect("given");

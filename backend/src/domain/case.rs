@@ -36,6 +36,8 @@ coded! {
         Sos => "sos",
         /// A trip was closed without its device.
         Closed => "closed",
+        /// The rider asked for support.
+        Support => "support",
         /// From before cases were told apart.
         Other => "other",
     }
@@ -65,7 +67,11 @@ pub struct Resolved {
     pub note: String,
 }
 
-/// A contradiction that a person has to look at.
+const fn once() -> u32 {
+    1
+}
+
+/// Something that a person has to look at: most are contradictions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Case {
     /// Its number within the order, from 1.
@@ -78,10 +84,20 @@ pub struct Case {
     pub at: Timestamp,
     /// What, in words.
     pub what: String,
+    /// How often, of what is counted.
+    #[serde(default = "once")]
+    pub times: u32,
     /// What was driven, where that is the matter.
     pub driven: Option<DrivenPart>,
     /// That somebody looked at it.
     pub resolved: Option<Resolved>,
+}
+
+impl Case {
+    /// Whether the rider asked for support, and nobody has looked at it.
+    pub fn is_open_support(&self) -> bool {
+        self.kind == CaseKind::Support && self.resolved.is_none()
+    }
 }
 
 /// An order's cases.
@@ -153,7 +169,8 @@ impl Cases {
         }
         let number = u32::try_from(self.0.len()).unwrap_or(u32::MAX) + 1;
         let (driven, resolved) = (None, None);
-        self.0.push(Case { number, kind, trip, at, what: what(), driven, resolved });
+        let (what, times) = (what(), once());
+        self.0.push(Case { number, kind, trip, at, what, times, driven, resolved });
         self.0.last_mut()
     }
 }

@@ -27,4 +27,5 @@ pub mod trip;
 pub mod typed;
 
 pub mod order;
+pub mod rating;
 pub mod ride;

@@ -10,7 +10,7 @@ use tripline_protocol::terms::Terms;
 use tripline_protocol::unit::Timestamp;
 use uuid::Uuid;
 
-use super::case::{CaseKind, Cases};
+use super::case::{Case, CaseKind, Cases};
 use super::catalog::{Listing, VehicleWish};
 use super::change::Proposal;
 use super::fleet::coded;
@@ -117,6 +117,9 @@ pub struct Vehicle {
     pub driver_name: String,
     /// The driver's phone; empty if nobody drives.
     pub driver_phone: String,
+    /// The mean of the driver's ratings, in hundredths of a star; `None` if nobody rated them.
+    #[serde(default)]
+    pub driver_rating_centistars: Option<u16>,
 }
 
 /// Where to answer and push: written and read by the dialect the order came in, opaque to the rest.
@@ -351,6 +354,20 @@ impl Order {
         at: Timestamp,
     ) {
         self.cases.find_or_open(kind, trip, at, || what.into());
+    }
+
+    /// Notes that the rider asked for support. Of an order there is one such case open at a time, which counts how
+    /// often; `false` if there is no room for one.
+    pub fn ask_support(&mut self, what: &str, at: Timestamp) -> bool {
+        let was_open = self.cases.iter().any(Case::is_open_support);
+        let case = self.cases.find_or_open(CaseKind::Support, None, at, || what.to_owned());
+        let Some(case) = case else { return false };
+        if was_open {
+            case.times = case.times.saturating_add(1);
+            what.clone_into(&mut case.what);
+        }
+        self.touch(at);
+        true
     }
 
     /// The offers that wait for an answer.

@@ -13,13 +13,14 @@ use crate::chance;
 use crate::domain::fleet::driver::{STARS_MAX, STARS_MIN};
 use crate::domain::fleet::pin::{PIN_TRIES_MAX, check_pin};
 use crate::domain::fleet::{Driver, Duty, DutyState, ProviderId, Rating};
+use crate::domain::rating::{Answers, RatingCategory, RatingValue};
 use crate::domain::trip::Trip;
 use crate::keys::pin::PinKey;
 use crate::service::duty::set_duty;
 use crate::store::Tx;
 use crate::store::driver::PinRow;
 use crate::store::listing::OrderFilter;
-use crate::store::rating::NewRating;
+use crate::store::rating::RatingRow;
 
 const WHAT: &str = "driver";
 
@@ -357,25 +358,29 @@ pub async fn rate(
     new: NewDriverRating,
     now: Timestamp,
 ) -> Result<DriverView, OperateError> {
-    if !(STARS_MIN..=STARS_MAX).contains(&new.stars) {
+    let centistars = u16::from(new.stars).saturating_mul(100);
+    let value = RatingValue::from_centistars(centistars).map_err(|_| {
         let problem = format!("is {}; it must be between {STARS_MIN} and {STARS_MAX}", new.stars);
-        return Err(OperateError::invalid("stars", problem));
-    }
+        OperateError::invalid("stars", problem)
+    })?;
     if new.note.len() > NOTE_LEN_MAX {
         return Err(OperateError::invalid("note", format!("is longer than {NOTE_LEN_MAX} bytes")));
     }
     let driver = find(tx, id).await?;
-    let rating = NewRating {
+    let rating = RatingRow {
         id: chance::uuid()?,
-        driver: driver.id.clone(),
         order: parsed_if_any("order", new.order.as_deref())?,
-        stars: new.stars,
+        category: RatingCategory::Driver,
+        driver: Some(driver.id.clone()),
+        value,
         note: new.note,
+        answers: Answers::default(),
+        at: now,
     };
-    if !tx.add_rating(&rating, now).await? {
+    if !tx.add_rating(&rating).await? {
         let id = new.order.unwrap_or_default();
         return Err(OperateError::conflict("order", id, "was rated before"));
     }
-    note(tx, actor, &driver.id, &format!("rated {}", rating.stars), now).await?;
+    note(tx, actor, &driver.id, &format!("rated {}", new.stars), now).await?;
     find(tx, id).await.map(Into::into)
 }

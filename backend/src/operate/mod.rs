@@ -30,6 +30,7 @@ pub mod live;
 pub mod order;
 pub mod promotion;
 pub mod provider;
+pub mod rating;
 pub mod shift;
 pub mod subscriber;
 pub mod tariff;

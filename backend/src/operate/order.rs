@@ -5,6 +5,7 @@ use tripline_protocol::id::OrderId;
 use tripline_protocol::unit::Timestamp;
 use utoipa::ToSchema;
 
+use super::rating::{self, RatingMark};
 use super::trip::{CaseView, check_reason, orders};
 use super::{Actor, Listed, OperateError, Page};
 use crate::audit::AuditKind;
@@ -91,6 +92,16 @@ impl From<&Order> for OrderView {
     }
 }
 
+/// An order with how it was rated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OrderShown {
+    /// The order.
+    #[serde(flatten)]
+    pub order: OrderView,
+    /// What riders think of it, by category.
+    pub ratings: Vec<RatingMark>,
+}
+
 /// A page of the orders that pass a filter, newest first.
 pub async fn list(
     tx: &mut Tx,
@@ -102,8 +113,10 @@ pub async fn list(
 }
 
 /// One order.
-pub async fn show(tx: &mut Tx, id: &str) -> Result<OrderView, OperateError> {
-    Ok(OrderView::from(&find(tx, id).await?.order))
+pub async fn show(tx: &mut Tx, id: &str) -> Result<OrderShown, OperateError> {
+    let order = find(tx, id).await?.order;
+    let ratings = rating::of_order(tx, order.id).await?;
+    Ok(OrderShown { order: OrderView::from(&order), ratings })
 }
 
 /// Calls an order off before its ride began, at no cost for the rider.

@@ -19,6 +19,7 @@ mod silence;
 
 pub mod fold;
 pub mod intake;
+pub mod rating;
 
 mod receipt;
 pub mod settings;

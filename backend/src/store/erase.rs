@@ -258,9 +258,9 @@ impl Tx {
         Ok(())
     }
 
-    /// Takes the words out of an order's rating.
+    /// Takes the words out of an order's ratings.
     pub async fn clear_rating(&mut self, order: OrderId) -> Result<(), StoreError> {
-        const SQL: &str = "UPDATE rating SET note = '' WHERE order_id = $1";
+        const SQL: &str = "UPDATE rating SET note = '', answers = '[]' WHERE order_id = $1";
         on_db!(self, conn => sqlx::query(SQL)
             .bind(order.to_string()).execute(conn).await?.rows_affected());
         Ok(())
@@ -271,7 +271,7 @@ impl Tx {
     pub async fn clear_driver(&mut self, id: &DriverId, at: Timestamp) -> Result<(), StoreError> {
         const CLEARED: [&str; 4] = [
             "UPDATE driver SET name = '', phone = '', pin_mac = NULL, active = FALSE WHERE driver_id = $1",
-            "UPDATE rating SET note = '' WHERE driver_id = $1",
+            "UPDATE rating SET note = '', answers = '[]' WHERE driver_id = $1",
             "DELETE FROM document WHERE owner_kind = 'driver' AND owner_id = $1",
             "UPDATE cash_entry SET note = '' WHERE shift_id IN \
              (SELECT shift_id FROM shift WHERE driver_id = $1)",

@@ -58,6 +58,7 @@ type Row = (
     Option<String>,
     Option<String>,
     Option<String>,
+    Option<i64>,
 );
 
 const SELECT: &str = "SELECT p.connected, p.since, \
@@ -68,7 +69,8 @@ const SELECT: &str = "SELECT p.connected, p.since, \
       WHERE c.device_id = v.device_id AND c.ended_at IS NOT NULL ORDER BY c.ended_at DESC LIMIT 1), \
      (SELECT MAX(e.expires_at) FROM enrolment_code e \
       WHERE e.device_id = v.device_id AND e.used_at IS NULL) \
-     , v.device_id, v.registration, v.category, v.make, v.model, v.color, d.driver_id, d.name, d.phone \
+     , v.device_id, v.registration, v.category, v.make, v.model, v.color, d.driver_id, d.name, d.phone, \
+     d.rating_sum / NULLIF(d.rating_count, 0) \
      FROM vehicle v LEFT JOIN device_presence p ON p.device_id = v.device_id \
      LEFT JOIN duty u ON u.device_id = v.device_id \
      LEFT JOIN driver d ON d.driver_id = COALESCE(u.driver_id, CASE WHEN NOT EXISTS \
@@ -92,9 +94,10 @@ fn fleet_row(row: Row) -> Result<FleetRow, StoreError> {
         id,
         name,
         phone,
+        rating,
     ) = row;
     Ok(FleetRow {
-        vehicle: vehicle((device, plate, category, make, model, color, id, name, phone))?,
+        vehicle: vehicle((device, plate, category, make, model, color, id, name, phone, rating))?,
         presence: on.zip(since.map(Timestamp::from_unix_ms)),
         certificate_expires_at: until.map(Timestamp::from_unix_ms),
         ended: ended.map(Timestamp::from_unix_ms).zip(why),

@@ -74,7 +74,9 @@ impl Aged {
 }
 
 /// Rows that go with their order: of every table that refers to one, and the order itself last.
-const WITH_AN_ORDER: [&str; 5] = [
+const WITH_AN_ORDER: [&str; 6] = [
+    // Of no table that refers to one: operators rate drivers for orders of before, too.
+    "DELETE FROM rating WHERE order_id = $1",
     "DELETE FROM assignment WHERE order_id = $1",
     "DELETE FROM dispatch_decision WHERE order_id = $1",
     "DELETE FROM trip WHERE order_id = $1",

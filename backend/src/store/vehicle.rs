@@ -19,10 +19,11 @@ pub(super) type Row = (
     Option<String>,
     Option<String>,
     Option<String>,
+    Option<i64>,
 );
 
 pub(super) fn vehicle(row: Row) -> Result<Vehicle, StoreError> {
-    let (device, registration, category, make, model, color, driver, name, phone) = row;
+    let (device, registration, category, make, model, color, driver, name, phone, rating) = row;
     let driver = driver.map(|id| parse("driver", &id, "driver_id", &id)).transpose()?;
     Ok(Vehicle {
         device: parse(TABLE, &device, "device_id", &device)?,
@@ -34,6 +35,7 @@ pub(super) fn vehicle(row: Row) -> Result<Vehicle, StoreError> {
         driver,
         driver_name: name.unwrap_or_default(),
         driver_phone: phone.unwrap_or_default(),
+        driver_rating_centistars: rating.and_then(|mean| u16::try_from(mean).ok()),
     })
 }
 
@@ -43,7 +45,7 @@ macro_rules! select {
     ($condition:literal) => {
         concat!(
             "SELECT v.device_id, v.registration, v.category, v.make, v.model, v.color, \
-             d.driver_id, d.name, d.phone FROM vehicle v \
+             d.driver_id, d.name, d.phone, d.rating_sum / NULLIF(d.rating_count, 0) FROM vehicle v \
              LEFT JOIN duty u ON u.device_id = v.device_id \
              LEFT JOIN driver d ON d.driver_id = COALESCE(u.driver_id, CASE WHEN NOT EXISTS \
              (SELECT 1 FROM duty e WHERE e.driver_id = v.driver_id) THEN v.driver_id END) ",

@@ -81,6 +81,7 @@ async fn limits_cursors_and_parameters_that_are_none_are_refused_by_name() {
             "orders",
             "promotions",
             "providers",
+            "ratings",
             "shifts",
             "subscribers",
             "tariffs",

@@ -50,6 +50,7 @@ const TABLE: &[(&str, &str, Role)] = &[
     ("POST", "/v1/providers", Role::Admin),
     ("GET", "/v1/providers/{id}", Role::Viewer),
     ("PATCH", "/v1/providers/{id}", Role::Admin),
+    ("GET", "/v1/ratings", Role::Dispatcher),
     ("GET", "/v1/shifts", Role::Viewer),
     ("GET", "/v1/shifts/{id}", Role::Viewer),
     ("POST", "/v1/shifts/{id}/settle", Role::Dispatcher),

@@ -55,6 +55,7 @@ impl Holds {
                 driver: None,
                 driver_name: "Raghav".into(),
                 driver_phone: "+91-98".into(),
+                driver_rating_centistars: None,
             };
             let added = tx.add_vehicle(vehicle, NOW).await.expect("answers");
             prop_assert_eq!(added, !self.numbers.contains_key(&n));

@@ -64,6 +64,7 @@ pub(crate) async fn prepare(store: &Store) {
             driver: None,
             driver_name: "Raghav".into(),
             driver_phone: "1".into(),
+            driver_rating_centistars: None,
         };
         assert!(tx.add_vehicle(vehicle, NOW).await.expect("added"));
     }

@@ -55,6 +55,7 @@ fn vehicle(n: usize) -> Vehicle {
         driver: None,
         driver_name: format!("Driver {n}"),
         driver_phone: format!("+91-{n}"),
+        driver_rating_centistars: None,
     }
 }
 

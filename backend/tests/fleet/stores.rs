@@ -5,11 +5,13 @@ use tripline_backend::domain::fleet::{
     Promotion, Provider, Shape, Shift, VehicleRecord,
 };
 use tripline_backend::domain::order::Vehicle;
+use tripline_backend::domain::rating::{Answer, Answers, RatingCategory, RatingValue};
 use tripline_backend::operate::document::{DocumentFilter, list};
 use tripline_backend::operate::{Page, vehicle};
+use tripline_backend::store::Tx;
 use tripline_backend::store::area::AreaRow;
 use tripline_backend::store::driver::PinRow;
-use tripline_backend::store::rating::NewRating;
+use tripline_backend::store::rating::{RatingFilter, RatingRow};
 use tripline_protocol::id::OrderId;
 use tripline_protocol::unit::Paise;
 use uuid::Uuid;
@@ -114,6 +116,7 @@ async fn a_vehicle_that_is_added_with_a_drivers_name_and_phone_finds_them_or_mak
             driver: None,
             driver_name: name.into(),
             driver_phone: "+91-98".into(),
+            driver_rating_centistars: None,
         };
         let mut tx = store.write().await.expect("begins");
         // Somebody else has the id that the second vehicle's driver would get.
@@ -258,23 +261,80 @@ async fn a_driver_is_on_one_device_and_a_shift_has_its_cash() {
     .await;
 }
 
+fn rated(n: u8, order: Option<u8>, category: RatingCategory, centistars: u16) -> RatingRow {
+    let answer = Answer { question: "driver-good".into(), text: "\"On time\"".into() };
+    RatingRow {
+        id: Uuid::from_bytes([n; 16]),
+        order: order.map(|n| OrderId::from_bytes([n; 16])),
+        category,
+        driver: Some(driver_id("asha")),
+        value: RatingValue::from_centistars(centistars).expect("a value"),
+        note: "on time".into(),
+        answers: Answers::new(vec![answer]).expect("good"),
+        at: NOW.plus_ms(i64::from(n)),
+    }
+}
+
 #[tokio::test]
-async fn ratings_add_up_and_an_order_is_rated_once() {
+async fn ratings_of_a_driver_add_up_and_each_category_of_an_order_is_rated_once() {
+    use RatingCategory::{Driver, Ride, Vehicle};
     on_both(|store| async move {
         let mut tx = store.write().await.expect("begins");
         add_driver(&mut tx, "asha").await;
-        let rating = |n: u8, order: Option<u8>, stars| NewRating {
-            id: Uuid::from_bytes([n; 16]),
-            driver: driver_id("asha"),
-            order: order.map(|n| OrderId::from_bytes([n; 16])),
-            stars,
-            note: "on time".into(),
-        };
-        assert!(tx.add_rating(&rating(1, Some(7), 5), NOW).await.expect("rated"));
-        assert!(tx.add_rating(&rating(2, None, 4), NOW).await.expect("rated"));
-        assert!(!tx.add_rating(&rating(3, Some(7), 1), NOW).await.expect("refused"));
+        add_vehicle(&mut tx, "v1", Some("asha")).await;
+        let shown =
+            async |tx: &mut Tx| tx.vehicle(&device("v1")).await.expect("read").expect("there");
+        assert_eq!(shown(&mut tx).await.driver_rating_centistars, None);
+        let mut all = vec![
+            rated(1, Some(7), Driver, 500),
+            rated(2, None, Driver, 425),
+            rated(3, Some(7), Ride, 100),
+            RatingRow { driver: None, ..rated(4, Some(7), Vehicle, 100) },
+            rated(5, None, Driver, 401),
+        ];
+        for rating in &all {
+            assert!(tx.add_rating(rating).await.expect("rated"), "{rating:?}");
+        }
+        assert!(!tx.add_rating(&rated(6, Some(7), Driver, 100)).await.expect("refused"));
         let asha = tx.driver(&driver_id("asha")).await.expect("read").expect("there");
-        assert_eq!((asha.rating.mean_centistars(), asha.rating.count), (Some(450), 2));
+        assert_eq!(
+            (asha.rating.mean_centistars(), asha.rating.count),
+            (Some(442), 3),
+            "of drivers"
+        );
+        assert_eq!(shown(&mut tx).await.driver_rating_centistars, Some(442));
+        let listed = tx.fleet(None).await.expect("read").remove(0).vehicle;
+        assert_eq!(listed.driver_rating_centistars, Some(442));
+
+        all.reverse();
+        let of = |driver: Option<&str>, order: Option<u8>| RatingFilter {
+            driver: driver.map(driver_id),
+            order: order.map(|n| OrderId::from_bytes([n; 16])),
+        };
+        let mut list = async |filter: RatingFilter, before, rows| {
+            let found = tx.ratings_before(&filter, before, rows).await.expect("read");
+            found.into_iter().map(|row| row.id.as_bytes()[0]).collect::<Vec<_>>()
+        };
+        assert_eq!(list(of(None, None), None, 10).await, [5, 4, 3, 2, 1], "newest first");
+        let first = (all[1].at, all[1].id);
+        assert_eq!(list(of(None, None), Some(first), 2).await, [3, 2]);
+        assert_eq!(list(of(Some("asha"), None), None, 10).await, [5, 3, 2, 1]);
+        assert_eq!(list(of(None, Some(7)), None, 10).await, [4, 3, 1]);
+        assert_eq!(list(of(Some("asha"), Some(7)), None, 10).await, [3, 1]);
+        assert_eq!(list(of(Some("ravi"), Some(7)), None, 10).await, [0; 0]);
+        let read = tx.ratings_before(&of(None, None), None, 10).await.expect("read");
+        assert_eq!(read, all, "as they were written");
+
+        let order = OrderId::from_bytes([7; 16]);
+        tx.clear_rating(order).await.expect("cleared");
+        for row in tx.ratings_before(&of(None, None), None, 10).await.expect("read") {
+            let says_nothing = row.note.is_empty() && row.answers.is_empty();
+            assert_eq!(says_nothing, row.order == Some(order), "{row:?}");
+        }
+        tx.delete_order(&order.to_string()).await.expect("deleted");
+        assert_eq!(tx.ratings_before(&of(None, Some(7)), None, 10).await.expect("read"), []);
+        let asha = tx.driver(&driver_id("asha")).await.expect("read").expect("there");
+        assert_eq!(asha.rating.count, 3, "what they were rated stays");
     })
     .await;
 }

@@ -214,6 +214,7 @@ impl World {
             driver: None,
             driver_name: "Raghav".into(),
             driver_phone: "+91-98".into(),
+            driver_rating_centistars: None,
         };
         let mut tx = self.platform.store.write().await.expect("begins");
         tx.add_vehicle(vehicle, time::now()).await.expect("added, or there");

@@ -15,6 +15,7 @@ mod crossings;
 mod ends;
 mod model;
 mod otp;
+mod ratings;
 mod silence;
 mod unit;
 mod wish;

@@ -48,6 +48,7 @@ pub(crate) fn vehicle(n: u8) -> Vehicle {
         driver: None,
         driver_name: "Raghav".into(),
         driver_phone: "+91-97".into(),
+        driver_rating_centistars: None,
     }
 }
 

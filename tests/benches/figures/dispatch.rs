@@ -170,6 +170,7 @@ pub(crate) async fn platform(url: &str) -> Result<Platform> {
         driver: None,
         driver_name: "Raghav".into(),
         driver_phone: "+91-98".into(),
+        driver_rating_centistars: None,
     };
     ensure!(tx.add_vehicle(first.clone(), now).await?, "a vehicle is there already");
     first = tx.vehicle(&device(0)).await?.context("just added")?;

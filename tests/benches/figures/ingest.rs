@@ -86,6 +86,7 @@ async fn platform(url: &str) -> Result<Platform> {
             driver: None,
             driver_name: "Raghav".into(),
             driver_phone: "+91-98".into(),
+            driver_rating_centistars: None,
         };
         ensure!(tx.add_vehicle(vehicle, time::now()).await?, "a vehicle is there already");
     }

@@ -9,6 +9,7 @@ pub(super) mod import;
 pub(super) mod item;
 pub(super) mod promotion;
 pub(super) mod provider;
+pub(super) mod rating;
 pub(super) mod shift;
 pub(super) mod tariff;
 

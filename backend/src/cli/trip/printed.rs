@@ -3,6 +3,7 @@
 use tripline_protocol::unit::{Paise, Timestamp};
 
 use crate::cli::opened::utc;
+use crate::cli::order::rating_line;
 use crate::operate::trip::{CaseView, FactView, TripDetail, TripView};
 
 /// One line of a list.
@@ -73,6 +74,7 @@ pub(super) fn detail(detail: &TripDetail) {
         println!("  and {} more", detail.facts_left_out);
     }
     detail.cases.iter().for_each(|case| println!("{}", case_line(case)));
+    detail.ratings.iter().for_each(|mark| println!("{}", rating_line(mark)));
 }
 
 fn fact_line(fact: &FactView) -> String {
@@ -99,6 +101,9 @@ fn fact_line(fact: &FactView) -> String {
 pub(in crate::cli) fn case_line(case: &CaseView) -> String {
     let mut line =
         format!("{}  {}  {:<12}  {}", case.id, at(case.at_unix_ms), case.kind, case.what);
+    if case.times > 1 {
+        line += &format!(", {} times", case.times);
+    }
     if let Some(driven) = &case.driven {
         let fare = Paise(driven.fare_paise);
         let so_far = if driven.over { "" } else { " so far" };

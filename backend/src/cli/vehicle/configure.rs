@@ -236,6 +236,7 @@ mod tests {
                 driver: None,
                 driver_name: "Raghav".into(),
                 driver_phone: "+91-98".into(),
+                driver_rating_centistars: None,
             };
             assert!(tx.add_vehicle(vehicle, now).await.expect("added"));
         }

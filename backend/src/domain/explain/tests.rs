@@ -177,6 +177,7 @@ fn driven() -> Trip {
         driver: None,
         driver_name: "Asha".into(),
         driver_phone: "+91-98".into(),
+        driver_rating_centistars: None,
     };
     let mut trip = Trip::accepted(trip_id(), vehicle, at(-800), at(-800));
     trip.state = TripState::Ended;

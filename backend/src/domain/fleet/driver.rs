@@ -45,7 +45,7 @@ pub const STARS_MAX: u8 = 5;
 /// Ratings of a driver, taken together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rating {
-    /// Their stars, added up.
+    /// Their values, added up, in hundredths of a star.
     pub sum: u64,
     /// How many there are.
     pub count: u64,
@@ -54,7 +54,6 @@ pub struct Rating {
 impl Rating {
     /// The mean in hundredths of a star, rounded down; `None` if nobody rated.
     pub fn mean_centistars(self) -> Option<u16> {
-        let mean = self.sum.saturating_mul(100).checked_div(self.count)?;
-        u16::try_from(mean).ok()
+        u16::try_from(self.sum.checked_div(self.count)?).ok()
     }
 }

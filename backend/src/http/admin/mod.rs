@@ -34,6 +34,7 @@ mod order;
 mod paper;
 mod promotion;
 mod provider;
+mod rating;
 mod shift;
 mod subscriber;
 mod tariff;
@@ -135,6 +136,7 @@ fn api() -> OpenApiRouter<App> {
         .merge(paper::routes())
         .merge(promotion::routes())
         .merge(provider::routes())
+        .merge(rating::routes())
         .merge(shift::routes())
         .merge(subscriber::routes())
         .merge(tariff::routes())

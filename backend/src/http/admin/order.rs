@@ -19,7 +19,7 @@ use super::params::{Named, Params};
 use super::problem::Problem;
 use super::route::needs;
 use super::trip::{Why, parsed};
-use crate::operate::order::{self, OrderView};
+use crate::operate::order::{self, OrderShown, OrderView};
 use crate::operate::{Listed, OperateError, Page, Role};
 use crate::store::listing::OrderFilter;
 
@@ -89,11 +89,11 @@ async fn list(
 /// Show an order.
 #[utoipa::path(get, path = "/v1/orders/{id}", tag = "orders",
     params(("id" = String, Path, description = "Its id")),
-    responses((status = 200, body = OrderView)))]
+    responses((status = 200, body = OrderShown)))]
 async fn show(
     State(app): State<App>,
     Named(id): Named<String>,
-) -> Result<Json<OrderView>, Problem> {
+) -> Result<Json<OrderShown>, Problem> {
     let mut tx = app.platform.store.read().await?;
     Ok(Json(order::show(&mut tx, &id).await?))
 }

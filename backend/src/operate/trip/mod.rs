@@ -91,7 +91,8 @@ pub async fn show(
     let of_id = id.parse().ok().and_then(|id: TripId| order.trip_of(id));
     let trip = of_id.or(order.trip.as_ref()).ok_or_else(|| OperateError::not_found("trip", id))?;
     let view = shown(platform, tx, order, trip, now).await?;
-    Ok(TripDetail::of(order, trip, view))
+    let ratings = super::rating::of_order(tx, order.id).await?;
+    Ok(TripDetail::of(order, trip, view, ratings))
 }
 
 /// Asks the device for a step, or answers for a start that the platform did not let pass.

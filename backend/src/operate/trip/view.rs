@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use crate::domain::case::{Case, DrivenPart};
 use crate::domain::order::Order;
 use crate::domain::trip::{Outcome, Trip, TripFact};
+use crate::operate::rating::RatingMark;
 
 /// A trip.
 #[expect(clippy::struct_excessive_bools, reason = "a view: each is a mark that people look for")]
@@ -76,6 +77,8 @@ pub struct TripDetail {
     pub facts_left_out: u32,
     /// The order's cases.
     pub cases: Vec<CaseView>,
+    /// How the order was rated.
+    pub ratings: Vec<RatingMark>,
 }
 
 /// Something that happened.
@@ -120,6 +123,8 @@ pub struct CaseView {
     pub at_unix_ms: i64,
     /// What, in words.
     pub what: String,
+    /// How often, of what is counted: of a rider who asks for support.
+    pub times: u32,
     /// What was driven beside the order.
     pub driven: Option<DrivenView>,
     /// Who looked at it.
@@ -184,13 +189,14 @@ impl TripView {
 
 impl TripDetail {
     /// The same with the trip's record.
-    pub fn of(order: &Order, trip: &Trip, view: TripView) -> Self {
+    pub fn of(order: &Order, trip: &Trip, view: TripView, ratings: Vec<RatingMark>) -> Self {
         Self {
             trip: view,
             closed: trip.closed.as_ref().map(|it| format!("by {}: {}", it.by, it.reason)),
             facts: trip.facts.iter().map(FactView::from).collect(),
             facts_left_out: trip.facts_left_out,
             cases: order.cases.iter().map(|case| CaseView::of(order, case)).collect(),
+            ratings,
         }
     }
 }
@@ -227,6 +233,7 @@ impl CaseView {
             kind: case.kind.code().to_owned(),
             at_unix_ms: case.at.unix_ms,
             what: case.what.clone(),
+            times: case.times,
             driven: case.driven.as_ref().map(DrivenView::from),
             resolved_by: resolved.map(|it| it.by.clone()),
             resolved_at_unix_ms: resolved.map(|it| it.at.unix_ms),
