@@ -33,9 +33,11 @@ pub(super) fn form(open: &OpenForm, typed: &Typed) -> String {
     let OpenForm { form, url, nonce } = open;
     let mut body = String::new();
     if !typed.wrong.is_empty() {
-        let items: String =
-            typed.wrong.iter().map(|it| format!("<li>{}</li>\n", escaped(it))).collect();
-        body += &format!("<ul>\n{items}</ul>\n");
+        body += "<ul>\n";
+        for wrong in &typed.wrong {
+            body += &format!("<li>{}</li>\n", escaped(wrong));
+        }
+        body += "</ul>\n";
     }
     body +=
         &format!("<form action=\"{}\" method=\"post\" accept-charset=\"utf-8\">\n", escaped(url));
