@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use tripline_protocol::unit::Timestamp;
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::error::BppError;
 use crate::network::gateway::client::Listener;
 use crate::network::gateway::company::{Info, Paper};
@@ -112,7 +112,7 @@ pub struct RegistrationView {
 pub struct GatewayView {
     /// Its name.
     pub gateway: String,
-    /// Its address; none of one that is not in the configuration any more and never was registered at.
+    /// Its address.
     pub url: String,
     /// Our registration there; none if there is none.
     pub registration: Option<RegistrationView>,
@@ -158,14 +158,20 @@ fn registration(kept: &Kept, now: Timestamp) -> Option<RegistrationView> {
     })
 }
 
-/// Every gateway of the configuration with what is kept of it; nobody is asked.
+/// A gateway of the configuration with what is kept of it; it is not asked.
+pub fn show(
+    config: &Config,
+    (name, gateway): (&str, &config::Gateway),
+    now: Timestamp,
+) -> Result<GatewayView, BppError> {
+    let kept = Shelf::new(config.gateways_dir()).load(name)?;
+    Ok(GatewayView::of(name, &gateway.url, kept.as_ref(), now))
+}
+
+/// Every one of them.
 pub fn list(config: &Config, now: Timestamp) -> Result<Vec<GatewayView>, BppError> {
-    let shelf = Shelf::new(config.gateways_dir());
-    let view = |(name, gateway): (&String, &crate::config::Gateway)| {
-        let kept = shelf.load(name)?;
-        Ok(GatewayView::of(name, &gateway.url, kept.as_ref(), now))
-    };
-    config.gateways.iter().map(view).collect()
+    let all = config.gateways.iter();
+    all.map(|(name, gateway)| show(config, (name, gateway), now)).collect()
 }
 
 /// What is to be sent, as an operator gives it.

@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 pub use behavior::{Behavior, Nonsense};
-pub use book::Account;
+pub use book::{Account, Paper};
 
 use book::Book;
 

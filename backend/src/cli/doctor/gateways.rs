@@ -9,16 +9,15 @@ use crate::network::gateway::desk::{Desk, DeskError, Look};
 use crate::operate::gateway::{self, GatewayView, RegistrationView, TokenState};
 
 pub(super) async fn check(config: &Config, offline: bool, now: Timestamp) -> Vec<Finding> {
-    let listed = match gateway::list(config, now) {
-        Ok(listed) => listed,
-        Err(error) => {
-            let remedy = "its mode and content, or a copy of it";
-            return vec![Finding::fault("gateway", error.to_string(), remedy)];
-        }
-    };
     let mut findings = Vec::new();
-    for view in listed {
-        findings.push(check_one(config, view, offline, now).await);
+    for (name, gateway) in &config.gateways {
+        findings.push(match gateway::show(config, (name, gateway), now) {
+            Ok(view) => check_one(config, view, offline, now).await,
+            Err(error) => {
+                let remedy = "its mode and content, or a copy of it";
+                Finding::fault("gateway", format!("{name}: {error}"), remedy)
+            }
+        });
     }
     findings
 }

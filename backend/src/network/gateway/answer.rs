@@ -293,10 +293,10 @@ mod tests {
 
     #[test]
     fn a_nack_says_neither_our_token_nor_a_document_back() {
-        let token = Token::new("s3cr3t").expect("a token");
+        let token = Token::new("s3cr3t-t0ken").expect("a token");
         let data = "JVBERi0x".repeat(20);
         let nack = json!({
-            "header": { "action": "NACK", "message": "token s3cr3t has expired" },
+            "header": { "action": "NACK", "message": "token s3cr3t-t0ken has expired" },
             "body": { "documents": [{ "data": format!("{data} is no pdf") }] },
         });
         let answer = read(&ok(), nack.to_string().as_bytes(), Some(&token));

@@ -95,7 +95,7 @@ pub enum DeskError {
         refusal: Refusal,
     },
     /// The gateway does not take it.
-    #[error("{name} refused: {refusal}{}", over(token_over))]
+    #[error("{name} refused: {refusal}{}", over(token_over.as_deref()))]
     Refused {
         /// The gateway.
         name: String,
@@ -119,8 +119,8 @@ pub enum DeskError {
     Kept(#[from] BppError),
 }
 
-fn over(token_exp: &Option<String>) -> String {
-    token_exp.as_ref().map_or_else(String::new, |exp| {
+fn over(token_exp: Option<&str>) -> String {
+    token_exp.map_or_else(String::new, |exp| {
         format!("\n  our token ran out ({exp}): whoever runs the gateway has to give a new one")
     })
 }

@@ -54,12 +54,12 @@ fn read_one(paper: &Paper) -> Result<Document, Vec<DocumentError>> {
 
 /// No more of it than shows that it is too long.
 fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
-    let file = File::open(path)?;
-    if !file.metadata()?.is_file() {
+    // Before it is opened: a pipe would be waited for.
+    if !std::fs::metadata(path)?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
     }
     let mut bytes = Vec::new();
-    file.take(DOCUMENT_LEN_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    File::open(path)?.take(DOCUMENT_LEN_MAX as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

@@ -38,10 +38,10 @@ impl Phase {
 /// word is settled.
 pub fn phase(status: &str) -> Phase {
     let status = status.to_ascii_uppercase();
-    let has = |word: &&str| status.contains(word);
-    if ["FAIL", "REJECT"].iter().any(|word| has(word)) {
+    let has = |word: &str| status.contains(word);
+    if has("FAIL") || has("REJECT") {
         Phase::Failed
-    } else if has(&"PENDING") {
+    } else if has("PENDING") {
         Phase::Waiting
     } else {
         Phase::Settled

@@ -7,6 +7,9 @@ use crate::network::http::shortened;
 /// word is shorter, and so is an id in hexadecimal.
 const RUN_LEN_MIN: usize = 40;
 
+/// Shortest token that is looked for, in bytes: a shorter one is no secret, and may be a word.
+const TOKEN_LEN_MIN: usize = 8;
+
 /// What stands in place of what is not shown.
 const HIDDEN: &str = "[...]";
 
@@ -14,8 +17,10 @@ const HIDDEN: &str = "[...]";
 /// obeys.
 pub(super) fn shown(text: &str, tokens: &[&Token]) -> String {
     let mut text = text.to_owned();
-    for token in tokens {
-        text = text.replace(token.reveal(), HIDDEN);
+    for token in tokens.iter().map(|token| token.reveal()) {
+        if token.len() >= TOKEN_LEN_MIN {
+            text = text.replace(token, HIDDEN);
+        }
     }
     shortened(&without_runs(&text))
 }
@@ -41,9 +46,11 @@ mod tests {
 
     #[test]
     fn neither_token_nor_document_is_shown_and_words_are() {
-        let token = Token::new("s3cr3t").expect("a token");
-        let said = format!("token s3cr3t: data {} is no pdf\x1b[31m", "JVBERi0x".repeat(9));
+        let token = Token::new("s3cr3t-t0ken").expect("a token");
+        let said = format!("token s3cr3t-t0ken: data {} is no pdf\x1b[31m", "JVBERi0x".repeat(9));
         assert_eq!(shown(&said, &[&token]), "token [...]: data [...] is no pdf [31m");
+        let word = Token::new("string").expect("a token");
+        assert_eq!(shown("any string", &[&word]), "any string");
         let id = "no registration 0123456789abcdef0123456789abcdef, ask us";
         assert_eq!(shown(id, &[]), id);
         assert_eq!(shown("unter M\u{fc}nchen", &[]), "unter M\u{fc}nchen");
