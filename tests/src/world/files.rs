@@ -53,10 +53,10 @@ rounding_paise = 1
 "#;
 
 /// What the platform offers, before there is a platform.
-pub(super) fn write_fleet(dir: &Path) -> Result<()> {
+pub(super) fn write_fleet(dir: &Path, plan: &Plan) -> Result<()> {
     let folder = dir.join("bpp");
     fs::create_dir(&folder)?;
-    Ok(fs::write(folder.join("fleet.toml"), FLEET)?)
+    Ok(fs::write(folder.join("fleet.toml"), format!("{FLEET}{}", plan.tariff_keys))?)
 }
 
 /// The platform's, over the one that `init` made.
