@@ -13,6 +13,9 @@ INSERT INTO fleet_change (what, version) VALUES ('roster', 0);
 CREATE TABLE provider (
     provider_id TEXT    NOT NULL PRIMARY KEY,
     name        TEXT    NOT NULL,
+    -- As riders see them.
+    short_desc  TEXT,
+    logo_url    TEXT,
     active      BOOLEAN NOT NULL,
     created_at  BIGINT  NOT NULL,
     updated_at  BIGINT  NOT NULL
@@ -133,6 +136,9 @@ CREATE TABLE item (
     item_id          TEXT    NOT NULL PRIMARY KEY,
     provider_id      TEXT    NOT NULL REFERENCES provider,
     name             TEXT    NOT NULL,
+    short_desc       TEXT,
+    -- URLs of pictures, a JSON list.
+    images           TEXT    NOT NULL,
     vehicle_category TEXT    NOT NULL,
     tariff_code      TEXT    NOT NULL,
     kind             TEXT    NOT NULL,
@@ -153,6 +159,27 @@ CREATE TABLE area (
     active      BOOLEAN NOT NULL,
     created_at  BIGINT  NOT NULL,
     updated_at  BIGINT  NOT NULL
+);
+
+-- What riders can take up to pay less: an amount, or a part of the charges in basis points.
+CREATE TABLE promotion (
+    promotion_id TEXT    NOT NULL PRIMARY KEY,
+    title        TEXT    NOT NULL,
+    description  TEXT,
+    amount       BIGINT,
+    percent_bp   BIGINT,
+    -- The most that a part comes to.
+    most         BIGINT,
+    -- Nothing comes off charges of less.
+    least_fare   BIGINT  NOT NULL,
+    -- From then on, and not from then on any more.
+    from_at      BIGINT,
+    until_at     BIGINT,
+    -- Ids of items, a JSON list; of all if it is empty.
+    items        TEXT    NOT NULL,
+    active       BOOLEAN NOT NULL,
+    created_at   BIGINT  NOT NULL,
+    updated_at   BIGINT  NOT NULL
 );
 
 -- Who may use the admin API, and what operators did. Times are Unix milliseconds.
@@ -306,3 +333,64 @@ CREATE INDEX down_message_over ON down_message (created_at) WHERE outcome IS NOT
 
 -- Orders whose bodies earlier versions wrote: after this step each is written anew, and the index is empty.
 CREATE INDEX ride_order_of_before ON ride_order (order_id) WHERE body_version < 2;
+
+-- Forms that riders fill in before they book, the pages on which they do, and what they answered. Times are Unix
+-- milliseconds.
+
+-- A form as it is, and as it was: a change is a new version. The body is JSON.
+CREATE TABLE form (
+    form_id    TEXT   NOT NULL,
+    version    BIGINT NOT NULL,
+    body       TEXT   NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (form_id, version)
+);
+
+-- The form of an item; none asks nothing.
+ALTER TABLE item ADD COLUMN form_id TEXT;
+
+-- A form as it was shown to a rider of this subscriber, under the capability that its address has.
+CREATE TABLE form_page (
+    page_token     TEXT   NOT NULL PRIMARY KEY,
+    subscriber_id  TEXT   NOT NULL,
+    transaction_id TEXT   NOT NULL,
+    item_id        TEXT   NOT NULL,
+    form_id        TEXT   NOT NULL,
+    version        BIGINT NOT NULL,
+    -- Counts up with each page of the subscriber: of so many the oldest go.
+    number         BIGINT NOT NULL,
+    expires_at     BIGINT NOT NULL
+);
+CREATE INDEX form_page_asked ON form_page (subscriber_id, transaction_id, item_id);
+CREATE INDEX form_page_number ON form_page (subscriber_id, number);
+CREATE INDEX form_page_expires ON form_page (expires_at);
+
+-- What a page was shown with, to be given back once.
+CREATE TABLE form_nonce (
+    page_token    TEXT   NOT NULL REFERENCES form_page ON DELETE CASCADE,
+    nonce         TEXT   NOT NULL,
+    created_at    BIGINT NOT NULL,
+    -- What came with it.
+    submission_id TEXT,
+    PRIMARY KEY (page_token, nonce)
+);
+
+-- What was answered. The answers are JSON.
+CREATE TABLE form_submission (
+    submission_id  TEXT   NOT NULL PRIMARY KEY,
+    page_token     TEXT   NOT NULL,
+    subscriber_id  TEXT   NOT NULL,
+    transaction_id TEXT   NOT NULL,
+    item_id        TEXT   NOT NULL,
+    form_id        TEXT   NOT NULL,
+    answers        TEXT   NOT NULL,
+    at             BIGINT NOT NULL
+);
+CREATE INDEX form_submission_asked ON form_submission (subscriber_id, transaction_id, item_id, at);
+CREATE INDEX form_submission_form ON form_submission (form_id, at, submission_id);
+CREATE INDEX form_submission_page ON form_submission (page_token);
+CREATE INDEX form_submission_at ON form_submission (at);
+
+-- The submission that an order was made with; it is in the body too.
+ALTER TABLE ride_order ADD COLUMN submission_id TEXT;
+CREATE INDEX ride_order_submission ON ride_order (submission_id) WHERE submission_id IS NOT NULL;

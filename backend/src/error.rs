@@ -50,6 +50,18 @@ pub enum BppError {
         /// What it, or the network, said.
         reason: String,
     },
+    /// A gateway cannot be asked.
+    #[error(
+        "the gateway {name} at {url} cannot be asked: {reason}; see [gateways.{name}] url and timeout_ms"
+    )]
+    Gateway {
+        /// Its name.
+        name: String,
+        /// Its address.
+        url: String,
+        /// What it, or the network, said.
+        reason: String,
+    },
     /// The registry has another address for us.
     #[error(
         "the registry, or the file in its place, has another address for us, {registered}, than ours, \
@@ -79,6 +91,23 @@ pub enum BppError {
         /// How long it was waited for, in s.
         waited_s: u64,
     },
+    /// A gateway was waited for, and still looks at something.
+    #[error(
+        "{name} has not looked at everything within {waited_s} s; `tripline-bpp gateway get {name} --wait` \
+         waits on"
+    )]
+    NotSettled {
+        /// Which.
+        name: String,
+        /// How long it was waited for, in s.
+        waited_s: u64,
+    },
+    /// `doctor` found something wrong, and has said what.
+    #[error("doctor found {}", if *count == 1 { "a fault".into() } else { format!("{count} faults") })]
+    Unwell {
+        /// How many faults.
+        count: usize,
+    },
     /// Something that should not happen.
     #[error("{0}")]
     Internal(String),
@@ -91,12 +120,13 @@ impl BppError {
             Self::Internal(_) => 1,
             Self::Config { .. } => 3,
             Self::File { .. } => 4,
-            Self::Registry { .. } => 5,
+            Self::Registry { .. } | Self::Gateway { .. } => 5,
             Self::Store { .. } => 6,
             Self::Listen { .. } => 7,
             Self::Moved { .. } => 8,
             Self::Refused { .. } => 9,
-            Self::NotReported { .. } => 10,
+            Self::NotReported { .. } | Self::NotSettled { .. } => 10,
+            Self::Unwell { .. } => 11,
         }
     }
 }

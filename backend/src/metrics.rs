@@ -24,6 +24,13 @@ pub struct OnLane {
     pub lane: &'static str,
 }
 
+/// The one label of a family: which gateway.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct OnGateway {
+    /// Its name in our configuration.
+    pub gateway: String,
+}
+
 /// The labels of a family: which Beckn action, and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ActionOutcome {
@@ -104,6 +111,12 @@ pub struct Metrics {
     pub challenges: Family<Reason, Counter>,
     /// 1 while the registry knows us as we are, or there is none; else 0.
     pub network_served: Gauge,
+    /// Looks at our registrations at gateways, by outcome.
+    pub gateway_looks: Family<Reason, Counter>,
+    /// 1 for a gateway that knew us when it was last asked; 0 for one that refused.
+    pub gateway_known: Family<OnGateway, Gauge>,
+    /// When the token of a gateway runs out, in Unix seconds, where that is known.
+    pub gateway_token_ends: Family<OnGateway, Gauge>,
 }
 
 impl Default for Metrics {
@@ -143,6 +156,9 @@ impl Default for Metrics {
             registry_entries_refused: Family::default(),
             challenges: Family::default(),
             network_served: Gauge::default(),
+            gateway_looks: Family::default(),
+            gateway_known: Family::default(),
+            gateway_token_ends: Family::default(),
             registry: Registry::default(),
         };
         metrics.register_door(&mut registry);
@@ -151,6 +167,7 @@ impl Default for Metrics {
         metrics.register_requests(&mut registry);
         metrics.register_callbacks(&mut registry);
         metrics.register_registry(&mut registry);
+        metrics.register_gateways(&mut registry);
         Self { registry, ..metrics }
     }
 }
@@ -296,6 +313,25 @@ impl Metrics {
             "network_served",
             "1 while the registry knows us as we are, or there is none; else 0",
             self.network_served.clone(),
+        );
+    }
+
+    fn register_gateways(&self, to: &mut Registry) {
+        to.register(
+            "gateway_looks",
+            "Looks at our registrations at gateways, by outcome",
+            self.gateway_looks.clone(),
+        );
+        to.register(
+            "gateway_known",
+            "1 if the gateway knew us when it was last asked, 0 if it refused",
+            self.gateway_known.clone(),
+        );
+        to.register_with_unit(
+            "gateway_token_ends_timestamp",
+            "When our token of the gateway runs out, in Unix time",
+            Unit::Seconds,
+            self.gateway_token_ends.clone(),
         );
     }
 

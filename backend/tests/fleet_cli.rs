@@ -97,6 +97,72 @@ fn init_takes_a_first_fleet_in_and_leaves_its_file() {
 }
 
 #[test]
+fn what_riders_see_of_providers_and_items_is_set_checked_and_taken_away() {
+    let folder = Folder::new();
+    let logo = "https://cabs.example/logo.png";
+    let change = ["provider", "change", "example-cabs", "--short-desc", "Since 1998"];
+    let changed = folder.one(&[&change[..], &["--logo-url", logo]].concat());
+    assert_eq!(
+        (&changed["short_desc"], &changed["logo_url"]),
+        (&"Since 1998".into(), &logo.into())
+    );
+    let told = folder.told(&["provider", "show", "example-cabs"]);
+    assert!(told.contains("Since 1998") && told.contains(logo), "{told}");
+    let bad = ["provider", "change", "example-cabs", "--logo-url", "http://cabs.example/logo.png"];
+    folder.fails(&bad, &["logo_url \"http://cabs.example/logo.png\": must be an https:// URL"]);
+    let cleared = folder.one(&["provider", "change", "example-cabs", "--logo-url", ""]);
+    assert_eq!(
+        (&cleared["logo_url"], &cleared["short_desc"]),
+        (&Value::Null, &"Since 1998".into())
+    );
+
+    let images = ["https://cabs.example/1.png", "https://cabs.example/2.png"];
+    let set = ["item", "change", "auto", "--short-desc", "Three seats", "--image", images[0]];
+    let changed = folder.one(&[&set[..], &["--image", images[1]]].concat());
+    assert_eq!(changed["images"], Value::from(images.as_slice()));
+    let told = folder.told(&["item", "show", "auto"]);
+    assert!(told.contains("Three seats") && told.contains(images[1]), "{told}");
+    let one_bad = ["item", "change", "auto", "--image", images[0], "--image", "auto.png"];
+    folder.fails(&one_bad, &["images[1] \"auto.png\": must be an https:// URL"]);
+    let nine: Vec<_> = std::iter::repeat_n(["--image", images[0]], 9).flatten().collect();
+    folder
+        .fails(&[&["item", "change", "auto"], &*nine].concat(), &["images has 9; there may be 8"]);
+    let long = "x".repeat(501);
+    folder
+        .fails(&["item", "change", "auto", "--short-desc", &long], &["short_desc must have 1 to"]);
+    assert_eq!(folder.one(&["item", "show", "auto"])["images"], Value::from(images.as_slice()));
+    let none = folder.one(&["item", "change", "auto", "--no-images", "--short-desc", ""]);
+    assert_eq!((&none["images"], &none["short_desc"]), (&Value::Array(Vec::new()), &Value::Null));
+}
+
+#[test]
+fn a_promotion_is_added_listed_changed_and_put_out() {
+    let folder = Folder::new();
+    let add = ["promotion", "add", "MONSOON10", "--title", "Monsoon", "--percent-bp", "1000"];
+    let more = ["--max-paise", "5000", "--item", "auto", "--until", "2040-09-30"];
+    let added = folder.one(&[&add[..], &more].concat());
+    assert_eq!((&added["percent_bp"], &added["items"][0]), (&1000.into(), &"auto".into()));
+    folder.fails(&add, &["promotion \"MONSOON10\" is there already"]);
+    let told = folder.told(&["promotion", "show", "MONSOON10"]);
+    for words in ["10.00 %, at most 50.00", "Monsoon", "items    auto", "2040-10-01"] {
+        assert!(told.contains(words), "{words:?} is not in: {told}");
+    }
+    let change = ["promotion", "change", "MONSOON10", "--all-items", "--max-paise", "0"];
+    let changed = folder.one(&[&change[..], &["--least-fare-paise", "20000"]].concat());
+    assert_eq!((&changed["max_paise"], &changed["items"]), (&Value::Null, &Value::Array(vec![])));
+    assert_eq!(changed["least_fare_paise"], 20_000);
+    let bad = ["promotion", "change", "MONSOON10", "--percent-bp", "10001"];
+    folder.fails(&bad, &["percent_bp is 10001; it must be between 1 and 10000 basis points"]);
+    folder.one(&["promotion", "change", "MONSOON10", "--amount-paise", "2500"]);
+    let capped = ["promotion", "change", "MONSOON10", "--max-paise", "100"];
+    folder.fails(&capped, &["max_paise is for percent_bp"]);
+    folder.one(&["promotion", "change", "MONSOON10", "--active", "false"]);
+    let told = folder.told(&["promotion", "list"]);
+    assert!(told.contains("25.00") && told.contains("(not offered)"), "{told}");
+    folder.fails(&["promotion", "show", "nothing"], &["there is no promotion \"nothing\""]);
+}
+
+#[test]
 fn a_driver_is_added_given_a_pin_changed_rated_and_deactivated() {
     let folder = Folder::new();
     let add = ["driver", "add", "asha", "--name", "Asha", "--phone", "+91-98000"];

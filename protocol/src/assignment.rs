@@ -95,3 +95,19 @@ pub struct RiderContact {
     /// Phone as given by the BAP.
     pub phone: String,
 }
+
+/// What an accepted trip is from here on, where its rider changed it. The device knows best whether the rider is
+/// aboard: from then on it keeps the pickup that it has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// The trip.
+    pub trip: TripId,
+    /// Where the rider waits.
+    pub pickup: Place,
+    /// Where the rider goes.
+    pub drop: Place,
+    /// The terms that hold from the start of the ride on.
+    pub terms: Terms,
+    /// Whether the driver is to collect the fare in cash.
+    pub collect_cash: bool,
+}

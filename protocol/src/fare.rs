@@ -467,7 +467,7 @@ impl Lines {
     /// Gives what was taken off, at most the charges.
     fn discount(&mut self, discounts: &[Discount], charges: Paise) -> Paise {
         let mut left = charges;
-        for discount in discounts {
+        for discount in discounts.iter().filter(|discount| charges >= discount.least_paise) {
             let part = share(charges, u64::from(discount.percent_bp), 10_000);
             let most = discount.max_paise.unwrap_or(charges).min(left);
             let off = (part + discount.flat_paise).min(most).max(Paise::ZERO);

@@ -60,6 +60,9 @@ pub struct Discount {
     /// At most so much.
     #[serde(default)]
     pub max_paise: Option<Paise>,
+    /// Nothing off charges of less than this.
+    #[serde(default)]
+    pub least_paise: Paise,
 }
 
 /// What was estimated before the ride: a straight line with a road factor, and no more than that.

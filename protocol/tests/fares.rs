@@ -161,6 +161,7 @@ fn a_cab_with_taxes_tolls_and_offers() {
         percent_bp: 1_000,
         flat_paise: Paise::ZERO,
         max_paise: Some(Paise(5_000)),
+        least_paise: Paise(30_000),
     }];
     let with_offer = terms.metered(to_the_airport);
     terms.discounts[0] = Discount {
@@ -168,6 +169,7 @@ fn a_cab_with_taxes_tolls_and_offers() {
         percent_bp: 10_000,
         flat_paise: Paise::ZERO,
         max_paise: None,
+        least_paise: Paise::ZERO,
     };
     let free = terms.metered(ride(3_000, 600, 0, 0));
     insta::assert_snapshot!(table(&[

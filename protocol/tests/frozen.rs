@@ -1,7 +1,7 @@
 //! Frozen bytes of the device link, version 1. If one of these fails, do not change the test: a
 //! vehicle on the road speaks these bytes. Grow an enum at its end, or raise the version.
 
-use tripline_protocol::assignment::{Assignment, Place, RiderContact};
+use tripline_protocol::assignment::{Assignment, Change, Place, RiderContact};
 use tripline_protocol::duty::{Duty, OnDuty, TypedPin};
 use tripline_protocol::fare::{Extra, ExtraKind, FareLineKind, FareReason, Usage};
 use tripline_protocol::fix::{FixStamp, FixType, Refusal};
@@ -96,6 +96,7 @@ fn terms(tariff: Tariff) -> Terms {
         percent_bp: 1000,
         flat_paise: Paise(500),
         max_paise,
+        least_paise: Paise(10_000),
     };
     Terms {
         tariff,
@@ -275,6 +276,13 @@ fn commands() -> Vec<Command> {
         ..offer.clone()
     };
     let contact = RiderContact { trip, name: "Asha".into(), phone: "+91-9800000000".into() };
+    let change = Change {
+        trip,
+        pickup: place("Castro Street"),
+        drop: place("Moffett Field"),
+        terms: terms(tariff()),
+        collect_cash: false,
+    };
     let bodies = [
         CommandBody::Offer(offer),
         CommandBody::Withdraw { assignment, reason: "too late".into() },
@@ -298,6 +306,7 @@ fn commands() -> Vec<Command> {
             duty: Duty::Off,
             refused: Some("the PIN is wrong".into()),
         }),
+        CommandBody::Change(change),
     ];
     bodies
         .into_iter()

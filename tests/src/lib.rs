@@ -5,6 +5,7 @@
 mod server;
 
 pub mod bap;
+pub mod gateway;
 pub mod registry;
 pub mod schema;
 pub mod spec;

@@ -105,6 +105,9 @@ impl Engine {
         if let Some(configured) = after.filter(|_| after != before) {
             self.take_effect(&configured.settings);
         }
+        if let (Some(fences), Some(trip)) = (&mut self.fences, self.memory.desk().trip()) {
+            fences.follow(&trip.assignment);
+        }
     }
 
     fn take_effect(&mut self, above: &DeviceSettings) {
@@ -257,6 +260,7 @@ impl Engine {
                 to_collect: trip.state == TripState::Ended
                     && trip.assignment.collect_cash
                     && trip.collected.is_none(),
+                changed: trip.changed.is_any() && !trip.state.is_terminal(),
             }),
             ..Indication::default()
         }

@@ -74,6 +74,20 @@ impl Fence {
     /// Sets another radius, by which the last fix is inside or not. Coming near is told at the next one.
     pub fn set_radius(&mut self, radius_m: u32) {
         self.radius_mm = u64::from(radius_m) * 1_000;
+        self.look_again();
+    }
+
+    /// Goes to another place, by which the last fix is inside or not; coming near that one is told anew.
+    fn move_to(&mut self, middle: Position) {
+        if middle != self.middle {
+            self.middle = middle;
+            self.entered = false;
+            self.look_again();
+        }
+    }
+
+    /// Whether the last fix is inside the fence as it is.
+    fn look_again(&mut self) {
         let lies_within =
             |stamp: FixStamp| distance_mm(self.middle, stamp.position) <= self.radius_mm;
         self.inside = self.last.is_some_and(|(stamp, _)| lies_within(stamp));
@@ -111,6 +125,14 @@ impl Fences {
     pub fn set_radius(&mut self, radius_m: u32) {
         self.pickup.set_radius(radius_m);
         self.drop.set_radius(radius_m);
+    }
+
+    /// Goes where the rider's change of the trip has pickup and drop; other trips' places are not theirs.
+    pub fn follow(&mut self, assignment: &Assignment) {
+        if assignment.trip == self.trip {
+            self.pickup.move_to(assignment.pickup.position);
+            self.drop.move_to(assignment.drop.position);
+        }
     }
 
     /// The trip they belong to.
@@ -175,6 +197,20 @@ mod tests {
             assert_eq!(nearness.inside, inside, "{metres}");
             assert!(nearness.distance_m.abs_diff(metres.unsigned_abs()) <= 1, "{nearness:?}");
         }
+    }
+
+    #[test]
+    fn a_fence_that_moves_rings_again_and_knows_at_once_whether_the_vehicle_is_there() {
+        let (mut fence, now) = (fence(), Uptime::default());
+        assert!(fence.step(now, &fix(0)));
+        fence.move_to(fix(0).position);
+        assert!(!fence.step(now, &fix(0)), "the same place");
+        fence.move_to(fix(1_000).position);
+        assert!(fence.nearness(now).is_some_and(|near| !near.inside && near.distance_m > 990));
+        assert!(fence.step(now, &fix(950)));
+        fence.move_to(fix(900).position);
+        assert!(fence.nearness(now).is_some_and(|near| near.inside));
+        assert!(fence.step(now, &fix(950)), "it is told of that place too");
     }
 
     #[test]

@@ -277,7 +277,7 @@ fn lines_that_are_active_low_are_read_and_lit_the_other_way_round() {
 }
 
 const fn trip(state: TripState) -> TripMoment {
-    TripMoment { state, needs_otp: false, to_collect: false }
+    TripMoment { state, needs_otp: false, to_collect: false, changed: false }
 }
 
 /// Every state a panel can meet, with its name.
@@ -343,14 +343,14 @@ fn phase_of(phase: Phase) -> Indication {
         Phase::Idle | Phase::OfferWaits => None,
         Phase::ToPickup => Some(TripState::EnRouteToPickup),
         Phase::AtPickup => Some(TripState::AtPickup),
-        Phase::Riding => Some(TripState::Started),
+        Phase::Riding | Phase::Changed => Some(TripState::Started),
         Phase::Paused => Some(TripState::Paused),
         Phase::ToCollect => Some(TripState::Ended),
     };
-    let to_collect = phase == Phase::ToCollect;
+    let (to_collect, changed) = (phase == Phase::ToCollect, phase == Phase::Changed);
     Indication {
         offer_waits: phase == Phase::OfferWaits,
-        trip: state.map(|state| TripMoment { to_collect, ..trip(state) }),
+        trip: state.map(|state| TripMoment { to_collect, changed, ..trip(state) }),
         connected: true,
         has_fix: true,
         ..Indication::default()

@@ -141,6 +141,9 @@ fn trip_text(text: &mut String, trip: &TripView, now_unix_ms: i64) {
     if let Some(step) = &trip.dispatcher {
         let _ = writeln!(text, "by the dispatcher on your behalf: {step}");
     }
+    if let Some(changed) = &trip.changed {
+        let _ = writeln!(text, "CHANGED   by the rider: {changed}");
+    }
     if let (Some(name), Some(phone)) = (&trip.rider_name, &trip.rider_phone) {
         let _ = writeln!(text, "rider     {name}, {phone}");
     }
@@ -237,6 +240,7 @@ mod tests {
             collected_paise: None,
             cancel_reason: None,
             dispatcher: Some("pause: the rider shops".into()),
+            changed: Some("drop, payment".into()),
         }
     }
 
@@ -251,6 +255,7 @@ mod tests {
         let expected = "\
 TRIP      paused; next: resume, extra, or stop
 by the dispatcher on your behalf: pause: the rider shops
+CHANGED   by the rider: drop, payment
 rider     Asha, +91-98
 from      Castro Street
 to        Shoreline

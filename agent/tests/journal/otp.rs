@@ -19,9 +19,9 @@ use tripline_protocol::unit::{Paise, Position, Timestamp, Uptime};
 use crate::disk::{Failing, SimDisk};
 use crate::ledger::{LIMITS, device};
 
-const NOW: Timestamp = Timestamp::from_unix_ms(1_800_000_000_000);
+pub(crate) const NOW: Timestamp = Timestamp::from_unix_ms(1_800_000_000_000);
 
-fn open(disk: &SimDisk, epoch: u64) -> Book {
+pub(crate) fn open(disk: &SimDisk, epoch: u64) -> Book {
     let opened = Journal::open(Arc::new(disk.clone()), &device(), JournalEpoch(epoch), LIMITS);
     let Opened { journal, memory, .. } = opened.expect("it always opens");
     let (base, first) = (Settings::default(), DeviceSettings::default());
@@ -30,7 +30,7 @@ fn open(disk: &SimDisk, epoch: u64) -> Book {
 }
 
 /// A driver who waits at the pickup for a rider with the OTP 4711.
-fn at_pickup(disk: &SimDisk) -> Book {
+pub(crate) fn at_pickup(disk: &SimDisk) -> Book {
     let mut book = open(disk, 1);
     let body = CommandBody::Offer(offer());
     let command = Command { number: CommandNumber(1), expires_at: None, body };
@@ -41,7 +41,7 @@ fn at_pickup(disk: &SimDisk) -> Book {
     book
 }
 
-fn offer() -> Assignment {
+pub(crate) fn offer() -> Assignment {
     let (order, position) = (OrderId::from_bytes([1; 16]), Position::new(0, 0).expect("valid"));
     let place = Place { position, address: String::new() };
     let tariff = Tariff {

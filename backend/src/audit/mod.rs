@@ -65,6 +65,10 @@ pub enum AuditKind {
     TariffChanged,
     /// An item of the catalog was added, changed or removed.
     ItemChanged,
+    /// A form was added or changed.
+    FormChanged,
+    /// A promotion was added or changed.
+    PromotionChanged,
     /// An area or zone was added, changed or removed.
     AreaChanged,
     /// Fleet or tariffs were imported from a file.
@@ -116,6 +120,8 @@ impl AuditKind {
         Self::CashEntered,
         Self::TariffChanged,
         Self::ItemChanged,
+        Self::FormChanged,
+        Self::PromotionChanged,
         Self::AreaChanged,
         Self::Imported,
         Self::TripCommanded,
@@ -173,6 +179,8 @@ impl AuditKind {
             Self::CashEntered => "cash-entered",
             Self::TariffChanged => "tariff-changed",
             Self::ItemChanged => "item-changed",
+            Self::FormChanged => "form-changed",
+            Self::PromotionChanged => "promotion-changed",
             Self::AreaChanged => "area-changed",
             Self::Imported => "imported",
             Self::TripCommanded => "trip-commanded",

@@ -141,6 +141,10 @@ fn print(erased: &Erased, done: bool) {
     if erased.set_aside > 0 {
         println!("Emptied as well: {} of revoked devices.", counted(erased.set_aside, "message"));
     }
+    if erased.submissions > 0 {
+        let submissions = counted(erased.submissions, "submission");
+        println!("Deleted as well: {submissions} of forms with all answers.");
+    }
     if erased.under_way > 0 {
         println!(
             "{} not over, or not told to the end, to rider or vehicle: run this again when they are.",

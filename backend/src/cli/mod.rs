@@ -8,8 +8,10 @@ mod audit;
 mod ca;
 mod callback;
 mod dispatch;
+mod doctor;
 mod erase;
 mod fleet;
+mod gateway;
 mod init;
 mod key;
 mod lock;
@@ -42,12 +44,13 @@ use crate::time;
     version,
     after_help = "\
 Exit codes:
-  0  done                                5  the registry cannot be asked
+  0  done                                5  the registry or a gateway cannot be asked
   1  something that should not happen    6  the store cannot be used
   2  wrong use of the command line       7  an address to listen on is taken
   3  the configuration is not usable     8  the registry has another address for us
   4  a file of ours cannot be used       9  refused, with the reason
- 10  asked for, and the device has not reported in time
+ 10  asked for, and the device, or the gateway, has not reported in time
+ 11  doctor found something wrong, and says what
 
 A first run:
   tripline-bpp init --dir fleet
@@ -93,6 +96,12 @@ enum Command {
     /// What riders can book
     #[command(subcommand)]
     Item(fleet::item::ItemCommand),
+    /// What riders fill in before they book, and what they answered
+    #[command(subcommand)]
+    Form(fleet::form::FormCommand),
+    /// What comes off the fare of riders who take it up
+    #[command(subcommand)]
+    Promotion(fleet::promotion::PromotionCommand),
     /// Where rides are served, and where another tariff applies
     #[command(subcommand)]
     Area(fleet::area::AreaCommand),
@@ -115,12 +124,17 @@ enum Command {
     /// Our keys on the network: show, register, rotate
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Gateways: sign up, hand in papers, and how far they are with it
+    #[command(subcommand)]
+    Gateway(gateway::GatewayCommand),
     /// What subscribers are told: what waits, what was given up; look at it, try it once more
     #[command(subcommand)]
     Callback(callback::CallbackCommand),
     /// Tokens for the admin API: make, list, revoke
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Look at everything the platform needs, and at who knows it, and say what is wrong
+    Doctor(doctor::DoctorArgs),
     /// Print the OpenAPI document of the admin API
     Openapi,
     /// The store as a whole: how large and how sound it is; copy it from SQLite into PostgreSQL
@@ -166,6 +180,8 @@ impl Cli {
             Command::Shift(command) => runtime.block_on(fleet::shift::run(command)),
             Command::Tariff(command) => runtime.block_on(fleet::tariff::run(command)),
             Command::Item(command) => runtime.block_on(fleet::item::run(command)),
+            Command::Form(command) => runtime.block_on(fleet::form::run(command)),
+            Command::Promotion(command) => runtime.block_on(fleet::promotion::run(command)),
             Command::Area(command) => runtime.block_on(fleet::area::run(command)),
             Command::Trip(command) => runtime.block_on(trip::run(command)),
             Command::Order(command) => runtime.block_on(order::run(command)),
@@ -173,8 +189,10 @@ impl Cli {
             Command::Subscriber(command) => runtime.block_on(subscriber::run(command)),
             Command::Ca(command) => runtime.block_on(ca::run(command)),
             Command::Key(command) => runtime.block_on(key::run(command)),
+            Command::Gateway(command) => runtime.block_on(gateway::run(command)),
             Command::Callback(command) => runtime.block_on(callback::run(command)),
             Command::Token(command) => runtime.block_on(token::run(command)),
+            Command::Doctor(args) => runtime.block_on(doctor::run(&args)),
             Command::Openapi => openapi::run(),
             Command::Store(command) => runtime.block_on(store::run(command)),
             Command::Erase(command) => runtime.block_on(erase::run(command)),

@@ -1,13 +1,16 @@
 //! `tripline-bpp order` and `tripline-bpp case`: what was booked, and what somebody has to look at.
 
 use clap::{Args, Subcommand};
+use serde::Serialize;
 use tripline_protocol::order::OrderState;
 use tripline_protocol::unit::{Paise, Timestamp};
 
+use super::fleet::form::submission_as_text;
 use super::opened::{Opened, print_json, utc};
 use super::trip::case_line;
 use super::{ConfigPath, dispatch};
 use crate::error::BppError;
+use crate::operate::form::{self, SubmissionView};
 use crate::operate::order::{self, OrderView};
 use crate::operate::{LIMIT_MAX, Page, case};
 use crate::store::listing::OrderFilter;
@@ -98,6 +101,23 @@ pub(super) struct ResolveArgs {
     json: bool,
 }
 
+/// A view with what the rider answered to the item's form: whoever has the store may read that too.
+#[derive(Debug, Serialize)]
+pub(super) struct Answered<T> {
+    #[serde(flatten)]
+    pub(super) view: T,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) form: Option<SubmissionView>,
+}
+
+impl<T> Answered<T> {
+    pub(super) fn print_form(&self) {
+        if let Some(form) = &self.form {
+            println!("form           {}", submission_as_text(form));
+        }
+    }
+}
+
 pub(super) async fn run(command: OrderCommand) -> Result<(), BppError> {
     match command {
         OrderCommand::List(args) => list(&args).await,
@@ -132,9 +152,19 @@ async fn list(args: &ListArgs) -> Result<(), BppError> {
 
 async fn show(args: &ShowArgs) -> Result<(), BppError> {
     let opened = Opened::open(&args.config).await?;
-    let view = opened.look(async |tx| order::show(tx, &args.order).await).await;
+    let shown = opened.look(async |tx| {
+        let view = order::show(tx, &args.order).await?;
+        Ok(Answered { view, form: form::of_order(tx, &args.order).await? })
+    });
+    let shown = shown.await;
     opened.store.close().await;
-    print(&view?, args.json)
+    let shown = shown?;
+    if args.json {
+        return print_json(&shown);
+    }
+    print(&shown.view, false)?;
+    shown.print_form();
+    Ok(())
 }
 
 async fn cancel(args: &CancelArgs) -> Result<(), BppError> {

@@ -7,6 +7,7 @@ use super::{Config, Support};
 use crate::domain::dispatch::{BATCH_MAX, REASSIGN_MAX, WEIGHT_MAX};
 use crate::domain::fleet::id::{CodeError, check_code};
 use crate::domain::fleet::text::check_phone;
+use crate::network::gateway::check::is_local;
 use crate::network::subscriber::normalized_id;
 
 /// Longest subscriber id of ours, in bytes: a domain name has 253, and it has to go into a header of bounded
@@ -23,6 +24,7 @@ impl Config {
         self.check_subscriber_id()?;
         self.check_support()?;
         self.check_registry()?;
+        self.check_gateways()?;
         self.check_device()?;
         self.check_private_networks()?;
         let (weights, weight_max) = (&self.dispatch.weights, u64::from(WEIGHT_MAX));
@@ -104,12 +106,12 @@ impl Config {
             );
         }
         let mut segments = uri.path().trim_end_matches('/').split('/').skip(1);
-        if segments.clone().next() == Some("track") {
-            return Err(
-                "the path of beckn.uri begins with /track, where the links of riders are: \
-                        choose another"
-                    .into(),
-            );
+        let first = segments.clone().next().unwrap_or_default();
+        if ["track", "receipt", "form"].contains(&first) {
+            return Err(format!(
+                "the path of beckn.uri begins with /{first}, where the links of riders are: \
+                 choose another"
+            ));
         }
         if segments.any(|segment| segment.is_empty() || segment.starts_with([':', '*'])) {
             return Err(
@@ -191,6 +193,37 @@ impl Config {
                         a path"
                     .into(),
             );
+        }
+        Ok(())
+    }
+
+    /// A token and a company's papers go there, and a name is a file's.
+    fn check_gateways(&self) -> Result<(), String> {
+        for (name, gateway) in &self.gateways {
+            check_code(name).map_err(|error| format!("[gateways.{name}]: the name {error}"))?;
+            let key = |key| format!("gateways.{name}.{key}");
+            let url = url::Url::parse(&gateway.url)
+                .map_err(|error| format!("{} is no URL: {error}", key("url")))?;
+            if !is_plain_http(&url) {
+                return Err(format!(
+                    "{} must be https:// with a host and, perhaps, a port and a path",
+                    key("url")
+                ));
+            }
+            if url.scheme() == "http" && !is_local(&url) {
+                return Err(format!(
+                    "{} must be https://: our token and papers of the company go there. http:// is \
+                     for a gateway on this machine",
+                    key("url")
+                ));
+            }
+            if !(100..=600_000).contains(&gateway.timeout_ms) {
+                return Err(format!(
+                    "{} is {}; it must be between 100 and 600000",
+                    key("timeout_ms"),
+                    gateway.timeout_ms
+                ));
+            }
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
@@ -26,8 +27,8 @@ use crate::network::subscriber::{normalized_id, normalized_url};
 use crate::service::{self, NetworkRules, Settings};
 
 pub use tables::{
-    Admin, Beckn, Callback, Device, Dispatch, DispatchWeights, Enrol, Estimate, Fleet, Registry,
-    Retention, Ride, Store, Support,
+    Admin, Beckn, Callback, Device, Dispatch, DispatchWeights, Enrol, Estimate, Fleet, Gateway,
+    Registry, Retention, Ride, Store, Support,
 };
 
 /// The configuration that `tripline-bpp init` writes.
@@ -53,6 +54,9 @@ pub struct Config {
     /// Who says who is on the network.
     #[serde(default)]
     pub registry: Registry,
+    /// Gateways at which we register, by the name that commands give them.
+    #[serde(default)]
+    pub gateways: BTreeMap<String, Gateway>,
     /// The device endpoint.
     #[serde(default)]
     pub device: Device,
@@ -164,6 +168,11 @@ impl Config {
         }
     }
 
+    /// The folder of what gateways gave us: ids of registrations and tokens.
+    pub fn gateways_dir(&self) -> PathBuf {
+        self.data_dir.join("gateways")
+    }
+
     /// The folder of the device CA.
     pub fn ca_dir(&self) -> PathBuf {
         self.data_dir.join("ca")
@@ -217,6 +226,7 @@ impl Config {
             road: self.road(),
             roster: self.roster_rules(),
             track_url: format!("{origin}/track"),
+            form_url: format!("{origin}/form"),
             first_settings: self.device.settings.0,
         }
     }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use serde::Deserialize;
 
+use crate::network::gateway::message::Form;
 use crate::settings::SettingTables;
 
 /// `[beckn]`
@@ -109,6 +110,24 @@ impl Default for Registry {
             timeout_ms: 5_000,
         }
     }
+}
+
+/// `[gateways.NAME]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gateway {
+    /// Its address: `/Provider/signup` and the others are below it.
+    pub url: String,
+    /// Where the header of a request is.
+    #[serde(default)]
+    pub form: Form,
+    /// How long it may be silent, in ms; a document may be longer on its way.
+    #[serde(default = "gateway_timeout_ms")]
+    pub timeout_ms: u64,
+}
+
+const fn gateway_timeout_ms() -> u64 {
+    30_000
 }
 
 /// `[device]`

@@ -108,6 +108,8 @@ fn an_address_that_no_request_can_come_to_is_refused() {
         "https://bpp.example/beckn#a",
         "https://bpp.example/track",
         "https://bpp.example/track/beckn/",
+        "https://bpp.example/receipt",
+        "https://bpp.example/form/beckn",
         "https://bpp.example/:beckn",
         "https://bpp.example/a/*beckn",
         "https://bpp.example//beckn",
@@ -204,6 +206,28 @@ fn where_riders_find_help_is_told_as_it_is_set_or_refused_by_its_key() {
 }
 
 #[test]
+fn gateways_have_names_and_addresses_to_which_a_token_may_go() {
+    let with = |table: &str| load(&format!("{SAMPLE}\n{table}\n"));
+    let config = with("[gateways.city]\nurl = \"https://gateway.example/bg\"").expect("it loads");
+    assert_eq!(config.gateways["city"].timeout_ms, 30_000);
+    assert!(with("[gateways.lab]\nurl = \"http://127.0.0.1:7000\"\nform = \"headers\"").is_ok());
+    for (table, key) in [
+        ("[gateways.\"a b\"]\nurl = \"https://g.example\"", "[gateways.a b]: the name must"),
+        ("[gateways.\"../a\"]\nurl = \"https://g.example\"", "the name must"),
+        ("[gateways.a]\nurl = \"g.example\"", "gateways.a.url is no URL"),
+        ("[gateways.a]\nurl = \"https://g.example?a=b\"", "gateways.a.url must be"),
+        ("[gateways.a]\nurl = \"http://g.example\"", "gateways.a.url must be https://"),
+        ("[gateways.a]\nurl = \"https://g.example\"\ntimeout_ms = 5", "gateways.a.timeout_ms"),
+        ("[gateways.a]\nurl = \"https://g.example\"\nform = \"xml\"", "form"),
+        ("[gateways.a]\nurl = \"https://g.example\"\ntoken = \"t\"", "token"),
+        ("[gateways.a]", "url"),
+    ] {
+        let error = with(table).expect_err(table);
+        assert!(error.contains(key), "{table}: {error}");
+    }
+}
+
+#[test]
 fn a_quote_names_a_driver_for_as_long_as_is_set_if_it_names_one_at_all() {
     let (off, seconds) = ("name_drivers = false", "named_s = 60");
     assert!(SAMPLE.contains(off) && SAMPLE.contains(seconds));
@@ -229,4 +253,12 @@ fn what_baps_are_told_is_a_matter_of_the_network() {
     let turned = SAMPLE.replace(keys[0], "tell_pauses = false\n");
     let turned = turned.replace(keys[1], "silent_when_not_served = true\n");
     assert_eq!(network(&turned), (false, true));
+}
+
+#[test]
+fn the_gateway_that_the_sample_shows_is_one() {
+    let shown = "# [gateways.city]\n# url = \"https://gateway.example\"\n# form = \"message\"\n# timeout_ms = 30000\n";
+    assert!(SAMPLE.contains(shown), "it is shown");
+    let config = load(&SAMPLE.replace(shown, &shown.replace("# ", ""))).expect("it loads");
+    assert_eq!(config.gateways["city"].url, "https://gateway.example");
 }

@@ -30,6 +30,8 @@ coded! {
         Extra => "extra",
         /// A fare that the vehicle said and that cannot be one by the order's terms.
         Fare => "fare",
+        /// A change of the rider's that the vehicle did not take, or took too late.
+        Change => "change",
         /// The driver called for help.
         Sos => "sos",
         /// A trip was closed without its device.

@@ -4,6 +4,7 @@
 //! Nothing here knows a field name of a Beckn version: those live in `beckn/`.
 
 pub mod fleet;
+pub mod form;
 pub mod live;
 pub mod passage;
 
@@ -17,6 +18,7 @@ pub mod estimate;
 pub mod night;
 
 pub mod case;
+pub mod change;
 pub mod effect;
 pub mod language;
 pub mod payment;

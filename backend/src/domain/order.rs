@@ -8,9 +8,11 @@ use tripline_protocol::machine::{Machine as _, Refused};
 use tripline_protocol::order::{OrderEvent, OrderState};
 use tripline_protocol::terms::Terms;
 use tripline_protocol::unit::Timestamp;
+use uuid::Uuid;
 
 use super::case::{CaseKind, Cases};
 use super::catalog::{Listing, VehicleWish};
+use super::change::Proposal;
 use super::fleet::coded;
 use super::language::Language;
 use super::payment::Payment;
@@ -135,6 +137,9 @@ pub struct Offer {
     pub state: AssignmentState,
     /// When it ends unless answered.
     pub expires_at: Timestamp,
+    /// Whether it was taken back because the rider changed the ride: its vehicle may be asked again.
+    #[serde(default)]
+    pub outdated: bool,
 }
 
 /// Most trips kept of an order that their drivers called off, or that others drove in its name.
@@ -187,7 +192,8 @@ pub struct Order {
     pub listing: Listing,
     /// From where to where; the drop is always set.
     pub route: Route,
-    /// Tariff, estimate and all that the fare depends on beside the ride, fixed with the quote.
+    /// Tariff, estimate and all that the fare depends on beside the ride, fixed with the quote, or with the
+    /// change that the rider accepted last.
     pub terms: Terms,
     /// The quoted fare.
     pub quote: Fare,
@@ -195,6 +201,9 @@ pub struct Order {
     pub quote_expires_at: Timestamp,
     /// Who rides, from `init` on.
     pub rider: Option<Rider>,
+    /// What the rider answered to the item's form.
+    #[serde(default)]
+    pub submission: Option<Uuid>,
     /// How it is paid.
     pub payment: Payment,
     /// The language that the rider reads, if it was said.
@@ -206,6 +215,12 @@ pub struct Order {
     /// The vehicle that the quote names and that is held for it, if it names one.
     #[serde(default)]
     pub named: Option<Vehicle>,
+    /// A change of the ride that the rider may accept.
+    #[serde(default)]
+    pub proposal: Option<Proposal>,
+    /// How often the rider changed the ride.
+    #[serde(default)]
+    pub changes: u32,
     /// When the rider is to be picked up, of a ride that was booked ahead.
     #[serde(default)]
     pub pickup_at: Option<Timestamp>,
@@ -289,10 +304,13 @@ impl Order {
             terms: new.terms,
             quote_expires_at: at.plus_ms(QUOTE_MS),
             rider: None,
+            submission: None,
             payment: Payment::default(),
             language: None,
             wish: VehicleWish::default(),
             named: None,
+            proposal: None,
+            changes: 0,
             pickup_at,
             otp: None,
             otp_spent: false,
@@ -343,6 +361,11 @@ impl Order {
     /// Whether an offer waits for an answer.
     pub fn has_open_offer(&self) -> bool {
         self.open_offers().next().is_some()
+    }
+
+    /// Devices that were asked for the ride as it is; they are not asked again.
+    pub fn asked(&self) -> impl Iterator<Item = &DeviceId> {
+        self.offers.iter().filter(|offer| !offer.outdated).map(|offer| &offer.vehicle.device)
     }
 
     /// A trip of the order, the one that counts or one that is past.

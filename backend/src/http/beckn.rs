@@ -193,7 +193,12 @@ async fn signers(app: &App, incoming: &Incoming<'_>, look: Look) -> Result<Authe
     found.map_err(|error| unauthenticated(app, origin, &error, at))
 }
 
-fn unauthenticated(app: &App, origin: Origin, error: &Unauthenticated, at: Timestamp) -> Fault {
+pub(super) fn unauthenticated(
+    app: &App,
+    origin: Origin,
+    error: &Unauthenticated,
+    at: Timestamp,
+) -> Fault {
     let (reason, fault) = match error {
         Unauthenticated::Sender(bad) => {
             app.gate.count_failure(origin);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::HeaderMap;
-use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use bytes::BytesMut;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
@@ -78,6 +78,15 @@ where
         }
     }
     Ok(whole)
+}
+
+/// A media type without its parameters, of which UTF-8 is the only one that ours would have.
+pub(super) fn media_type(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    let (media_type, parameters) = text.split_once(';').unwrap_or((text, ""));
+    let parameters = parameters.trim().to_ascii_lowercase();
+    let is_ours = matches!(&*parameters, "" | "charset=utf-8" | "charset=\"utf-8\"");
+    is_ours.then(|| media_type.trim().to_ascii_lowercase())
 }
 
 /// What can be told before a byte of the body is there.

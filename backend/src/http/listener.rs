@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::{Extension, Router};
 use hyper::server::conn::http1;
@@ -40,6 +40,21 @@ const LAST_REQUEST_MS_MAX: u64 = 30_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer(pub IpAddr);
 
+/// Until when a connection lasts at the longest, for handlers whose answers have no end of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lasts(pub Instant);
+
+/// What is left of a connection's time for the end of such an answer, in ms.
+const END_MS: u64 = 5_000;
+
+impl Lasts {
+    fn from_now() -> Self {
+        let life = Duration::from_millis(CONNECTION_MS_MAX);
+        let last = Duration::from_millis(LAST_REQUEST_MS_MAX - END_MS);
+        Self(Instant::now() + life + last)
+    }
+}
+
 /// Serves until the task is dropped.
 pub async fn run(listener: TcpListener, router: Router) {
     let serve = |stream, peer, entrance| connection(stream, peer, entrance, router.clone());
@@ -55,7 +70,8 @@ pub async fn connection<S>(stream: S, peer: SocketAddr, entrance: Entrance, rout
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let router = router.layer(Extension(Peer(peer.ip().to_canonical())));
+    let peer_address = Peer(peer.ip().to_canonical());
+    let router = router.layer(Extension(peer_address)).layer(Extension(Lasts::from_now()));
     tokio::select! {
         () = entrance.evicted() => debug!(%peer, "HTTP connection made room for a newer one"),
         ended = serve(stream, router, Duration::from_millis(HEAD_MS_MAX)) => {

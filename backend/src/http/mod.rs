@@ -2,6 +2,8 @@
 
 mod beckn;
 mod body;
+mod document;
+mod form;
 mod gate;
 mod nack;
 mod peer;
@@ -16,7 +18,9 @@ pub mod on_subscribe;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::post;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::network::directory::Directory;
 use crate::network::guard::Guard;
@@ -26,6 +30,7 @@ use crate::service::intake::Intake;
 
 pub use body::{BODY_LEN_MAX, BODY_MS_MAX};
 pub use gate::{Gate, Rules};
+pub use track::STREAM_MS_MAX;
 
 /// What the handlers need.
 #[derive(Debug)]
@@ -62,10 +67,23 @@ impl App {
 
 /// The routes. `base` is the path of our registered address, without a slash at its end.
 pub fn router(app: Arc<App>, base: &str) -> Router {
-    Router::new()
+    document::served(api(base).with_state(app))
+}
+
+/// The same, and the registry's [challenges](on_subscribe::routes): all that the public listener serves.
+pub fn whole(app: Arc<App>, challenges: OpenApiRouter, base: &str) -> Router {
+    document::served(api(base).with_state(app).merge(challenges))
+}
+
+/// Every route, with its description.
+fn api(base: &str) -> OpenApiRouter<Arc<App>> {
+    let mut api = OpenApiRouter::with_openapi(document::begun())
+        // One route for all actions, so that one that is not served gets its NACK.
         .route(&format!("{base}/{{action}}"), post(beckn::handle))
-        .route("/track/{token}", get(track::handle))
-        .route("/receipt/{file}", get(receipt::handle))
-        .route("/health", get(|| async { "ok\n" }))
-        .with_state(app)
+        .merge(track::routes())
+        .routes(routes!(receipt::handle))
+        .routes(routes!(form::show, form::take))
+        .routes(routes!(document::health));
+    document::add_actions(api.get_openapi_mut(), base);
+    api
 }

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::http::header::{CONNECTION, PROXY_AUTHENTICATE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
 use tripline_protocol::signing::challenge;
 
 use crate::beckn::v0_9::nack;
@@ -15,9 +15,27 @@ pub(super) const RETRY_BUSY_S: u64 = 1;
 /// When to come again while the registry cannot be asked or does not know us as we are, in s.
 const RETRY_OUTAGE_S: u64 = 30;
 
+/// Every status that a request is answered with, and what it means.
+pub(super) const STATUSES: [(StatusCode, &str); 9] = [
+    (StatusCode::OK, "Taken and stored (ACK), or refused for what it says (NACK)"),
+    (StatusCode::BAD_REQUEST, "Not JSON, or not one that is read in one way only"),
+    (StatusCode::UNAUTHORIZED, "It is not known who sent it, or which gateway passed it on"),
+    (StatusCode::NOT_FOUND, "The action is not served"),
+    (StatusCode::REQUEST_TIMEOUT, "The body did not come in its time, or not whole"),
+    (StatusCode::PAYLOAD_TOO_LARGE, "The body is longer than any that is taken"),
+    (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is encoded"),
+    (StatusCode::TOO_MANY_REQUESTS, "More than the address or the subscriber may send"),
+    (StatusCode::SERVICE_UNAVAILABLE, "It cannot be taken in now"),
+];
+
 /// The answer to a request that is refused. `realm` is our subscriber id.
 pub(super) fn respond(fault: &Fault, realm: &str) -> Response {
-    let mut response = (status(fault.kind), Json(nack(fault))).into_response();
+    respond_with(fault, realm, Json(nack(fault)))
+}
+
+/// The same with another body.
+pub(super) fn respond_with(fault: &Fault, realm: &str, body: impl IntoResponse) -> Response {
+    let mut response = (status(fault.kind), body).into_response();
     add_headers(response.headers_mut(), fault.kind, realm);
     response
 }

@@ -15,13 +15,16 @@ use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State};
 use axum::http::StatusCode;
 use axum::http::header::CACHE_CONTROL;
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
 use axum::{Extension, Json, Router};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use tracing::{error, info, warn};
 use tripline_protocol::unit::Timestamp;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use super::document::under;
 use super::gate::Gate;
 use super::listener::Peer;
 use super::nack;
@@ -49,17 +52,20 @@ const WORD_MS: i64 = 60_000;
 const AT_ONCE_MAX: usize = 4;
 
 /// What a registry posts. Some send more, of which nothing is needed.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 struct Posted {
+    /// For whom it is
     subscriber_id: Option<String>,
     #[expect(dead_code, reason = "read so that it is of the right form")]
     status: Option<String>,
+    /// What only we can read, in Base64
     challenge: String,
 }
 
 /// The answer to a challenge.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Answer {
+    /// What stood in it
     answer: String,
 }
 
@@ -125,14 +131,29 @@ struct Counter {
 /// The route. The gate, which other requests pass too, counts addresses. `base` is the path of our registered
 /// address, without a slash at its end.
 pub fn router(desk: ChallengeDesk, gate: Arc<Gate>, base: &str) -> Router {
+    routes(desk, gate, base).into()
+}
+
+/// The same, with its description.
+pub fn routes(desk: ChallengeDesk, gate: Arc<Gate>, base: &str) -> OpenApiRouter {
     let at_once = Semaphore::new(AT_ONCE_MAX);
     let counter = Counter { desk, gate, at_once, told: Seldom::default() };
-    Router::new()
-        .route(&format!("{base}/on_subscribe"), post(handle))
+    OpenApiRouter::new()
+        .routes(under(base, routes!(handle)))
         .layer(DefaultBodyLimit::max(BODY_LEN_MAX))
         .with_state(Arc::new(counter))
 }
 
+/// Answer the registry's challenge to a key of ours.
+#[utoipa::path(post, path = "/on_subscribe", tag = "registry", request_body = Posted,
+    responses(
+        (status = 200, description = "What stood in the challenge", body = Answer),
+        (status = 400, description = "The body is no challenge", body = Object),
+        (status = 403, description = "This challenge is not answered", body = Object),
+        (status = 408, description = "The body did not come in its time", body = Object),
+        (status = 413, description = "The body is too long", body = Object),
+        (status = 429, description = "Too many requests come from the address", body = Object),
+        (status = 503, description = "Too many at once, or the store", body = Object)))]
 async fn handle(
     State(counter): State<Arc<Counter>>,
     Extension(Peer(peer)): Extension<Peer>,

@@ -33,6 +33,16 @@ enum Form {
     Pdf,
 }
 
+/// Show what a ride cost to whoever has its receipt's link.
+#[utoipa::path(get, path = "/receipt/{file}", tag = "rider",
+    params(("file" = String, Path, description = "The capability with `.txt` or `.pdf` behind it")),
+    responses(
+        (status = 200, description = "The receipt", content(
+            (String = "text/plain"), (Vec<u8> = "application/pdf"))),
+        (status = 404, description = "No such receipt, or none yet", body = String),
+        (status = 429, description = "Too many requests come from the address",
+            headers(("Retry-After" = u64, description = "In s")), body = String),
+        (status = 503, description = "The store", body = String)))]
 pub(super) async fn handle(
     State(app): State<Arc<App>>,
     Extension(Peer(peer)): Extension<Peer>,

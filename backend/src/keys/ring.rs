@@ -363,9 +363,9 @@ fn check_id(unique_key_id: &str) -> Result<(), RingError> {
     Err(RingError::BadId(shown))
 }
 
-/// Why a text is no ring. It says which field is missing or too many, and of a value only where it stands:
-/// one that is out of place may be a private key, and what is said here goes into a log.
-fn why(error: &serde_json::Error) -> String {
+/// Why a text is not what was kept in it. It says which field is missing or too many, and of a value only
+/// where it stands: one that is out of place may be a private key, and what is said here goes into a log.
+pub(crate) fn why(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let names_a_field =
         ["missing field", "unknown field", "duplicate field"].iter().any(|it| text.starts_with(it));

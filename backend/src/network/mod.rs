@@ -12,3 +12,5 @@ pub mod self_check;
 pub mod standing;
 
 pub mod registration;
+
+pub mod gateway;

@@ -203,6 +203,32 @@ impl SelfCheck {
     }
 }
 
+/// What our own entries come to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Examined {
+    /// Whether they mean us.
+    pub standing: Standing,
+    /// Whether they have another public key under the id of the one that signs.
+    pub other_key: bool,
+    /// When the last of them ends, if that is soon; never where a file stands in for the registry.
+    pub ends_soon: Option<Instant>,
+}
+
+/// Looks at our own entries, for whoever does not serve.
+pub fn examine(
+    entries: &[Subscriber],
+    uri: &str,
+    has_registry: bool,
+    signing: &NetworkKey,
+    now: Timestamp,
+) -> Examined {
+    Examined {
+        standing: judge(entries, uri, has_registry, now),
+        other_key: wrong_key(entries, signing, now).is_some(),
+        ends_soon: ending(entries, uri, now).filter(|_| has_registry),
+    }
+}
+
 /// What our own entries say of us at `uri`. One good entry is enough; where a file stands in for the
 /// registry, we need none.
 fn judge(entries: &[Subscriber], uri: &str, has_registry: bool, now: Timestamp) -> Standing {

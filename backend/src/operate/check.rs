@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 use tripline_protocol::unit::Timestamp;
 
 use super::OperateError;
-use crate::domain::fleet::text::{check_phone, check_text};
+use crate::domain::fleet::text::{check_description, check_link, check_phone, check_text};
 use crate::domain::fleet::{Provider, ProviderId};
 use crate::store::Tx;
 
@@ -35,6 +35,31 @@ pub enum Mode {
 pub(super) fn text(field: &'static str, value: &str) -> Result<String, OperateError> {
     check_text(value).map_err(|error| OperateError::invalid(field, error.to_string()))?;
     Ok(value.to_owned())
+}
+
+/// A description where it may be missing; an empty one is.
+pub(super) fn description_if_any(
+    field: &'static str,
+    value: Option<&str>,
+) -> Result<Option<String>, OperateError> {
+    let Some(value) = value.filter(|value| !value.is_empty()) else { return Ok(None) };
+    check_description(value).map_err(|error| OperateError::invalid(field, error.to_string()))?;
+    Ok(Some(value.to_owned()))
+}
+
+/// A link that riders' apps follow.
+pub(super) fn link(field: &str, value: &str) -> Result<String, OperateError> {
+    check_link(value)
+        .map_err(|error| OperateError::invalid(field, format!("{value:?}: {error}")))?;
+    Ok(value.to_owned())
+}
+
+/// The same where it may be missing; an empty one is.
+pub(super) fn link_if_any(
+    field: &str,
+    value: Option<&str>,
+) -> Result<Option<String>, OperateError> {
+    value.filter(|value| !value.is_empty()).map(|value| link(field, value)).transpose()
 }
 
 /// A phone, however it is written.
@@ -84,11 +109,25 @@ pub(super) async fn provider(
     found.ok_or_else(|| OperateError::invalid(field, format!("{id}: there is no such provider")))
 }
 
+/// When something begins: a time such as 2027-03-31T18:30:00Z, or a date, which counts from its beginning in
+/// UTC.
+pub(super) fn begin(field: &'static str, value: &str) -> Result<Timestamp, OperateError> {
+    moment(field, value, Some)
+}
+
 /// When something ends: a time such as 2027-03-31T18:30:00Z, or a date, which counts through its end in UTC.
 pub(super) fn end(field: &'static str, value: &str) -> Result<Timestamp, OperateError> {
+    moment(field, value, |date| date.tomorrow().ok())
+}
+
+fn moment(
+    field: &'static str,
+    value: &str,
+    of_date: fn(jiff::civil::Date) -> Option<jiff::civil::Date>,
+) -> Result<Timestamp, OperateError> {
     let date = || {
-        let next = value.parse::<jiff::civil::Date>().ok()?.tomorrow().ok()?;
-        Some(next.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
+        let day = of_date(value.parse().ok()?)?;
+        Some(day.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
     };
     let at = value.parse::<jiff::Timestamp>().ok().or_else(date);
     let at = at.ok_or_else(|| {

@@ -73,7 +73,7 @@ pub struct DecisionView {
     pub last_at_unix_ms: i64,
     /// How often it was decided alike one after another.
     pub times: u32,
-    /// Why a driver was looked for: `booked`, `scheduled`, `not-taken`, `given-up` or `looked-again`.
+    /// Why a driver was looked for: `booked`, `scheduled`, `not-taken`, `given-up`, `changed` or `looked-again`.
     #[schema(example = "booked")]
     pub cause: String,
     /// How far from the pickup, in metres of straight line.

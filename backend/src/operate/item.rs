@@ -5,9 +5,12 @@ use tripline_protocol::tariff::Tariff;
 use tripline_protocol::unit::Timestamp;
 use utoipa::ToSchema;
 
-use super::check::{self, Mode, Put, flag, parsed, text, yes};
+use super::check::{
+    self, Mode, Put, description_if_any, flag, link, parsed, parsed_if_any, text, yes,
+};
 use super::{Actor, Cursor, Listed, OperateError, Page};
 use crate::audit::AuditKind;
+use crate::domain::fleet::item::IMAGES_MAX;
 use crate::domain::fleet::{Item, ItemId, ItemKind};
 use crate::store::Tx;
 
@@ -27,6 +30,12 @@ pub struct NewItem {
     pub provider: String,
     /// Its name, as riders see it.
     pub name: String,
+    /// What it is, in a line or two, as riders see it.
+    #[serde(default)]
+    pub short_desc: Option<String>,
+    /// Where pictures of it are: https URLs, the best first, 8 at most.
+    #[serde(default)]
+    pub images: Vec<String>,
     /// Category of the vehicle that comes.
     pub vehicle_category: String,
     /// Code of its tariff, of which the newest version counts.
@@ -37,6 +46,9 @@ pub struct NewItem {
     /// Whether it is offered.
     #[serde(default = "yes", deserialize_with = "flag")]
     pub active: bool,
+    /// Id of the form that riders fill in before they book it; none if left out.
+    #[serde(default)]
+    pub form: Option<String>,
 }
 
 /// What is changed about an item; what is left out stays.
@@ -45,12 +57,18 @@ pub struct NewItem {
 pub struct ItemChange {
     /// Its name.
     pub name: Option<String>,
+    /// What it is; empty for nothing.
+    pub short_desc: Option<String>,
+    /// Where pictures of it are, all of them.
+    pub images: Option<Vec<String>>,
     /// Category of the vehicle that comes.
     pub vehicle_category: Option<String>,
     /// Code of its tariff.
     pub tariff: Option<String>,
     /// Whether it is offered.
     pub active: Option<bool>,
+    /// Id of the form that riders fill in before they book it; "" for none.
+    pub form: Option<String>,
 }
 
 /// An item, as it is shown.
@@ -62,6 +80,10 @@ pub struct ItemView {
     pub provider: String,
     /// Its name.
     pub name: String,
+    /// What it is.
+    pub short_desc: Option<String>,
+    /// Where pictures of it are.
+    pub images: Vec<String>,
     /// Category of the vehicle that comes.
     pub vehicle_category: String,
     /// Code of its tariff.
@@ -70,6 +92,8 @@ pub struct ItemView {
     pub kind: String,
     /// Whether it is offered.
     pub active: bool,
+    /// The form that riders fill in before they book it.
+    pub form: Option<String>,
 }
 
 impl From<Item> for ItemView {
@@ -78,10 +102,13 @@ impl From<Item> for ItemView {
             id: item.id.into(),
             provider: item.provider.into(),
             name: item.name,
+            short_desc: item.short_desc,
+            images: item.images,
             vehicle_category: item.vehicle_category,
             tariff: item.tariff_code,
             kind: item.kind.code().into(),
             active: item.active,
+            form: item.form.map(Into::into),
         }
     }
 }
@@ -110,10 +137,13 @@ pub async fn write(
         id: parsed("id", &new.id)?,
         provider: parsed("provider", &new.provider)?,
         name: text("name", &new.name)?,
+        short_desc: description_if_any("short_desc", new.short_desc.as_deref())?,
+        images: images(&new.images)?,
         vehicle_category: text("vehicle_category", &new.vehicle_category)?,
         tariff_code: new.tariff,
         kind: parsed("kind", &new.kind)?,
         active: new.active,
+        form: parsed_if_any("form", new.form.as_deref())?,
     };
     check::provider(tx, "provider", &item.provider).await?;
     let put = match tx.item(&item.id).await? {
@@ -128,6 +158,16 @@ pub async fn write(
     Ok(put)
 }
 
+/// Pictures, each named by its place if it is none.
+fn images(urls: &[String]) -> Result<Vec<String>, OperateError> {
+    if urls.len() > IMAGES_MAX {
+        let problem = format!("has {}; there may be {IMAGES_MAX}", urls.len());
+        return Err(OperateError::invalid("images", problem));
+    }
+    let urls = urls.iter().enumerate();
+    urls.map(|(place, url)| link(&format!("images[{place}]"), url)).collect()
+}
+
 async fn save(tx: &mut Tx, actor: &Actor, item: &Item, now: Timestamp) -> Result<(), OperateError> {
     let tariff = known_tariff(tx, "tariff", &item.tariff_code).await?;
     if let Some((field, is_needed)) = item.kind.misfit(&tariff) {
@@ -138,6 +178,11 @@ async fn save(tx: &mut Tx, actor: &Actor, item: &Item, now: Timestamp) -> Result
             format!("{code}: has {field}, which is not for an item of kind {kind}")
         };
         return Err(OperateError::invalid("tariff", problem));
+    }
+    if let Some(form) = &item.form
+        && tx.form(form, None).await?.is_none()
+    {
+        return Err(OperateError::invalid("form", format!("{form}: there is no such form")));
     }
     tx.put_item(item, now).await?;
     let Item { id, tariff_code, active, .. } = item;
@@ -168,11 +213,20 @@ pub async fn change(
     if let Some(name) = &change.name {
         item.name = text("name", name)?;
     }
+    if let Some(short_desc) = &change.short_desc {
+        item.short_desc = description_if_any("short_desc", Some(short_desc))?;
+    }
+    if let Some(urls) = &change.images {
+        item.images = images(urls)?;
+    }
     if let Some(category) = &change.vehicle_category {
         item.vehicle_category = text("vehicle_category", category)?;
     }
     item.tariff_code = change.tariff.unwrap_or(item.tariff_code);
     item.active = change.active.unwrap_or(item.active);
+    if let Some(form) = &change.form {
+        item.form = parsed_if_any("form", Some(form))?;
+    }
     save(tx, actor, &item, now).await?;
     Ok(item.into())
 }

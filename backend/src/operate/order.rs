@@ -54,6 +54,8 @@ pub struct OrderView {
     pub cancelled_by: Option<String>,
     /// Why.
     pub cancel_reason: Option<String>,
+    /// What the rider answered to the item's form: the submission's id.
+    pub submission: Option<String>,
     /// Offers made.
     pub offers: u64,
     /// Its cases.
@@ -82,6 +84,7 @@ impl From<&Order> for OrderView {
             collected_paise: order.payment.amount().map(|amount| amount.0),
             cancelled_by: cancelled.map(|it| it.by.code().to_owned()),
             cancel_reason: cancelled.map(|it| it.reason.clone()),
+            submission: order.submission.map(|id| id.to_string()),
             offers: order.offers.len() as u64,
             cases: order.cases.iter().map(|case| CaseView::of(order, case)).collect(),
         }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tripline_protocol::unit::Timestamp;
 use utoipa::ToSchema;
 
-use super::check::{Mode, Put, flag, parsed, text, yes};
+use super::check::{Mode, Put, description_if_any, flag, link_if_any, parsed, text, yes};
 use super::{Actor, Cursor, Listed, OperateError, Page};
 use crate::audit::AuditKind;
 use crate::domain::fleet::{Provider, ProviderId};
@@ -20,6 +20,12 @@ pub struct NewProvider {
     pub id: String,
     /// Its name, as riders see it.
     pub name: String,
+    /// What it is, in a line or two, as riders see it.
+    #[serde(default)]
+    pub short_desc: Option<String>,
+    /// Where its logo is: an https URL.
+    #[serde(default)]
+    pub logo_url: Option<String>,
     /// Whether its items are offered.
     #[serde(default = "yes", deserialize_with = "flag")]
     pub active: bool,
@@ -31,6 +37,10 @@ pub struct NewProvider {
 pub struct ProviderChange {
     /// Its name.
     pub name: Option<String>,
+    /// What it is; empty for nothing.
+    pub short_desc: Option<String>,
+    /// Where its logo is; empty for none.
+    pub logo_url: Option<String>,
     /// Whether its items are offered.
     pub active: Option<bool>,
 }
@@ -42,14 +52,18 @@ pub struct ProviderView {
     pub id: String,
     /// Its name.
     pub name: String,
+    /// What it is.
+    pub short_desc: Option<String>,
+    /// Where its logo is.
+    pub logo_url: Option<String>,
     /// Whether its items are offered.
     pub active: bool,
 }
 
 impl From<Provider> for ProviderView {
     fn from(provider: Provider) -> Self {
-        let Provider { id, name, active } = provider;
-        Self { id: id.into(), name, active }
+        let Provider { id, name, short_desc, logo_url, active } = provider;
+        Self { id: id.into(), name, short_desc, logo_url, active }
     }
 }
 
@@ -73,8 +87,13 @@ pub async fn write(
     mode: Mode,
     now: Timestamp,
 ) -> Result<Put, OperateError> {
-    let provider =
-        Provider { id: parsed("id", &new.id)?, name: text("name", &new.name)?, active: new.active };
+    let provider = Provider {
+        id: parsed("id", &new.id)?,
+        name: text("name", &new.name)?,
+        short_desc: description_if_any("short_desc", new.short_desc.as_deref())?,
+        logo_url: link_if_any("logo_url", new.logo_url.as_deref())?,
+        active: new.active,
+    };
     let put = match tx.provider(&provider.id).await? {
         None => Put::Added,
         Some(_) if mode == Mode::Add => {
@@ -94,7 +113,7 @@ async fn save(
     now: Timestamp,
 ) -> Result<(), OperateError> {
     tx.put_provider(provider, now).await?;
-    let Provider { id, name, active } = provider;
+    let Provider { id, name, active, .. } = provider;
     let detail = format!("{id}: {name}{}", if *active { "" } else { ", not active" });
     actor.note(tx, AuditKind::ProviderChanged, detail, now).await
 }
@@ -110,6 +129,12 @@ pub async fn change(
     let mut provider = find(tx, id).await?;
     if let Some(name) = &change.name {
         provider.name = text("name", name)?;
+    }
+    if let Some(short_desc) = &change.short_desc {
+        provider.short_desc = description_if_any("short_desc", Some(short_desc))?;
+    }
+    if let Some(logo_url) = &change.logo_url {
+        provider.logo_url = link_if_any("logo_url", Some(logo_url))?;
     }
     provider.active = change.active.unwrap_or(provider.active);
     save(tx, actor, &provider, now).await?;

@@ -143,6 +143,7 @@ mod tests {
             "rider": { "name": "Asha", "phone": "+91-9800000001" },
             "route": { "pickup": { "address": "MG Road", "position": { "lat_e7": 129_716_001, "lon_e7": -775_946_001 } } },
             "terms": { "estimate": { "pickup": { "lat_e7": 129_716_001, "lon_e7": -775_946_001 } } },
+            "proposal": { "drop": { "address": "MG Road", "position": { "lat_e7": 129_716_001, "lon_e7": -775_946_001 } } },
             "offers": [
                 { "vehicle": { "driver": "meera", "driver_name": "Meera", "driver_phone": "+91-97" } },
                 { "vehicle": { "driver_name": "Raghav", "driver_phone": "+91-9800000002" } },
@@ -164,6 +165,7 @@ mod tests {
         let coarse = json!({ "lat_e7": 129_000_000, "lon_e7": -775_000_000 });
         assert_eq!(blank["route"]["pickup"], json!({ "address": "", "position": coarse }));
         assert_eq!(blank["terms"]["estimate"]["pickup"], coarse);
+        assert_eq!(blank["proposal"]["drop"], blank["route"]["pickup"]);
         for key in ["id", "state", "offers", "trip", "past_trips", "settlement"] {
             assert_eq!(blank[key], order()[key], "{key}");
         }

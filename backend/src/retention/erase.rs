@@ -52,6 +52,8 @@ pub struct Erased {
     pub set_aside: u64,
     /// Drivers.
     pub drivers: u64,
+    /// Riders' answers to forms that were deleted.
+    pub submissions: u64,
 }
 
 impl Erased {
@@ -67,6 +69,7 @@ impl Erased {
             fixes: self.fixes + other.fixes,
             set_aside: self.set_aside + other.set_aside,
             drivers: self.drivers + other.drivers,
+            submissions: self.submissions + other.submissions,
         }
     }
 }
@@ -100,6 +103,24 @@ pub async fn erase_rider(
     let mut erased = Erased::default();
     for id in &ids {
         erased = erased.plus(retry(|| erase_order(store, id, erasing, now)).await?);
+    }
+    Ok(erased.plus(retry(|| erase_unused(store, phone, erasing, now)).await?))
+}
+
+/// Deletes answers to forms that tell this phone, and with which nothing was booked.
+async fn erase_unused(
+    store: &Store,
+    phone: &str,
+    erasing: Erasing,
+    now: Timestamp,
+) -> Result<Erased, ServiceError> {
+    let mut tx = store.write().await?;
+    let mut erased = Erased::default();
+    for id in tx.unused_submissions_with(phone).await? {
+        erased.submissions += u64::from(tx.delete_submission(&id).await?);
+    }
+    if erased.submissions > 0 {
+        finish(tx, erasing, "answers to forms with which nothing was booked", now).await?;
     }
     Ok(erased)
 }
@@ -257,6 +278,9 @@ async fn erase_ride(tx: &mut Tx, order: &Order) -> Result<Erased, StoreError> {
         erased.events += erase_events(tx, trip).await?;
         erased.fixes += erase_trail(tx, trip).await?;
         erased.set_aside += erase_set_aside(tx, trip).await?;
+    }
+    if let Some(submission) = order.submission {
+        erased.submissions += u64::from(tx.delete_submission_of(order.id, submission).await?);
     }
     tx.clear_rating(order.id).await?;
     Ok(erased)

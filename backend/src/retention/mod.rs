@@ -34,6 +34,12 @@ const ORDERS_AT_ONCE: u32 = 100;
 
 const DAY_MS: i64 = 86_400_000;
 
+/// How long a page of a form is known after its time, in days: whoever comes late is told so.
+pub const FORM_PAGES_DAYS: u32 = 7;
+
+/// How long a rider's answers to a form are kept with which nothing was booked, in days.
+pub const SUBMISSIONS_UNUSED_DAYS: u32 = 7;
+
 /// Before when something is too old that is kept so many days; 0 is for ever.
 fn before(days: u32, now: Timestamp) -> Option<Timestamp> {
     (days > 0).then(|| now.plus_ms(-i64::from(days) * DAY_MS))
@@ -61,6 +67,9 @@ pub async fn forget(store: &Store, rules: &Retention, now: Timestamp) -> Result<
             count += delete_aged(store, what, before).await?;
         }
     }
+    if let Some(before) = before(SUBMISSIONS_UNUSED_DAYS, now) {
+        count += delete_unused_submissions(store, before).await?;
+    }
     for state in OrderState::ALL.iter().copied().filter(|state| state.is_terminal()) {
         let is_quote = state == OrderState::Expired;
         let days = if is_quote { rules.quotes_days } else { rules.orders_days };
@@ -80,6 +89,7 @@ const fn days_of(rules: &Retention, what: Aged) -> u32 {
         Aged::Events => rules.events_days,
         Aged::Commands => rules.commands_days,
         Aged::SetAside => rules.set_aside_days,
+        Aged::FormPages => FORM_PAGES_DAYS,
     }
 }
 
@@ -95,6 +105,27 @@ async fn delete_aged(store: &Store, what: Aged, before: Timestamp) -> Result<u64
         .await?;
         count += step;
         if step < u64::from(DELETED_AT_ONCE_MAX) {
+            return Ok(count);
+        }
+        tokio::time::sleep(Duration::from_millis(STEP_MS)).await;
+    }
+}
+
+/// They are looked for beside those who write: of most an order is kept.
+async fn delete_unused_submissions(store: &Store, before: Timestamp) -> Result<u64, StoreError> {
+    let mut count = 0;
+    loop {
+        let ids = store.read().await?.unused_submissions(before, DELETED_AT_ONCE_MAX).await?;
+        retry(|| async {
+            let mut tx = store.write().await?;
+            for id in &ids {
+                tx.delete_unused_submission(id).await?;
+            }
+            tx.commit().await
+        })
+        .await?;
+        count += ids.len() as u64;
+        if ids.len() < DELETED_AT_ONCE_MAX as usize {
             return Ok(count);
         }
         tokio::time::sleep(Duration::from_millis(STEP_MS)).await;

@@ -47,7 +47,7 @@ impl Wanted {
     pub(super) fn of_order(order: &Order) -> Self {
         Self {
             wish: order.wish.clone(),
-            asked: order.offers.iter().map(|offer| offer.vehicle.device.clone()).collect(),
+            asked: order.asked().cloned().collect(),
             ..Self::of(&order.listing)
         }
     }

@@ -32,6 +32,7 @@ impl Platform {
         let Ok(Command { body, .. }) = decode(&payload) else { return nothing };
         let trip = match &body {
             CommandBody::Offer(assignment) => assignment.trip,
+            CommandBody::Change(change) => change.trip,
             CommandBody::CancelTrip { trip, .. }
             | CommandBody::Drive { trip, .. }
             | CommandBody::UnlockOtp { trip } => *trip,
@@ -59,6 +60,10 @@ impl Platform {
             }
             CommandBody::UnlockOtp { .. } if applied => {
                 order.handle_unlocked(trip, &report);
+                Handled::default()
+            }
+            CommandBody::Change(change) => {
+                order.handle_change_done(&change, outcome, &report);
                 Handled::default()
             }
             CommandBody::UnlockOtp { .. }

@@ -14,6 +14,7 @@ use crate::domain::effect::Effect;
 use crate::domain::order::{Order, Vehicle};
 use crate::domain::ride::Candidate;
 use crate::store::Tx;
+use crate::store::order::StoredOrder;
 use crate::store::retry::retry;
 
 /// Orders looked after in one go.
@@ -71,6 +72,27 @@ impl Platform {
         effects.extend(self.handle_due_looks(tx, &mut stored.order, at).await?);
         effects.extend(self.offer_next(tx, &mut stored.order, cause, at).await?);
         self.carry_out(tx, &mut stored, effects, at).await
+    }
+
+    /// Carries out a change of the rider's. Who had the ride offered is free before the next drivers are asked,
+    /// and may be among them.
+    pub async fn carry_out_change(
+        &self,
+        tx: &mut Tx,
+        stored: &mut StoredOrder,
+        effects: Vec<Effect>,
+        at: Timestamp,
+    ) -> Result<Wake, ServiceError> {
+        let mut left = Vec::new();
+        for effect in effects {
+            if let Effect::Release(device) = effect {
+                tx.release(&device, stored.order.id).await?;
+            } else {
+                left.push(effect);
+            }
+        }
+        left.extend(self.offer_next(tx, &mut stored.order, Cause::Changed, at).await?);
+        self.carry_out(tx, stored, left, at).await
     }
 
     /// Offers an order that waits for a driver to the next vehicles, which are held for it.

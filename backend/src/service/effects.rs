@@ -46,7 +46,7 @@ pub(super) struct Letter<'a> {
 
 /// What is to be woken once a transaction is committed.
 #[derive(Debug, Default)]
-pub(crate) struct Wake {
+pub struct Wake {
     callbacks: bool,
     devices: Vec<DeviceId>,
 }

@@ -9,6 +9,7 @@ mod effects;
 
 pub mod duty;
 pub mod fleet;
+pub mod form;
 
 mod ingest;
 mod offers;
@@ -21,7 +22,7 @@ pub mod intake;
 
 mod receipt;
 pub mod settings;
-mod track;
+pub mod track;
 
 use std::collections::HashSet;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -112,6 +113,8 @@ pub struct Settings {
     pub road: RoadModel,
     /// Address under which tracking links are served, without a slash at the end.
     pub track_url: String,
+    /// Address under which forms are served, without a slash at the end.
+    pub form_url: String,
     /// What a vehicle needs before it is offered a ride.
     pub roster: RosterRules,
     /// What every device of the fleet is to run, beside what is wanted of it alone.
@@ -143,6 +146,7 @@ pub struct Platform {
     fleet: RwLock<LiveFleet>,
     known: RwLock<fleet::Known>,
     refreshing: Mutex<()>,
+    watches: track::Watches,
     outboxes_full: RwLock<HashSet<String>>,
 }
 
@@ -163,6 +167,7 @@ impl Platform {
             fleet: RwLock::default(),
             known: RwLock::default(),
             refreshing: Mutex::default(),
+            watches: track::Watches::default(),
             outboxes_full: RwLock::default(),
         }
     }

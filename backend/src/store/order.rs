@@ -18,6 +18,13 @@ pub struct StoredOrder {
     version: i64,
 }
 
+impl StoredOrder {
+    /// Which version of the order it is: the higher, the newer.
+    pub const fn version(&self) -> i64 {
+        self.version
+    }
+}
+
 /// One way to find an order, without and with PostgreSQL's lock on its row.
 struct By {
     plain: &'static str,
@@ -109,8 +116,8 @@ impl Tx {
         const SQL: &str = "INSERT INTO ride_order (order_id, version, trip_id, state, due_at, \
              updated_at, body, body_version, driver_id, device_id, trip_state, accepted_at, ended_at, \
              open_cases, fulfillment_id, subscriber_id, track_token, created_at, rider_key, \
-             receipt_token, provider_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
-             $13, $14, $15, $16, $17, $18, $19, $20, $21)";
+             receipt_token, provider_id, submission_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, \
+             $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)";
         let Columns { trip_id, driver_id, device_id, trip_state, accepted_at } = Columns::of(order);
         let body = body(order)?;
         on_db!(self, conn => sqlx::query(SQL)
@@ -135,6 +142,7 @@ impl Tx {
             .bind(key_of_rider(order))
             .bind(order.receipt_token.clone())
             .bind(order.listing.provider_id.as_str().to_owned())
+            .bind(order.submission.map(|id| id.to_string()))
             .execute(conn).await?.rows_affected());
         Ok(())
     }
@@ -144,7 +152,7 @@ impl Tx {
         const SQL: &str = "UPDATE ride_order SET version = version + 1, trip_id = $3, state = $4, \
              due_at = $5, updated_at = $6, body = $7, body_version = $8, driver_id = $9, \
              device_id = $10, trip_state = $11, accepted_at = $12, ended_at = $13, open_cases = $14, \
-             rider_key = $15, provider_id = $16 \
+             rider_key = $15, provider_id = $16, submission_id = $17 \
              WHERE order_id = $1 AND version = $2";
         let StoredOrder { order, version } = stored;
         let Columns { trip_id, driver_id, device_id, trip_state, accepted_at } = Columns::of(order);
@@ -166,6 +174,7 @@ impl Tx {
             .bind(open_cases(order))
             .bind(key_of_rider(order))
             .bind(order.listing.provider_id.as_str().to_owned())
+            .bind(order.submission.map(|id| id.to_string()))
             .execute(conn).await?.rows_affected());
         if rows == 1 {
             return Ok(());

@@ -7,10 +7,11 @@ use crate::domain::fleet::{Provider, ProviderId};
 
 const TABLE: &str = "provider";
 
-type Row = (String, String, bool);
+type Row = (String, String, Option<String>, Option<String>, bool);
 
-fn provider((id, name, active): Row) -> Result<Provider, StoreError> {
-    Ok(Provider { id: parse(TABLE, &id, "provider_id", &id)?, name, active })
+fn provider((id, name, short_desc, logo_url, active): Row) -> Result<Provider, StoreError> {
+    let id = parse(TABLE, &id, "provider_id", &id)?;
+    Ok(Provider { id, name, short_desc, logo_url, active })
 }
 
 impl Tx {
@@ -20,13 +21,16 @@ impl Tx {
         provider: &Provider,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        const SQL: &str = "INSERT INTO provider (provider_id, name, active, created_at, updated_at) \
-             VALUES ($1, $2, $3, $4, $4) ON CONFLICT (provider_id) \
-             DO UPDATE SET name = excluded.name, active = excluded.active, \
+        const SQL: &str = "INSERT INTO provider (provider_id, name, short_desc, logo_url, active, \
+             created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT (provider_id) \
+             DO UPDATE SET name = excluded.name, short_desc = excluded.short_desc, \
+             logo_url = excluded.logo_url, active = excluded.active, \
              updated_at = excluded.updated_at";
         on_db!(self, conn => sqlx::query(SQL)
             .bind(provider.id.as_str().to_owned())
             .bind(provider.name.clone())
+            .bind(provider.short_desc.clone())
+            .bind(provider.logo_url.clone())
             .bind(provider.active)
             .bind(at.unix_ms)
             .execute(conn).await?.rows_affected());
@@ -35,7 +39,8 @@ impl Tx {
 
     /// A provider.
     pub async fn provider(&mut self, id: &ProviderId) -> Result<Option<Provider>, StoreError> {
-        const SQL: &str = "SELECT provider_id, name, active FROM provider WHERE provider_id = $1";
+        const SQL: &str = "SELECT provider_id, name, short_desc, logo_url, active FROM provider \
+             WHERE provider_id = $1";
         let row: Option<Row> = on_db!(self, conn => sqlx::query_as(SQL)
             .bind(id.as_str().to_owned()).fetch_optional(conn).await?);
         row.map(provider).transpose()
@@ -47,7 +52,7 @@ impl Tx {
         after: &str,
         limit: i64,
     ) -> Result<Vec<Provider>, StoreError> {
-        const SQL: &str = "SELECT provider_id, name, active FROM provider \
+        const SQL: &str = "SELECT provider_id, name, short_desc, logo_url, active FROM provider \
              WHERE provider_id > $1 ORDER BY provider_id LIMIT $2";
         let rows: Vec<Row> = on_db!(self, conn => sqlx::query_as(SQL)
             .bind(after.to_owned()).bind(limit).fetch_all(conn).await?);

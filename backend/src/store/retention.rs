@@ -22,6 +22,8 @@ pub enum Aged {
     Commands,
     /// What revoked devices still had on the way.
     SetAside,
+    /// Pages of forms, from when they are not shown any more.
+    FormPages,
 }
 
 const TRAIL: &str = "DELETE FROM trail_batch WHERE (device_id, epoch, through_sequence) IN ( \
@@ -45,10 +47,19 @@ const COMMANDS: &str = "DELETE FROM down_message WHERE (device_id, number) IN ( 
 const SET_ASIDE: &str = "DELETE FROM set_aside WHERE set_aside_id IN ( \
      SELECT set_aside_id FROM set_aside WHERE received_at < $1 ORDER BY received_at LIMIT $2)";
 
+const FORM_PAGES: &str = "DELETE FROM form_page WHERE page_token IN ( \
+     SELECT page_token FROM form_page WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)";
+
 impl Aged {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Trail, Self::TrailRuns, Self::Events, Self::Commands, Self::SetAside];
+    pub const ALL: [Self; 6] = [
+        Self::Trail,
+        Self::TrailRuns,
+        Self::Events,
+        Self::Commands,
+        Self::SetAside,
+        Self::FormPages,
+    ];
 
     const fn sql(self) -> &'static str {
         match self {
@@ -57,6 +68,7 @@ impl Aged {
             Self::Events => EVENTS,
             Self::Commands => COMMANDS,
             Self::SetAside => SET_ASIDE,
+            Self::FormPages => FORM_PAGES,
         }
     }
 }
@@ -76,6 +88,30 @@ impl Tx {
         Ok(on_db!(self, conn => sqlx::query(what.sql())
             .bind(before.unix_ms).bind(i64::from(DELETED_AT_ONCE_MAX))
             .execute(conn).await?.rows_affected()))
+    }
+
+    /// Ids of submissions from before then, the oldest first, at most `limit`, with which no order was made that is
+    /// still kept for its booking.
+    pub async fn unused_submissions(
+        &mut self,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<String>, StoreError> {
+        const SQL: &str = "SELECT s.submission_id FROM form_submission s WHERE s.at < $1 \
+             AND NOT EXISTS (SELECT 1 FROM ride_order o WHERE o.submission_id = s.submission_id \
+             AND o.state <> 'expired') ORDER BY s.at LIMIT $2";
+        Ok(on_db!(self, conn => sqlx::query_scalar(SQL)
+            .bind(before.unix_ms).bind(i64::from(limit)).fetch_all(conn).await?))
+    }
+
+    /// Deletes such a submission, unless an order was made with it meanwhile.
+    pub async fn delete_unused_submission(&mut self, id: &str) -> Result<(), StoreError> {
+        const SQL: &str = "DELETE FROM form_submission WHERE submission_id = $1 \
+             AND NOT EXISTS (SELECT 1 FROM ride_order o WHERE o.submission_id = $1 \
+             AND o.state <> 'expired')";
+        on_db!(self, conn => sqlx::query(SQL)
+            .bind(id.to_owned()).execute(conn).await?.rows_affected());
+        Ok(())
     }
 
     /// Ids of orders that ended in `state` before then, the oldest first, at most `limit`; with `personal`

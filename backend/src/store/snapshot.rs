@@ -58,12 +58,13 @@ impl Tx {
     /// Everything that is offered.
     pub async fn catalog(&mut self) -> Result<Catalog, StoreError> {
         let areas = self.areas("", i64::MAX).await?;
-        Ok(Catalog::new(
+        let catalog = Catalog::new(
             self.providers("", i64::MAX).await?,
             self.items("", i64::MAX).await?,
             self.newest_tariffs().await?,
             areas.into_iter().filter(|row| row.active).map(|row| row.area).collect(),
-        ))
+        );
+        Ok(catalog.with_promotions(self.promotions("", i64::MAX).await?))
     }
 
     /// What is known of the vehicles that changed after this version of the roster; `None`: of all.

@@ -99,6 +99,74 @@ async fn a_fleet_is_run_over_the_api_and_each_change_has_its_entry() {
 }
 
 #[tokio::test]
+async fn what_riders_see_of_a_provider_is_set_over_the_api_or_refused_by_its_field() {
+    on_each(|world| async move {
+        let admin = world.token("admin", Role::Admin).await;
+        set_up(&world, &admin).await;
+        let patch = async |change: &Value| {
+            world.ask("PATCH", "/v1/providers/mehta").with(&admin).json(change).send().await
+        };
+        let logo = "https://mehta.example/logo.png";
+        let changed = patch(&json!({"short_desc": "Since 1998", "logo_url": logo})).await.good(200);
+        assert_eq!(
+            (&changed["short_desc"], &changed["logo_url"]),
+            (&json!("Since 1998"), &json!(logo))
+        );
+        let answer = patch(&json!({"logo_url": "http://mehta.example/logo.png"})).await;
+        assert_eq!((answer.status, &answer.body["errors"][0]["field"]), (422, &json!("logo_url")));
+        let shown = world.get(&admin, "/v1/providers/mehta").await.good(200);
+        assert_eq!(shown["logo_url"], logo);
+        let cleared = patch(&json!({"logo_url": ""})).await.good(200);
+        assert_eq!(
+            (&cleared["logo_url"], &cleared["short_desc"]),
+            (&Value::Null, &json!("Since 1998"))
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_promotion_is_added_shown_changed_and_not_changed_over_somebody_elses() {
+    on_each(|world| async move {
+        let admin = world.token("admin", Role::Admin).await;
+        let path = "/v1/promotions/MONSOON10";
+        let new = json!({
+            "id": "MONSOON10", "title": "Monsoon", "percent_bp": 1000, "max_paise": 5000,
+            "least_fare_paise": 20000, "until": "2040-09-30",
+        });
+        let added = world.post(&admin, "/v1/promotions", &new).await.good(201);
+        assert_eq!((&added["percent_bp"], &added["amount_paise"]), (&json!(1000), &Value::Null));
+        assert_eq!(added["until_unix_ms"], 2_232_662_400_000_i64, "through the 30th of September");
+        assert_eq!(world.post(&admin, "/v1/promotions", &new).await.problem(), "conflict");
+        for (field, bad) in [
+            ("amount_paise", json!({"id": "a", "title": "A"})),
+            ("amount_paise", json!({"id": "a", "title": "A", "amount_paise": 1, "percent_bp": 1})),
+            ("max_paise", json!({"id": "a", "title": "A", "amount_paise": 1, "max_paise": 1})),
+            ("items", json!({"id": "a", "title": "A", "amount_paise": 1, "items": ["gone"]})),
+        ] {
+            let answer = world.post(&admin, "/v1/promotions", &bad).await;
+            assert_eq!((answer.status, &answer.body["errors"][0]["field"]), (422, &json!(field)));
+        }
+        let tag = world.get(&admin, path).await.header("etag").to_owned();
+        let patch = |change: Value| {
+            world.ask("PATCH", path).with(&admin).header("if-match", &tag).json(&change).send()
+        };
+        let changed = patch(json!({"amount_paise": 2500})).await.good(200);
+        assert_eq!((&changed["percent_bp"], &changed["max_paise"]), (&Value::Null, &Value::Null));
+        assert_eq!(
+            (&changed["amount_paise"], &changed["title"]),
+            (&json!(2500), &json!("Monsoon"))
+        );
+        assert_eq!(patch(json!({"active": false})).await.status, 412);
+        let listed = world.get(&admin, "/v1/promotions").await.good(200);
+        assert_eq!(listed["items"], json!([changed]));
+        let trail = world.get(&admin, "/v1/audit?kind=promotion-changed").await.good(200);
+        assert_eq!(trail["items"].as_array().map(Vec::len), Some(2), "{trail}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_somebody_else_changed_meanwhile_is_not_overwritten() {
     on_each(|world| async move {
         let admin = world.token("admin", Role::Admin).await;

@@ -79,6 +79,7 @@ async fn limits_cursors_and_parameters_that_are_none_are_refused_by_name() {
             "items",
             "live",
             "orders",
+            "promotions",
             "providers",
             "shifts",
             "subscribers",

@@ -4,12 +4,15 @@
 #[path = "../both/mod.rs"]
 #[expect(dead_code, reason = "shared with tests that need more of it")]
 mod both;
+#[path = "../quoted/mod.rs"]
+mod quoted;
 mod schema;
 mod world;
 
 mod bodies;
 mod document;
 mod fleet;
+mod forms;
 mod lists;
 mod once;
 mod problems;

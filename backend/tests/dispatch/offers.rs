@@ -1,13 +1,15 @@
 //! Batches, drivers who give an order up, and rides that were booked ahead.
 
+use tripline_backend::domain::change::Wish;
 use tripline_backend::domain::dispatch::{Cause, DispatchRules};
 use tripline_backend::domain::order::Order;
-use tripline_protocol::assignment::AssignmentState;
+use tripline_protocol::assignment::{AssignmentState, Place};
 use tripline_protocol::id::AssignmentId;
 use tripline_protocol::link::down::CommandBody;
 use tripline_protocol::link::up::EventBody;
 use tripline_protocol::order::OrderState;
 use tripline_protocol::trip::TripStep;
+use tripline_protocol::unit::Position;
 
 use crate::stores;
 use crate::world::{World, device, order_id};
@@ -85,6 +87,49 @@ async fn a_driver_who_gives_up_before_the_start_is_followed_by_another_and_the_p
         let held = tx.held_among(&[device(0), device(1)]).await.expect("answers");
         assert_eq!(held, [device(1)].into(), "who gave up is free");
     }
+}
+
+#[tokio::test]
+async fn who_was_asked_for_a_ride_that_the_rider_changes_is_asked_anew_at_once() {
+    let (_dir, stores) = stores().await;
+    for store in stores {
+        let world = World::new(store, 1, RULES).await;
+        world.book(1).await;
+        world.look(0, 2_500).await;
+        let before = world.order(1).await;
+        let first = offer_to(&before, 0);
+        world.change(1, Wish { drop: Some(gate()), ..Wish::default() }).await;
+        let order = world.order(1).await;
+        let second = offer_to(&order, 0);
+        assert_ne!(first, second);
+        let told = world.commands(0).await;
+        let [
+            CommandBody::Offer(_),
+            CommandBody::Withdraw { assignment, .. },
+            CommandBody::Offer(offer),
+        ] = &told[..]
+        else {
+            panic!("{told:?}")
+        };
+        assert_eq!((*assignment, offer.id), (first, second));
+        assert_eq!((&offer.drop, &offer.terms), (&gate(), &order.terms));
+        assert!(order.quote.total() != before.quote.total());
+        // The driver had taken the ride as it was; the answer comes behind the change.
+        world.answer(0, 0, first, true).await;
+        assert_eq!(world.order(1).await.state, OrderState::Confirmed);
+        world.answer(0, 0, second, true).await;
+        let trip = world.order(1).await.trip.expect("is accepted");
+        assert_eq!(trip.vehicle.device, device(0));
+        let mut tx = world.store.read().await.expect("begins");
+        let causes = tx.decisions(order_id(1)).await.expect("answers");
+        let causes: Vec<_> = causes.into_iter().map(|it| it.cause).collect();
+        assert_eq!(causes, [Cause::LookedAgain, Cause::Changed]);
+    }
+}
+
+fn gate() -> Place {
+    let position = Position::new(129_500_000, 776_000_000).expect("on the globe");
+    Place { position, address: "the gate".into() }
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tripline_backend::audit::Audit;
 use tripline_backend::config::Config;
+use tripline_backend::domain::change::Wish;
 use tripline_backend::domain::dispatch::DispatchRules;
 use tripline_backend::domain::order::{Conversation, Order, Rider, Vehicle};
 use tripline_backend::identity::authority::sha256;
@@ -142,6 +143,21 @@ impl World {
         order.confirm(None, None, conversation, rules, at).expect("initialized");
         let mut tx = self.store.write().await.expect("begins");
         tx.add_order(&order).await.expect("added");
+        tx.commit().await.expect("commits");
+    }
+
+    /// The rider has a booked order changed, at the price that is told.
+    pub(crate) async fn change(&self, n: u8, wish: Wish) {
+        let (platform, at) = (&self.platforms[0], self.now.plus_ms(3_000));
+        let mut tx = self.store.write().await.expect("begins");
+        let mut stored = tx.order(order_id(n)).await.expect("answers").expect("is there");
+        let order = &mut stored.order;
+        let terms = order.proposed_terms(&wish, &platform.settings.road, at);
+        order.propose(wish, terms, at.plus_ms(60_000), at).expect("possible");
+        let total = order.proposal.as_ref().expect("proposed").quote.total();
+        let effects = order.accept_proposal(total, at).expect("in time, at that price");
+        let done = platform.carry_out_change(&mut tx, &mut stored, effects, at).await;
+        drop(done.expect("stored"));
         tx.commit().await.expect("commits");
     }
 

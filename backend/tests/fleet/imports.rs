@@ -1,10 +1,12 @@
 //! Files taken in: whole or not at all, with every bad row named.
 
 use tripline_backend::audit::AuditKind;
+use tripline_backend::domain::fleet::{Off, Promotion};
 use tripline_backend::operate::import::{Counts, Imported, Source, import};
 use tripline_backend::operate::{Actor, OperateError};
 use tripline_backend::store::Store;
 use tripline_backend::store::audit::AuditFilter;
+use tripline_protocol::unit::Paise;
 
 use crate::NOW;
 use crate::both::on_both;
@@ -13,11 +15,14 @@ const GOOD: &str = r#"
 [[provider]]
 id = "city"
 name = "City Cabs"
+short_desc = "Cabs of the city"
+logo_url = "https://city.example/logo.png"
 
 [[item]]
 id = "auto"
 provider = "city"
 name = "Auto ride"
+images = ["https://city.example/auto.png"]
 vehicle_category = "AUTO_RICKSHAW"
 tariff = "auto"
 
@@ -25,6 +30,15 @@ tariff = "auto"
 code = "auto"
 version = 1
 base_paise = 3000
+
+[[promotion]]
+id = "first"
+title = "First ride"
+percent_bp = 2000
+max_paise = 5000
+items = ["auto"]
+from = 2027-01-01
+until = 2027-03-31
 
 [[area]]
 id = "town"
@@ -82,7 +96,7 @@ async fn a_whole_fleet_is_taken_in_once_and_the_same_again_changes_nothing() {
     on_both(|store| async move {
         let imported = take_in(&store, &[file("fleet.toml", GOOD)]).await.expect("taken in");
         let one = Counts { added: 1, ..Counts::default() };
-        assert!(imported.0.len() == 7 && imported.0.values().all(|counts| *counts == one));
+        assert!(imported.0.len() == 8 && imported.0.values().all(|counts| *counts == one));
         let mut tx = store.read().await.expect("begins");
         let record = tx.vehicle_record(&"ka01ab1234".parse().expect("an id")).await.expect("read");
         let record = record.expect("there");
@@ -102,7 +116,7 @@ async fn a_whole_fleet_is_taken_in_once_and_the_same_again_changes_nothing() {
         let imports = entries.iter().filter(|row| row.entry.kind == AuditKind::Imported);
         let mut told: Vec<_> = imports.map(|row| row.entry.detail.as_str()).collect();
         told.sort_unstable();
-        assert_eq!(told, ["0 added, 0 changed: fleet.toml", "7 added, 0 changed: fleet.toml"]);
+        assert_eq!(told, ["0 added, 0 changed: fleet.toml", "8 added, 0 changed: fleet.toml"]);
         assert!(entries.iter().all(|row| row.entry.actor.as_deref() == Some("cli")));
     })
     .await;
@@ -325,6 +339,78 @@ async fn what_is_not_known_hides_nothing_else() {
         ] {
             assert!(told.contains(words), "{words:?} is not in: {told}");
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_riders_see_stays_unless_a_file_changes_it_or_has_it_empty() {
+    let rows = |provider: &str, item: &str| {
+        let text =
+            format!("[[provider]]\nid = 'city'\n{provider}\n[[item]]\nid = 'auto'\n{item}\n");
+        [file("f.toml", &text)]
+    };
+    on_both(|store| async move {
+        take_in(&store, &[file("fleet.toml", GOOD)]).await.expect("taken in");
+        take_in(&store, &rows("", "short_desc = 'Three seats'")).await.expect("taken in");
+        let mut tx = store.read().await.expect("begins");
+        let city = tx.provider(&"city".parse().expect("an id")).await.expect("read");
+        let logo = city.expect("there").logo_url;
+        assert_eq!(logo.as_deref(), Some("https://city.example/logo.png"));
+        let item = tx.item(&"auto".parse().expect("an id")).await.expect("read").expect("there");
+        assert_eq!(item.short_desc.as_deref(), Some("Three seats"));
+        assert_eq!(item.images, ["https://city.example/auto.png"]);
+        drop(tx);
+        let bad = rows("logo_url = 'logo.png'", "images = ['https://city.example/1.png', 'a b']");
+        let told = wrong(&store, &bad).await;
+        for words in
+            ["provider city, logo_url \"logo.png\": must be", "item auto, images[1] \"a b\""]
+        {
+            assert!(told.contains(words), "{words:?} is not in: {told}");
+        }
+        take_in(&store, &rows("logo_url = ''", "images = []")).await.expect("taken in");
+        let mut tx = store.read().await.expect("begins");
+        let city = tx.provider(&"city".parse().expect("an id")).await.expect("read");
+        assert_eq!(city.expect("there").logo_url, None);
+        let item = tx.item(&"auto".parse().expect("an id")).await.expect("read");
+        assert!(item.expect("there").images.is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_promotion_takes_off_what_the_last_file_says_and_keeps_the_rest() {
+    let row = |text: &str| [file("p.toml", &format!("[[promotion]]\nid = 'first'\n{text}\n"))];
+    on_both(|store| async move {
+        take_in(&store, &[file("fleet.toml", GOOD)]).await.expect("taken in");
+        let read = async || {
+            let mut tx = store.read().await.expect("begins");
+            let id = "first".parse().expect("an id");
+            tx.promotion(&id).await.expect("read").expect("there")
+        };
+        let before = read().await;
+        assert_eq!(before.off, Off::Part { percent_bp: 2_000, most: Some(Paise(5_000)) });
+        let times = [before.from, before.until].map(|at| at.map(|at| at.unix_ms));
+        assert_eq!(times, [Some(1_798_761_600_000), Some(1_806_537_600_000)], "whole days");
+        take_in(&store, &row("amount_paise = 2500")).await.expect("taken in");
+        assert_eq!(read().await, Promotion { off: Off::Amount(Paise(2_500)), ..before.clone() });
+        take_in(&store, &row("percent_bp = 500")).await.expect("taken in");
+        let part = Off::Part { percent_bp: 500, most: None };
+        assert_eq!(read().await, Promotion { off: part, ..before.clone() });
+        take_in(&store, &row("until = ''\nitems = []\nactive = false")).await.expect("taken in");
+        let open = Promotion { off: part, until: None, items: Vec::new(), active: false, ..before };
+        assert_eq!(read().await, open);
+        for (text, words) in [
+            ("percent_bp = 0", "promotion first, percent_bp is 0; it must be between 1 and 10000"),
+            ("percent_bp = 1\namount_paise = 1", "amount_paise and percent_bp are both given"),
+            ("until = 2026-12-31", "promotion first, until is not after from"),
+            ("items = ['gone']", "promotion first, items gone: there is no such item"),
+            ("from = 'soon'", "promotion first, from \"soon\": must be a date"),
+        ] {
+            let told = wrong(&store, &row(text)).await;
+            assert!(told.contains(words), "{told}");
+        }
+        assert_eq!(read().await, open);
     })
     .await;
 }

@@ -1,8 +1,8 @@
 //! Every table of the fleet, written and read back.
 
 use tripline_backend::domain::fleet::{
-    Area, AreaKind, Cash, CashKind, Document, Duty, DutyState, Energy, Item, ItemKind, Owner,
-    Provider, Shape, Shift, VehicleRecord,
+    Area, AreaKind, Cash, CashKind, Document, Duty, DutyState, Energy, Item, ItemKind, Off, Owner,
+    Promotion, Provider, Shape, Shift, VehicleRecord,
 };
 use tripline_backend::domain::order::Vehicle;
 use tripline_backend::operate::document::{DocumentFilter, list};
@@ -21,7 +21,13 @@ const SQUARE: &str =
     r#"{"type":"Polygon","coordinates":[[[77.5,12.9],[77.7,12.9],[77.7,13.1],[77.5,12.9]]]}"#;
 
 fn city() -> Provider {
-    Provider { id: "city".parse().expect("an id"), name: "City Cabs".into(), active: true }
+    Provider {
+        id: "city".parse().expect("an id"),
+        name: "City Cabs".into(),
+        short_desc: Some("Cabs of the city".into()),
+        logo_url: Some("https://city.example/logo.png".into()),
+        active: true,
+    }
 }
 
 #[tokio::test]
@@ -32,6 +38,10 @@ async fn providers_and_drivers_are_read_back_as_they_were_written_and_changed() 
         let resting = Provider { active: false, name: "City".into(), ..city() };
         tx.put_provider(&resting, NOW).await.expect("written");
         assert_eq!(tx.provider(&resting.id).await.expect("read"), Some(resting.clone()));
+        let bare = Provider { short_desc: None, logo_url: None, ..resting.clone() };
+        tx.put_provider(&bare, NOW).await.expect("written");
+        assert_eq!(tx.provider(&bare.id).await.expect("read"), Some(bare));
+        tx.put_provider(&resting, NOW).await.expect("written");
         assert_eq!(tx.providers("", 10).await.expect("read"), std::slice::from_ref(&resting));
         assert!(tx.providers("city", 10).await.expect("read").is_empty());
 
@@ -286,13 +296,21 @@ async fn tariffs_items_and_areas_make_the_catalog() {
             id: "day".parse().expect("an id"),
             provider: "example-cabs".parse().expect("an id"),
             name: "A day".into(),
+            short_desc: Some("Eight hours, eighty kilometres".into()),
+            images: ["https://city.example/1.png", "https://city.example/2.png?a=\"b\""]
+                .map(Into::into)
+                .into(),
             vehicle_category: "SEDAN".into(),
             tariff_code: "auto".into(),
             kind: ItemKind::Rental,
             active: false,
+            form: None,
         };
         tx.put_item(&rental, NOW).await.expect("written");
-        assert_eq!(tx.item(&rental.id).await.expect("read"), Some(rental));
+        assert_eq!(tx.item(&rental.id).await.expect("read"), Some(rental.clone()));
+        let plain = Item { short_desc: None, images: Vec::new(), ..rental };
+        tx.put_item(&plain, NOW).await.expect("written");
+        assert_eq!(tx.item(&plain.id).await.expect("read"), Some(plain));
         let area = AreaRow {
             area: Area {
                 id: "airport".parse().expect("an id"),
@@ -315,6 +333,52 @@ async fn tariffs_items_and_areas_make_the_catalog() {
         assert!(tx.remove_area(&area.area.id).await.expect("removed"));
         let after = tx.fleet_version().await.expect("read");
         assert!(before.catalog < after.catalog && before.roster == after.roster);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn promotions_are_read_back_as_they_were_written_and_are_in_the_catalog() {
+    on_both(|store| async move {
+        let mut tx = store.write().await.expect("begins");
+        offer::take_in(&mut tx, NOW).await;
+        let before = tx.fleet_version().await.expect("read").catalog;
+        let part = Promotion {
+            id: "MONSOON10".parse().expect("an id"),
+            title: "Monsoon".into(),
+            description: Some("Ten percent in the rain".into()),
+            off: Off::Part { percent_bp: 1_000, most: Some(Paise(5_000)) },
+            least_fare: Paise(10_000),
+            from: Some(NOW),
+            until: Some(NOW.plus_ms(1_000)),
+            items: vec!["auto".parse().expect("an id")],
+            active: true,
+        };
+        let amount = Promotion {
+            id: "first".parse().expect("an id"),
+            description: None,
+            off: Off::Amount(Paise(2_500)),
+            from: None,
+            until: None,
+            items: Vec::new(),
+            ..part.clone()
+        };
+        for promotion in [&part, &amount] {
+            tx.put_promotion(promotion, NOW).await.expect("written");
+            let read = tx.promotion(&promotion.id).await.expect("read");
+            assert_eq!(read.as_ref(), Some(promotion));
+        }
+        let all = tx.promotions("", 10).await.expect("read");
+        assert_eq!(all, [part.clone(), amount.clone()]);
+        let resting = Promotion { active: false, off: Off::Amount(Paise(1)), ..part };
+        tx.put_promotion(&resting, NOW).await.expect("written");
+        assert_eq!(tx.promotion(&resting.id).await.expect("read"), Some(resting.clone()));
+        let catalog = tx.catalog().await.expect("read");
+        assert_eq!(catalog.promotion("MONSOON10"), None, "it is not active");
+        let auto = catalog.item("auto").expect("offered");
+        let offered: Vec<_> = catalog.promotions_of(auto, NOW).collect();
+        assert_eq!(offered, [&amount]);
+        assert_eq!(tx.fleet_version().await.expect("read").catalog, before + 3);
     })
     .await;
 }

@@ -9,6 +9,7 @@ mod published;
 #[path = "../quoted/mod.rs"]
 mod quoted;
 
+mod change;
 mod cli;
 mod crossings;
 mod ends;
@@ -16,4 +17,5 @@ mod model;
 mod otp;
 mod silence;
 mod unit;
+mod wish;
 mod world;

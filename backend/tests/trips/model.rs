@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
+use tripline_backend::domain::change::Wish;
 use tripline_backend::domain::dispatch::DispatchRules;
 use tripline_backend::domain::effect::Effect;
 use tripline_backend::domain::explain::{Explanation, Gone, Recorded, put_in_order};
@@ -26,6 +27,7 @@ use tripline_protocol::otp::TypedOtp;
 use tripline_protocol::trip::{TripState, TripStep};
 use tripline_protocol::unit::{Odometer, Paise, Steady, Timestamp};
 
+use crate::change::{ROAD, gate};
 use crate::quoted;
 use crate::unit::device;
 use crate::world::{OTP, vehicle};
@@ -189,6 +191,12 @@ impl Device {
                 };
                 Some(next)
             }
+            CommandBody::Change(change) => match stage(change.trip) {
+                None | Some(Stage::Offered | Stage::Over(_)) => {
+                    return self.report(number, CommandOutcome::Refused);
+                }
+                Some(_) => None,
+            },
             CommandBody::Rider(_)
             | CommandBody::Configure(_)
             | CommandBody::UnlockOtp { .. }
@@ -237,6 +245,7 @@ enum Act {
     Obey(u8),
     Deliver(u8, u8),
     Cancel(u8, bool),
+    Change(u8, bool, u8),
     Close(u8),
     Ask(u8, DriveVerb),
     Pass(i64),
@@ -264,6 +273,8 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         8 => device().prop_map(Act::Obey),
         8 => (device(), 1..5_u8).prop_map(|(n, count)| Act::Deliver(n, count)),
         1 => (order(), any::<bool>()).prop_map(|(n, rider)| Act::Cancel(n, rider)),
+        1 => (order(), any::<bool>(), 0..4_u8)
+            .prop_map(|(n, pickup, to)| Act::Change(n, pickup, to)),
         1 => order().prop_map(Act::Close),
         3 => (order(), verb).prop_map(|(n, verb)| Act::Ask(n, verb)),
         1 => (1_000..4_000_000_i64).prop_map(Act::Pass),
@@ -354,7 +365,7 @@ impl Platform {
         }
         for n in 1..=DEVICES {
             let vehicle = vehicle(n);
-            let asked = self.orders[of].offers.iter().any(|it| it.vehicle.device == vehicle.device);
+            let asked = self.orders[of].asked().any(|device| *device == vehicle.device);
             if asked || self.held.contains_key(&vehicle.device) || self.fresh == u8::MAX {
                 continue;
             }
@@ -442,6 +453,10 @@ impl Platform {
         if let CommandBody::Drive { verb, .. } = body {
             return order.handle_drive_done(id, (number, verb), outcome, report, &RIDE);
         }
+        if let CommandBody::Change(change) = &body {
+            order.handle_change_done(change, outcome, report);
+            return Handled::default();
+        }
         order.handle_cancel_done(id, outcome, report, &RIDE)
     }
 
@@ -453,6 +468,7 @@ impl Platform {
         } else if let EventBody::CommandDone { number, .. } = event.body {
             match self.sent.get(&number)? {
                 CommandBody::Offer(offer) => offer.trip,
+                CommandBody::Change(change) => change.trip,
                 CommandBody::CancelTrip { trip, .. } | CommandBody::Drive { trip, .. } => *trip,
                 CommandBody::Withdraw { .. }
                 | CommandBody::Rider(_)
@@ -517,6 +533,7 @@ impl Platform {
                 let effects = self.orders[of].cancel(&by, "called off", self.now);
                 self.carry_out(of, effects.unwrap_or_default());
             }
+            Act::Change(of, pickup, to) => self.change(usize::from(*of), *pickup, *to),
             Act::Close(of) => {
                 let of = usize::from(*of);
                 let effects = self.orders[of].close(&By::operator("asha"), "broken", &[], self.now);
@@ -525,6 +542,24 @@ impl Platform {
             Act::Ask(of, verb) => self.ask(usize::from(*of), *verb),
             Act::Pass(ms) => self.pass(*ms),
         }
+    }
+
+    /// The rider has a place changed, at the price that is told.
+    fn change(&mut self, of: usize, pickup: bool, to: u8) {
+        let (now, order) = (self.now, &mut self.orders[of]);
+        let place = Some(gate(to));
+        let wish = if pickup {
+            Wish { pickup: place, ..Wish::default() }
+        } else {
+            Wish { drop: place, ..Wish::default() }
+        };
+        let terms = order.proposed_terms(&wish, &ROAD, now);
+        if order.propose(wish, terms, now.plus_ms(1), now).is_err() {
+            return;
+        }
+        let total = order.proposal.as_ref().expect("proposed").quote.total();
+        let effects = order.accept_proposal(total, now).expect("in time, at that price");
+        self.carry_out(of, effects);
     }
 
     fn ask(&mut self, of: usize, verb: DriveVerb) {
@@ -651,6 +686,7 @@ fn seen(platform: &Platform) -> BTreeSet<&'static str> {
         );
         for fact in order.trips().flat_map(|trip| &trip.facts) {
             seen.extend((fact.step == Step::Vouched).then_some("vouched"));
+            seen.extend((fact.step == Step::ChangeTaken).then_some("change taken"));
             let by_operator = matches!(fact.by, By::Operator { .. }) && fact.measured.is_some();
             seen.extend(by_operator.then_some("driven by a dispatcher"));
         }
@@ -662,7 +698,7 @@ fn seen(platform: &Platform) -> BTreeSet<&'static str> {
 fn random_crossings_come_across_everything_that_can_cross() {
     let mut runner = TestRunner::deterministic();
     let mut all = BTreeSet::new();
-    for _ in 0..3_000 {
+    for _ in 0..6_000 {
         let mut platform = Platform::new();
         let acts = acts().new_tree(&mut runner).expect("acts").current();
         for act in &acts {
@@ -672,8 +708,8 @@ fn random_crossings_come_across_everything_that_can_cross() {
         all.extend(seen(&platform));
     }
     let ends = ["completed", "cancelled", "unserved"];
-    let cases = ["driven", "closed", "otp", "paid"];
-    let ways = ["unassigned", "late", "vouched", "driven by a dispatcher"];
+    let cases = ["driven", "closed", "otp", "paid", "change"];
+    let ways = ["unassigned", "late", "vouched", "driven by a dispatcher", "change taken"];
     for expected in ends.into_iter().chain(cases).chain(ways) {
         assert!(all.contains(expected), "{expected} never came about: {all:?}");
     }

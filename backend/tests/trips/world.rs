@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tripline_backend::audit::Audit;
 use tripline_backend::config::Config;
+use tripline_backend::domain::change::Wish;
 use tripline_backend::domain::dispatch::DispatchRules;
 use tripline_backend::domain::order::{Conversation, Order, Rider, Vehicle};
 use tripline_backend::domain::ride::Candidate;
@@ -158,6 +159,21 @@ impl World {
         let event = unit.step(ride.trip, start(OTP));
         self.tell(unit, vec![event]).await;
         ride
+    }
+
+    /// The rider has the ride changed, at the price that is told.
+    pub(crate) async fn change(&self, ride: Ride, wish: Wish) {
+        let (at, road) = (time::now(), &self.platform.settings.road);
+        let mut tx = self.platform.store.write().await.expect("begins");
+        let mut stored = tx.order(ride.order).await.expect("answers").expect("there");
+        let order = &mut stored.order;
+        let terms = order.proposed_terms(&wish, road, at);
+        order.propose(wish, terms, at.plus_ms(60_000), at).expect("possible");
+        let total = order.proposal.as_ref().expect("proposed").quote.total();
+        let effects = order.accept_proposal(total, at).expect("in time, at that price");
+        let done = self.platform.carry_out_change(&mut tx, &mut stored, effects, at).await;
+        drop(done.expect("stored"));
+        tx.commit().await.expect("commits");
     }
 
     /// A batch of a unit's events arrives.

@@ -186,11 +186,19 @@ fn offers_come_off_the_charges_and_never_below_nothing_and_extras_are_paid_in_fu
         percent_bp,
         flat_paise: Paise(flat_paise),
         max_paise,
+        least_paise: Paise::ZERO,
+    };
+    let from = |least_paise| super::Discount {
+        least_paise: Paise(least_paise),
+        ..offer(2_000, 100, Some(Paise(1_250)))
     };
     let rows = [
         (vec![offer(2_000, 0, None)], -1_200),
         (vec![offer(2_000, 0, Some(Paise(500)))], -500),
         (vec![offer(0, 2_500, None)], -2_500),
+        (vec![from(6_000)], -1_250),
+        (vec![from(6_001)], 0),
+        (vec![from(6_001), offer(1_000, 0, None)], -600),
         (vec![offer(0, 99_900, None)], -6_000),
         (vec![offer(5_000, 0, None), offer(9_000, 0, None)], -6_000),
     ];
@@ -220,6 +228,7 @@ fn taxes_are_lines_of_their_own_on_charges_less_offers_and_on_extras_where_they_
         percent_bp: 0,
         flat_paise: Paise(1_000),
         max_paise: None,
+        least_paise: Paise::ZERO,
     };
     terms.discounts = vec![offer];
     let toll = super::Extra { kind: ExtraKind::Toll, amount: Paise(4_500), note: "NICE".into() };

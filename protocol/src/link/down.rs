@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::envelope::Postcard;
 use super::settings::DeviceSettings;
 use super::up::Stream;
-use crate::assignment::{Assignment, RiderContact};
+use crate::assignment::{Assignment, Change, RiderContact};
 use crate::coded::coded_enum;
 use crate::duty::OnDuty;
 use crate::id::{AssignmentId, CommandNumber, JournalEpoch, Sequence, TripId};
@@ -82,6 +82,8 @@ pub enum CommandBody {
     },
     /// Who is signed in, and why somebody is not.
     OnDuty(OnDuty),
+    /// The rider changed an accepted trip: all of what can be changed, as it is from here on.
+    Change(Change),
 }
 
 impl CommandBody {
@@ -93,6 +95,7 @@ impl CommandBody {
                 Some(*trip)
             }
             Self::Rider(contact) => Some(contact.trip),
+            Self::Change(change) => Some(change.trip),
             Self::Withdraw { .. } | Self::Configure(_) | Self::OnDuty(_) => None,
         }
     }

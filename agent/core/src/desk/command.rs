@@ -40,6 +40,10 @@ impl Desk {
             CommandBody::UnlockOtp { trip } => {
                 self.trip_of(*trip).is_some_and(|trip| !trip.state.is_terminal())
             }
+            CommandBody::Change(change) => {
+                let trip = self.trip_of(change.trip);
+                trip.is_some_and(|trip| !trip.state.is_terminal()) && is_sound(&change.terms)
+            }
             CommandBody::OnDuty(_) => true,
         };
         Some(if possible { CommandOutcome::Applied } else { CommandOutcome::Refused })
@@ -84,6 +88,11 @@ impl Desk {
             CommandBody::UnlockOtp { trip } => {
                 if let Some(trip) = self.trip_of_mut(*trip) {
                     trip.otp_tries = 0;
+                }
+            }
+            CommandBody::Change(change) => {
+                if let Some(trip) = self.trip_of_mut(change.trip) {
+                    trip.change(change);
                 }
             }
             CommandBody::OnDuty(told) => self.sign_in.take(told),

@@ -24,7 +24,7 @@ pub use action::{DriverAction, DriverError, OTP_DIGITS_MAX, OTP_TRIES_MAX, REASO
 use action::{check_collected, check_extra, check_pin, check_reason};
 pub use otp::OtpTry;
 pub use sign_in::SignIn;
-pub use trip::{Driven, Offer, Trip};
+pub use trip::{Changed, Driven, Offer, Trip};
 
 use crate::memory::Anchor;
 

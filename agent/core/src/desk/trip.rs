@@ -3,7 +3,7 @@
 use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
-use tripline_protocol::assignment::{Assignment, AssignmentState, RiderContact};
+use tripline_protocol::assignment::{Assignment, AssignmentState, Change, RiderContact};
 use tripline_protocol::fare::Fare;
 use tripline_protocol::link::down::DriveVerb;
 use tripline_protocol::link::up::Event;
@@ -27,7 +27,7 @@ pub struct Offer {
 /// The trip in hand, or the last one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trip {
-    /// What was accepted.
+    /// What was accepted, as the rider's last change has it.
     pub assignment: Assignment,
     /// Where it stands.
     pub state: TripState,
@@ -45,8 +45,28 @@ pub struct Trip {
     pub otp_tries: u8,
     /// The last step that a dispatcher took on the driver's behalf.
     pub driven: Option<Driven>,
+    /// What the rider changed since the driver's last step.
+    pub changed: Changed,
     /// When it started, by the steady clock, as long as nobody knows the time of that.
     undated_start: Option<Steady>,
+}
+
+/// What the rider changed, as long as the driver is shown it: a driver who goes on has seen it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changed {
+    /// Where the rider waits.
+    pub pickup: bool,
+    /// Where the rider goes.
+    pub drop: bool,
+    /// Whether the driver collects the fare.
+    pub payment: bool,
+}
+
+impl Changed {
+    /// Whether there is anything to be seen.
+    pub const fn is_any(self) -> bool {
+        self.pickup || self.drop || self.payment
+    }
 }
 
 /// A step taken on the driver's behalf.
@@ -70,6 +90,7 @@ impl Trip {
             cancel_reason: None,
             otp_tries: 0,
             driven: None,
+            changed: Changed::default(),
             undated_start: None,
         }
     }
@@ -106,6 +127,7 @@ impl Trip {
         {
             return;
         }
+        self.changed = Changed::default();
         match step {
             TripStep::Stop { fare } => self.fare = Some(fare.clone()),
             TripStep::Collected { amount } => self.collected = Some(*amount),
@@ -128,6 +150,25 @@ impl Trip {
             self.fare = (verb == DriveVerb::Stop).then_some(fare);
             self.driven = Some(Driven { verb, reason: cut(reason) });
         }
+    }
+
+    /// Takes the rider's change over: the pickup as long as the rider is not aboard, the rest in any case. The
+    /// meter goes on, and its fare is by the new terms.
+    pub(super) fn change(&mut self, change: &Change) {
+        let Change { trip: _, pickup, drop, terms, collect_cash } = change;
+        let assignment = &mut self.assignment;
+        if matches!(
+            self.state,
+            TripState::Assigned | TripState::EnRouteToPickup | TripState::AtPickup
+        ) {
+            self.changed.pickup |= assignment.pickup != *pickup;
+            assignment.pickup = pickup.clone();
+        }
+        self.changed.drop |= assignment.drop != *drop;
+        self.changed.payment |= assignment.collect_cash != *collect_cash;
+        assignment.drop = drop.clone();
+        assignment.terms = terms.clone();
+        assignment.collect_cash = *collect_cash;
     }
 
     fn go(&mut self, trip_event: TripEvent, event: &Event) -> bool {

@@ -31,6 +31,8 @@ pub struct TripMoment {
     pub needs_otp: bool,
     /// Whether it is over and its fare is to be collected.
     pub to_collect: bool,
+    /// Whether the rider changed it, and the driver has not gone on since.
+    pub changed: bool,
 }
 
 /// How far a call for help has come.
@@ -49,6 +51,8 @@ pub enum Phase {
     Idle,
     /// An offer waits for an answer.
     OfferWaits,
+    /// The rider changed the trip: the driver is to read what.
+    Changed,
     /// Accepted; to the rider.
     ToPickup,
     /// Waiting for the rider.
@@ -63,9 +67,10 @@ pub enum Phase {
 
 impl Phase {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Idle,
         Self::OfferWaits,
+        Self::Changed,
         Self::ToPickup,
         Self::AtPickup,
         Self::Riding,
@@ -81,6 +86,9 @@ impl Indication {
             return Phase::OfferWaits;
         }
         let Some(trip) = self.trip else { return Phase::Idle };
+        if trip.changed {
+            return Phase::Changed;
+        }
         match trip.state {
             TripState::Assigned | TripState::EnRouteToPickup => Phase::ToPickup,
             TripState::AtPickup => Phase::AtPickup,

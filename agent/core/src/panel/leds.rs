@@ -22,6 +22,7 @@ const fn repeated(name: &'static str, on_off_ms: &'static [u16]) -> Pattern {
 // Status: the ride. The more there is to do, the more light.
 static IDLE: Pattern = repeated("idle", &[50, 2_950]);
 static OFFER_WAITS: Pattern = repeated("offer waits", &[125, 125]);
+static CHANGED: Pattern = repeated("changed", &[125, 125, 125, 125, 125, 1_375]);
 static TO_PICKUP: Pattern = repeated("to pickup", &[500, 500]);
 static AT_PICKUP: Pattern = repeated("at pickup", &[100, 200, 100, 1_100]);
 static RIDING: Pattern = repeated("riding", &[1_000]);
@@ -74,6 +75,7 @@ impl Pattern {
         match phase {
             Phase::Idle => &IDLE,
             Phase::OfferWaits => &OFFER_WAITS,
+            Phase::Changed => &CHANGED,
             Phase::ToPickup => &TO_PICKUP,
             Phase::AtPickup => &AT_PICKUP,
             Phase::Riding => &RIDING,

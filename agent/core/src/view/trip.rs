@@ -11,7 +11,7 @@ use tripline_protocol::trip::TripState;
 use tripline_protocol::unit::{Paise, Timestamp};
 
 use super::place;
-use crate::desk::{Driven, OTP_TRIES_MAX, Trip};
+use crate::desk::{Changed, Driven, OTP_TRIES_MAX, Trip};
 
 /// A trip. The rider's OTP is in no view.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +68,8 @@ pub struct TripView {
     pub cancel_reason: Option<String>,
     /// The last step that a dispatcher took on the driver's behalf, and why.
     pub dispatcher: Option<String>,
+    /// What the rider changed since the driver's last step: pickup, drop, payment.
+    pub changed: Option<String>,
 }
 
 impl TripView {
@@ -107,6 +109,14 @@ impl TripView {
             collected_paise: trip.collected.map(|Paise(paise)| paise),
             cancel_reason: trip.cancel_reason.clone(),
             dispatcher: trip.driven.as_ref().map(driven),
+            changed: changed(trip.changed),
         }
     }
+}
+
+fn changed(changed: Changed) -> Option<String> {
+    let Changed { pickup, drop, payment } = changed;
+    let parts = [(pickup, "pickup"), (drop, "drop"), (payment, "payment")];
+    let told: Vec<_> = parts.into_iter().filter(|(is, _)| *is).map(|(_, part)| part).collect();
+    changed.is_any().then(|| told.join(", "))
 }

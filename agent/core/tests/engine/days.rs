@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use tripline_agent_core::desk::{DriverAction, OTP_TRIES_MAX};
 use tripline_agent_core::record::Record;
-use tripline_protocol::assignment::Assignment;
+use tripline_protocol::assignment::{Assignment, Change};
 use tripline_protocol::duty::{Duty, OnDuty, TypedPin};
 use tripline_protocol::fare::{EXTRAS_MAX, Extra, ExtraKind};
 use tripline_protocol::id::DriverId;
@@ -27,6 +27,7 @@ enum Input {
     Cancel(u8),
     Drive(u8, DriveVerb),
     Unlock(u8),
+    Change(u8, u8),
     OnDuty(OnDuty),
     Configure(DeviceSettings),
     Report,
@@ -85,6 +86,7 @@ fn inputs() -> impl Strategy<Value = Vec<Input>> {
         2 => (1_u8..4, proptest::sample::select(DriveVerb::ALL))
             .prop_map(|(n, verb)| Input::Drive(n, verb)),
         1 => (1_u8..4).prop_map(Input::Unlock),
+        2 => (1_u8..4, 0_u8..4).prop_map(|(n, to)| Input::Change(n, to)),
         1 => on_duty().prop_map(Input::OnDuty),
         1 => configuration().prop_map(Input::Configure),
         1 => Just(Input::Report),
@@ -171,7 +173,9 @@ fn check_counts(vehicle: &Vehicle) {
 fn lasting(vehicle: &Vehicle) -> impl PartialEq + std::fmt::Debug + use<> {
     let view = vehicle.engine.view(vehicle.now);
     let trip = view.trip.map(|trip| {
-        (trip.trip_id, trip.state, trip.otp_tries_left, trip.extras, trip.dispatcher, trip.waits)
+        let of_driver = (trip.otp_tries_left, trip.extras, trip.dispatcher, trip.waits);
+        let route = (trip.pickup, trip.drop, trip.collect_cash, trip.changed);
+        (trip.trip_id, trip.state, of_driver, route)
     });
     (view.driver, view.offer.map(|offer| offer.assignment_id), trip)
 }
@@ -198,6 +202,31 @@ fn drive(vehicle: &mut Vehicle, number: u64, n: u8, verb: DriveVerb) {
     let applied = vehicle.command(number, body) == Some(CommandOutcome::Applied);
     assert_eq!(applied, expected.is_some(), "{verb}");
     assert!(!applied || vehicle.state() == expected, "{verb} leads to {expected:?}");
+}
+
+/// A change is taken with its trip in hand and not over; the pickup only until the rider is aboard.
+fn change(vehicle: &mut Vehicle, number: u64, n: u8, to: u8) {
+    let change = changed(n, to);
+    let before = vehicle.engine.view(vehicle.now).trip.filter(|_| is_in_hand(vehicle, n));
+    let expected = before.as_ref().is_some_and(|trip| !trip.state.is_terminal());
+    let outcome = vehicle.command(number, CommandBody::Change(change.clone()));
+    assert_eq!(outcome == Some(CommandOutcome::Applied), expected);
+    let (Some(before), true) = (before, expected) else { return };
+    let after = vehicle.engine.view(vehicle.now).trip.expect("in hand");
+    let aboard = matches!(before.state, TripState::Started | TripState::Paused);
+    let pickup = if aboard { &before.pickup } else { &change.pickup.address };
+    assert_eq!((&after.pickup, &after.drop), (pickup, &change.drop.address));
+    assert_eq!((after.state, after.collect_cash), (before.state, change.collect_cash));
+    let differs = before.drop != after.drop || before.pickup != after.pickup;
+    assert!(!differs || after.changed.is_some(), "the driver is told");
+}
+
+/// The `n`th offer's trip with other places; each `to` is another.
+fn changed(n: u8, to: u8) -> Change {
+    let Assignment { trip, mut pickup, mut drop, terms, .. } = assignment(n);
+    pickup.address = format!("corner {to}");
+    drop.address = format!("gate {to}");
+    Change { trip, pickup, drop, terms, collect_cash: to.is_multiple_of(2) }
 }
 
 /// Where a day begins: most of what there is to see is seen with a trip in hand.
@@ -230,6 +259,10 @@ proptest! {
                 Input::Unlock(n) => {
                     number += 1;
                     vehicle.command(number, CommandBody::UnlockOtp { trip: assignment(n).trip });
+                }
+                Input::Change(n, to) => {
+                    number += 1;
+                    change(&mut vehicle, number, n, to);
                 }
                 Input::OnDuty(told) => {
                     number += 1;

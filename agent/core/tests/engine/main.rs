@@ -1,5 +1,6 @@
 //! The engine against random days: whatever happens in whatever order, its rules hold.
 
+mod change;
 mod days;
 mod dispatcher;
 mod driver;

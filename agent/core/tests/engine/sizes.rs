@@ -4,7 +4,7 @@ use tripline_agent_core::desk::{DriverAction, REASON_LEN_MAX};
 use tripline_agent_core::record::{
     COMMAND_LEN_MAX, Record, SNAPSHOT_LEN_MAX, fits, write_frame, write_snapshot,
 };
-use tripline_protocol::assignment::{Assignment, Place, RiderContact};
+use tripline_protocol::assignment::{Assignment, Change, Place, RiderContact};
 use tripline_protocol::duty::{Duty, OnDuty};
 use tripline_protocol::fare::{EXTRA_NOTE_LEN_MAX, EXTRAS_MAX, Extra, ExtraKind};
 use tripline_protocol::id::DriverId;
@@ -64,6 +64,7 @@ fn largest_offer() -> Assignment {
         percent_bp: 1,
         flat_paise: AMOUNT_MAX,
         max_paise: Some(AMOUNT_MAX),
+        least_paise: AMOUNT_MAX,
     };
     let terms = Terms {
         tariff: largest_tariff(),
@@ -106,6 +107,8 @@ fn fullest() -> Vehicle {
         CommandBody::Rider(RiderContact { trip, name: half.clone(), phone: half.clone() }),
     );
     vehicle.drive(DriverAction::Arrive).expect("possible");
+    let Assignment { pickup, drop, terms, collect_cash, .. } = offer;
+    command(&mut vehicle, CommandBody::Change(Change { trip, pickup, drop, terms, collect_cash }));
     vehicle.drive(right_otp()).expect("possible");
     let extra =
         Extra { kind: ExtraKind::Toll, amount: AMOUNT_MAX, note: "n".repeat(EXTRA_NOTE_LEN_MAX) };

@@ -131,6 +131,12 @@ pub fn target(part: &str) -> Target {
     }
 }
 
+/// Code of an answer to a form that will not do (BECKN-005: its generic invalid request).
+pub const FORM_INVALID: &str = "30000";
+
+/// Code of a form that was sent in too often (BECKN-005: its generic business error).
+pub const FORM_TOO_OFTEN: &str = "40000";
+
 /// Answer of a request that was stored.
 pub const ACK: &str = "ACK";
 

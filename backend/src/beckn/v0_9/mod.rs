@@ -43,10 +43,14 @@ mod tariff;
 mod reply;
 
 mod answer;
+mod form;
+
+pub mod schema;
 
 pub use answer::{Answer, Refusal, parse_answer};
 pub use catalog::is_listed_with;
 pub use context::Context;
+pub use form::{FormProblem, form_refused, form_taken};
 pub use parties::{Mismatch, check_parties};
 pub use reply::{ack, answers_max, nack, render};
 pub use request::{located, parse};

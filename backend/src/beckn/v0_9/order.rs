@@ -50,7 +50,7 @@ pub(super) fn order(identity: &Identity, order: &Order, extent: Extent, at: Time
             "payment_id": payment_id(order.payment.terms.method),
             "tags": tags.into_json(),
         }],
-        "quote": quote(order, at),
+        "quote": quote(order, extent, at),
         "fulfillment": fulfillment(identity, order, extent),
     });
     let discounts = &order.terms.discounts;
@@ -98,7 +98,14 @@ fn title(line: &FareLine) -> String {
 }
 
 /// The price stands in `price`, as the schema has it, and beside it, as published examples have it.
-fn quote(order: &Order, at: Timestamp) -> Value {
+fn quote(order: &Order, extent: Extent, at: Timestamp) -> Value {
+    if let Some(proposal) = order.proposal.as_ref().filter(|_| extent == Extent::Proposal) {
+        let mut quote = priced(&proposal.quote);
+        let (total, most) = (proposal.quote.total(), proposal.terms.estimated_max());
+        quote["price"] = ranged(price(total), total, most);
+        quote["ttl"] = json!(duration::seconds(proposal.expires_at.since_ms(at) / 1000));
+        return quote;
+    }
     let fare = order.fare();
     let mut quote = priced(fare);
     if order.charged().is_none() {
@@ -147,16 +154,19 @@ fn payment(order: &Order) -> Value {
 
 fn fulfillment(identity: &Identity, order: &Order, extent: Extent) -> Value {
     let language = order.language.unwrap_or(Language::English);
+    let proposal = order.proposal.as_ref().filter(|_| extent == Extent::Proposal);
+    let pickup = proposal.map_or(&order.route.pickup, |it| &it.pickup);
+    let drop = proposal.map(|it| &it.drop).or(order.route.drop.as_ref());
     let mut fulfillment = json!({
         "id": order.fulfillment_id,
         "tracking": true,
-        "start": { "location": location(&order.route.pickup) },
+        "start": { "location": location(pickup) },
         "vehicle": { "category": order.listing.vehicle_category },
     });
     if let Some(pickup_at) = order.pickup_at {
         fulfillment["start"]["time"] = json!({ "timestamp": time(pickup_at) });
     }
-    if let Some(drop) = &order.route.drop {
+    if let Some(drop) = drop {
         fulfillment["end"] = json!({ "location": location(drop) });
     }
     if let Some(customer) = customer(order) {

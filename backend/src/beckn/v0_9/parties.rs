@@ -1,6 +1,6 @@
 //! Who speaks to whom: the context must name the signer, its registered address and domain, and us.
 
-use crate::beckn::{Fault, FaultKind, Identity, Received};
+use crate::beckn::{Fault, FaultKind, Identity, Received, Request};
 use crate::network::authenticate::Authenticated;
 use crate::network::guard::Guard;
 use crate::network::subscriber::{Subscriber, normalized_url};
@@ -55,7 +55,25 @@ pub fn check_parties(
     checked.map_err(|error| {
         Mismatch::Other(refused("bap_uri", &format!("cannot be used: {error}")))
     })?;
-    Ok(())
+    check_callback_url(&uri, guard, received).map_err(Mismatch::Other)
+}
+
+/// Positions are wanted at the sender's registered address or below it, where callbacks may go; nowhere else.
+fn check_callback_url(uri: &str, guard: &Guard, received: &Received) -> Result<(), Fault> {
+    let Request::Track { callback_url: Some(wanted), .. } = &received.request else {
+        return Ok(());
+    };
+    let refused = |must: String| {
+        let path = "message.callback_url";
+        Fault::at(FaultKind::Schema, path, format!("{path} {must}"))
+    };
+    let normalized = normalized_url(wanted);
+    let is_below =
+        normalized.strip_prefix(uri).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    if !is_below {
+        return Err(refused(format!("must be below the registered address {uri}")));
+    }
+    guard.check(wanted).map(|_| ()).map_err(|error| refused(format!("cannot be used: {error}")))
 }
 
 /// Where a platform is named, it must be us, and the domain one of ours.

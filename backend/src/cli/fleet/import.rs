@@ -15,8 +15,8 @@ use crate::time;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A TOML file has rows of any kind: [[provider]], [[tariff]], [[item]], [[area]], [[driver]], [[vehicle]],
-[[document]]; `init` writes one to begin with, fleet.toml. A CSV file has drivers, vehicles or documents, as its
+A TOML file has rows of any kind: [[provider]], [[tariff]], [[form]], [[item]], [[promotion]], [[area]],
+[[driver]], [[vehicle]], [[document]]; `init` writes one to begin with, fleet.toml. A CSV file has drivers, vehicles or documents, as its
 name or --rows says, under a header with the names of fields:
   drivers    id, name, phone, provider, active
   vehicles   registration, category, device, make, model, color, variant, energy, capacity, provider, driver,

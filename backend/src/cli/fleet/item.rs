@@ -28,6 +28,12 @@ pub(in crate::cli) struct AddArgs {
     /// Its name, as riders see it
     #[arg(long)]
     name: String,
+    /// What it is, in a line or two, as riders see it
+    #[arg(long)]
+    short_desc: Option<String>,
+    /// Where a picture of it is: an https URL; the best first, 8 at most
+    #[arg(long = "image", value_name = "URL")]
+    images: Vec<String>,
     /// Category of the vehicle that comes
     #[arg(long)]
     vehicle_category: String,
@@ -37,6 +43,9 @@ pub(in crate::cli) struct AddArgs {
     /// How it is sold
     #[arg(long, default_value = "spot", value_parser = ["spot", "rental", "outstation"])]
     kind: String,
+    /// Id of the form that riders fill in before they book it
+    #[arg(long)]
+    form: Option<String>,
     #[command(flatten)]
     how: How,
 }
@@ -56,6 +65,15 @@ pub(in crate::cli) struct ChangeArgs {
     /// Its name
     #[arg(long)]
     name: Option<String>,
+    /// What it is; empty for nothing
+    #[arg(long)]
+    short_desc: Option<String>,
+    /// Where a picture of it is, in place of those there were; the best first, 8 at most
+    #[arg(long = "image", value_name = "URL", conflicts_with = "no_images")]
+    images: Vec<String>,
+    /// Show no pictures of it
+    #[arg(long)]
+    no_images: bool,
     /// Category of the vehicle that comes
     #[arg(long)]
     vehicle_category: Option<String>,
@@ -65,6 +83,9 @@ pub(in crate::cli) struct ChangeArgs {
     /// Whether it is offered: true or false
     #[arg(long)]
     active: Option<bool>,
+    /// Id of the form that riders fill in before they book it; "" for none
+    #[arg(long)]
+    form: Option<String>,
     #[command(flatten)]
     how: How,
 }
@@ -73,8 +94,7 @@ pub(in crate::cli) async fn run(command: ItemCommand) -> Result<(), BppError> {
     match command {
         ItemCommand::Add(args) => {
             let opened = args.how.open().await?;
-            let AddArgs { id, provider, name, vehicle_category, tariff, kind, how } = args;
-            let new = NewItem { id, provider, name, vehicle_category, tariff, kind, active: true };
+            let (new, how) = new(args);
             let added =
                 opened.change(async |tx, actor, now| item::add(tx, actor, new.clone(), now).await);
             how.print(&added.await?, as_text)
@@ -85,12 +105,11 @@ pub(in crate::cli) async fn run(command: ItemCommand) -> Result<(), BppError> {
         ItemCommand::Show(args) => {
             let opened = args.how.open().await?;
             let shown = opened.look(async |tx| item::show(tx, &args.id).await).await?;
-            args.how.print(&shown, as_text)
+            args.how.print(&shown, shown_as_text)
         }
         ItemCommand::Change(args) => {
             let opened = args.how.open().await?;
-            let ChangeArgs { id, name, vehicle_category, tariff, active, how } = args;
-            let change = ItemChange { name, vehicle_category, tariff, active };
+            let (id, change, how) = change(args);
             let changed = opened.change(async |tx, actor, now| {
                 item::change(tx, actor, &id, change.clone(), now).await
             });
@@ -99,11 +118,64 @@ pub(in crate::cli) async fn run(command: ItemCommand) -> Result<(), BppError> {
     }
 }
 
+fn new(args: AddArgs) -> (NewItem, How) {
+    let AddArgs {
+        id,
+        provider,
+        name,
+        short_desc,
+        images,
+        vehicle_category,
+        tariff,
+        kind,
+        form,
+        how,
+    } = args;
+    let active = true;
+    let new = NewItem {
+        id,
+        provider,
+        name,
+        short_desc,
+        images,
+        vehicle_category,
+        tariff,
+        kind,
+        active,
+        form,
+    };
+    (new, how)
+}
+
+fn change(args: ChangeArgs) -> (String, ItemChange, How) {
+    let ChangeArgs {
+        id,
+        name,
+        short_desc,
+        images,
+        no_images,
+        vehicle_category,
+        tariff,
+        active,
+        form,
+        how,
+    } = args;
+    let images = (no_images || !images.is_empty()).then_some(images);
+    (id, ItemChange { name, short_desc, images, vehicle_category, tariff, active, form }, how)
+}
+
 fn as_text(view: &ItemView) -> String {
     let off = unless(view.active, "(not offered)");
     let ItemView { id, provider, name, vehicle_category, tariff, kind, .. } = view;
+    let form = view.form.as_ref().map(|form| format!(" form {form}")).unwrap_or_default();
     let line = format!(
-        "{id:<20} {provider:<16} {kind:<10} {vehicle_category:<16} tariff {tariff:<16} {name} {off}"
+        "{id:<20} {provider:<16} {kind:<10} {vehicle_category:<16} tariff {tariff:<16} {name}{form} {off}"
     );
     line.trim_end().to_owned()
+}
+
+fn shown_as_text(view: &ItemView) -> String {
+    let what = view.short_desc.iter().map(|text| format!("\nwhat     {text}"));
+    let images = view.images.iter().map(|url| format!("\npicture  {url}"));
+    what.chain(images).fold(as_text(view), |all, line| all + &line)
 }

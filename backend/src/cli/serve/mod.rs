@@ -67,6 +67,7 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), BppError> {
     shared.follow_network(&config, self_check, checked_well, &mut tasks);
     let router = shared.take_requests(&config, &mut tasks)?;
     shared.deliver(&config, &mut tasks)?;
+    shared.watch_gateways(&config, &mut tasks)?;
     shared.serve(&config, doors, router, &mut tasks);
     // Before anybody is told that it is ready: a signal in between would kill it.
     let stopped = stopped()?;

@@ -11,6 +11,7 @@ use tracing::error;
 use super::doors::Doors;
 use crate::audit::{Audit, Entry};
 use crate::callback::{Poster, worker};
+use crate::cli::gateway::bpp_error;
 use crate::cli::open_directory;
 use crate::config::Config;
 use crate::device::{ingest, listener};
@@ -26,6 +27,8 @@ use crate::keys::ring::KeyRing;
 use crate::keys::rotation::{self, Rotation};
 use crate::keys::{self, file as key_file};
 use crate::network::directory::{Counts, Directory};
+use crate::network::gateway::desk::Desk;
+use crate::network::gateway::watch::{self, Watch};
 use crate::network::guard::Guard;
 use crate::network::self_check::{Pauses, SelfCheck};
 use crate::retention;
@@ -33,6 +36,7 @@ use crate::service::Platform;
 use crate::service::fleet;
 use crate::service::fold;
 use crate::service::intake::{self, Intake};
+use crate::service::track;
 use crate::store::Store;
 use crate::time;
 
@@ -129,9 +133,10 @@ impl Shared {
         tasks.spawn(intake::run(platform(), waiting));
         tasks.spawn(intake::forget(platform()));
         tasks.spawn(fold::run(platform()));
+        tasks.spawn(track::run(platform()));
         let base = config.base_path();
-        let challenges = on_subscribe::router(desk, app.gate(), &base);
-        Ok(http::router(Arc::new(app), &base).merge(challenges))
+        let challenges = on_subscribe::routes(desk, app.gate(), &base);
+        Ok(http::whole(Arc::new(app), challenges, &base))
     }
 
     /// What is done and told without being asked.
@@ -144,6 +149,22 @@ impl Shared {
         tasks.spawn(fleet::run(Arc::clone(&self.platform)));
         tasks.spawn(count_silent(Arc::clone(&self.platform)));
         tasks.spawn(retention::run(self.platform.store.clone(), config.retention));
+        Ok(())
+    }
+
+    /// Where gateways are with us.
+    pub(super) fn watch_gateways(
+        &self,
+        config: &Config,
+        tasks: &mut JoinSet<()>,
+    ) -> Result<(), BppError> {
+        if config.gateways.is_empty() {
+            return Ok(());
+        }
+        let desks = config.gateways.keys().map(|name| Desk::new(config, name));
+        let desks = desks.collect::<Result<Vec<_>, _>>().map_err(bpp_error)?;
+        let watch = Watch::new(desks, watch::Counts::of(&self.platform.metrics));
+        tasks.spawn(watch.run(watch::Pauses::default()));
         Ok(())
     }
 

@@ -13,8 +13,9 @@ pub(super) use self::printed::case_line;
 
 use self::args::{ActArgs, DriveArgs, ListArgs, ShowArgs};
 use super::opened::{Opened, print_json};
+use super::order::Answered;
 use crate::error::BppError;
-use crate::operate::{LIMIT_MAX, Page, trip};
+use crate::operate::{LIMIT_MAX, Page, form, trip};
 use crate::service::Platform;
 use crate::time;
 
@@ -92,13 +93,19 @@ async fn show(args: &ShowArgs) -> Result<(), BppError> {
     let opened = Opened::open(&args.config).await?;
     let platform = opened.platform()?;
     let now = time::now();
-    let detail = opened.look(async |tx| trip::show(&platform, tx, &args.trip, now).await).await;
+    let shown = opened.look(async |tx| {
+        let view = trip::show(&platform, tx, &args.trip, now).await?;
+        let form = form::of_order(tx, &view.trip.order).await?;
+        Ok(Answered { view, form })
+    });
+    let shown = shown.await;
     opened.store.close().await;
-    let detail = detail?;
+    let shown = shown?;
     if args.json {
-        return print_json(&detail);
+        return print_json(&shown);
     }
-    printed::detail(&detail);
+    printed::detail(&shown.view);
+    shown.print_form();
     Ok(())
 }
 

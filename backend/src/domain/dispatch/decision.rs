@@ -27,6 +27,8 @@ pub enum Cause {
     NotTaken,
     /// The driver who had taken the order gave it up.
     GivenUp,
+    /// The rider changed the ride: those who had it offered are asked anew.
+    Changed,
     /// Nobody could be asked when it was last tried.
     LookedAgain,
 }
@@ -39,6 +41,7 @@ impl Cause {
             Self::Scheduled => "scheduled",
             Self::NotTaken => "not-taken",
             Self::GivenUp => "given-up",
+            Self::Changed => "changed",
             Self::LookedAgain => "looked-again",
         }
     }

@@ -42,7 +42,7 @@ pub(super) fn all(
     note(&mut found, "reason", &charged.reason.to_string(), &again.reason.to_string());
     usage(&mut found, charged, again);
     lines(&mut found, &charged.lines, &again.lines);
-    vehicle(&mut found, order, charged, records);
+    vehicle(&mut found, order, (charged, again), records);
     found
 }
 
@@ -111,9 +111,23 @@ fn told(line: Option<&FareLine>) -> String {
 }
 
 /// Vehicle and platform each computed the fare; if they differed, the lower was charged.
-fn vehicle(found: &mut Vec<Mismatch>, order: &Order, charged: &Fare, records: &[Recorded]) {
+fn vehicle(
+    found: &mut Vec<Mismatch>,
+    order: &Order,
+    (charged, again): (&Fare, &Fare),
+    records: &[Recorded],
+) {
     if facts::difference(order) == Paise::ZERO || charged.reason == FareReason::Silent {
         return;
+    }
+    // A vehicle that did not take the rider's change is right by the terms of before. If that fare is the one
+    // that is charged, it was computed by them already.
+    if let (Some(terms), Some(trip)) = (facts::behind(order), &order.trip) {
+        let vehicle = trip.vehicle_fare.as_ref().map(Fare::total);
+        let is_right = || vehicle == Some(terms.metered(again.usage.clone()).total());
+        if facts::former(order).is_some() || is_right() {
+            return;
+        }
     }
     let device = records.iter().find_map(|record| match &record.step {
         Some(TripStep::Stop { fare }) => Some(fare.total()),

@@ -1,6 +1,7 @@
 //! What an order says of its fare, for whoever explains it or writes it on a receipt.
 
 use tripline_protocol::fare::Fare;
+use tripline_protocol::terms::Terms;
 use tripline_protocol::unit::{Paise, Timestamp};
 
 use crate::domain::course::Heard;
@@ -15,6 +16,21 @@ pub fn charged(order: &Order) -> Option<&Fare> {
 /// The vehicle's fare minus ours.
 pub fn difference(order: &Order) -> Paise {
     order.settlement.as_ref().map_or(Paise::ZERO, |settlement| settlement.difference)
+}
+
+/// The terms that the charged fare is by: the order's, unless it is by [`former`] ones.
+pub fn terms(order: &Order) -> &Terms {
+    former(order).unwrap_or(&order.terms)
+}
+
+/// The terms of before a change that the vehicle did not take, if its fare by them was the lower.
+pub fn former(order: &Order) -> Option<&Terms> {
+    behind(order).filter(|_| difference(order) < Paise::ZERO)
+}
+
+/// The terms that a vehicle went by that did not take the rider's last change.
+pub fn behind(order: &Order) -> Option<&Terms> {
+    order.trip.as_ref()?.behind.as_ref().map(|behind| &behind.terms)
 }
 
 /// Why it was called off.

@@ -172,5 +172,9 @@ fn discount(terms: &Terms, line: &FareLine) -> String {
     }
     let most =
         discount.max_paise.map_or_else(String::new, |max| format!(", at most {}", rupees(max)));
-    format!("{}{most}, and no more than the charges", parts.join(" and "))
+    let from = match discount.least_paise {
+        Paise::ZERO => String::new(),
+        least => format!("; for charges of {} or more", rupees(least)),
+    };
+    format!("{}{most}, and no more than the charges{from}", parts.join(" and "))
 }

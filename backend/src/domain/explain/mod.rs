@@ -90,7 +90,8 @@ impl Recorded {
             | CommandBody::Rider(_)
             | CommandBody::Configure(_)
             | CommandBody::UnlockOtp { .. }
-            | CommandBody::OnDuty(_) => None,
+            | CommandBody::OnDuty(_)
+            | CommandBody::Change(_) => None,
         }
     }
 
@@ -110,6 +111,8 @@ impl Recorded {
                 | Step::Sos
                 | Step::Asked(_)
                 | Step::Vouched
+                | Step::Changed
+                | Step::ChangeTaken
                 | Step::Cancelled
                 | Step::Closed => None,
             }
@@ -265,7 +268,7 @@ impl Explanation {
             tariff: (charged.tariff_code.clone(), charged.tariff_version),
             reason: charged.reason.code(),
             why: source::why(order, charged),
-            lines: line::accounts(&order.terms, charged, zone),
+            lines: line::accounts(facts::terms(order), charged, zone),
             total_paise: charged.total(),
             inputs: source::inputs(order, charged, counting, zone),
             events: records.iter().filter_map(|record| account(record, zone)).collect(),
@@ -309,7 +312,7 @@ pub fn zone_of(order: &Order) -> TimeZone {
 
 /// The lines of an order's final fare, each with its formula.
 pub fn lines(order: &Order, fare: &Fare) -> Vec<LineAccount> {
-    line::accounts(&order.terms, fare, &zone_of(order))
+    line::accounts(facts::terms(order), fare, &zone_of(order))
 }
 
 /// Where the inputs of an order's fare come from, in words.
@@ -335,7 +338,7 @@ fn counting<'r>(order: &Order, records: &'r [Recorded]) -> Cow<'r, [Recorded]> {
 /// Where the places are gone it stopped where the fare that was charged says: near where it was booked to, or
 /// not.
 fn recomputed(order: &Order, charged: &Fare, records: &[Recorded], gone: Gone) -> Fare {
-    let terms = &order.terms;
+    let terms = facts::terms(order);
     let mut again = match charged.reason {
         FareReason::Metered | FareReason::GapsEstimated | FareReason::GapsMetered => {
             let mut usage = metered(records.iter(), None);

@@ -10,6 +10,7 @@ use tripline_protocol::trip::{TripEvent, TripStep};
 use super::{Recorded, facts};
 use crate::domain::course::Heard;
 use crate::domain::order::Order;
+use crate::domain::trip::Step;
 use crate::domain::words::{duration, grouped, local, metres, rupees};
 
 /// A figure with its source.
@@ -71,7 +72,7 @@ pub(super) fn why(order: &Order, fare: &Fare) -> String {
             format!("{refused} of {fixes} fixes were refused, more than {REFUSED_PERCENT_MAX} %")
         }
     };
-    match fare.reason {
+    let why = match fare.reason {
         FareReason::Estimate => "estimated before the ride".into(),
         FareReason::Metered => "measured by the vehicle's odometer and steady clock".into(),
         FareReason::GapsEstimated => format!(
@@ -96,8 +97,13 @@ pub(super) fn why(order: &Order, fare: &Fare) -> String {
             None => "called off".into(),
         },
         FareReason::NoShow => "the rider did not come".into(),
-    }
+    };
+    why + if facts::former(order).is_some() { FORMER } else { "" }
 }
+
+/// Of a fare that is by other terms than the order's.
+const FORMER: &str = "; the vehicle did not take the rider's change, and its fare, by the terms of before, was \
+                      the lower";
 
 /// The figures that lines were computed from.
 pub(super) fn inputs(
@@ -111,6 +117,12 @@ pub(super) fn inputs(
         value: format!("{} version {}", fare.tariff_code, fare.tariff_version),
         source: format!("fixed with the quote of {}", local(order.created_at, zone)),
     }];
+    let facts = order.trip.iter().flat_map(|trip| &trip.facts);
+    inputs.extend(facts.filter(|fact| fact.step == Step::Changed).map(|fact| Input {
+        name: "changed",
+        value: local(fact.at, zone),
+        source: format!("by the {}: {}", fact.by, fact.reason),
+    }));
     if matches!(fare.reason, FareReason::Cancelled | FareReason::NoShow) {
         return inputs;
     }

@@ -65,6 +65,7 @@ fn terms() -> Terms {
         percent_bp: 1_000,
         flat_paise: Paise::ZERO,
         max_paise: Some(Paise(1_500)),
+        least_paise: Paise::ZERO,
     };
     let estimate = Estimate {
         distance_m: 5_000,

@@ -1,14 +1,15 @@
-//! What is offered, as it is now: items with their providers, tariffs and areas.
+//! What is offered, as it is now: items with their providers, tariffs, areas and promotions.
 
 use std::collections::BTreeMap;
 
 use tripline_protocol::tariff::Tariff;
-use tripline_protocol::unit::Position;
+use tripline_protocol::unit::{Position, Timestamp};
 
 use super::area::{Area, AreaKind};
 use super::driver::Provider;
-use super::id::{ItemId, ProviderId};
+use super::id::{ItemId, PromotionId, ProviderId};
 use super::item::{Item, ItemKind};
+use super::promotion::Promotion;
 
 /// Why a ride is not served with an item.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +36,7 @@ pub struct Catalog {
     tariffs: BTreeMap<String, Tariff>,
     /// Service areas, and zones by falling priority and then by id.
     areas: Vec<Area>,
+    promotions: BTreeMap<PromotionId, Promotion>,
 }
 
 impl Catalog {
@@ -64,7 +66,15 @@ impl Catalog {
             }
         }
         areas.sort_by(|a, b| b.priority.cmp(&a.priority).then_with(|| a.id.cmp(&b.id)));
-        Self { providers, items, tariffs: newest, areas }
+        Self { providers, items, tariffs: newest, areas, promotions: BTreeMap::new() }
+    }
+
+    /// The same with promotions; those that are not active are left out.
+    #[must_use]
+    pub fn with_promotions(self, promotions: Vec<Promotion>) -> Self {
+        let active = promotions.into_iter().filter(|promotion| promotion.active);
+        let promotions = active.map(|promotion| (promotion.id.clone(), promotion)).collect();
+        Self { promotions, ..self }
     }
 
     /// An item that is offered.
@@ -85,6 +95,20 @@ impl Catalog {
     /// The newest version of a tariff.
     pub fn tariff(&self, code: &str) -> Option<&Tariff> {
         self.tariffs.get(code)
+    }
+
+    /// A promotion that is active; whether it is for a ride is [`Promotion::is_for`].
+    pub fn promotion(&self, id: &str) -> Option<&Promotion> {
+        self.promotions.get(&id.parse().ok()?)
+    }
+
+    /// What riders of an item can take up then, by id.
+    pub fn promotions_of<'a>(
+        &'a self,
+        item: &'a Item,
+        at: Timestamp,
+    ) -> impl Iterator<Item = &'a Promotion> {
+        self.promotions.values().filter(move |promotion| promotion.is_for(&item.id, at))
     }
 
     /// Whether nothing can be booked.
@@ -141,6 +165,7 @@ mod tests {
     use tripline_protocol::unit::Paise;
 
     use super::super::area::Shape;
+    use super::super::promotion::Off;
     use super::*;
 
     fn tariff(code: &str, version: u32) -> Tariff {
@@ -153,10 +178,13 @@ mod tests {
             id: id.parse().expect("an id"),
             provider: "city".parse().expect("an id"),
             name: "Ride".into(),
+            short_desc: None,
+            images: Vec::new(),
             vehicle_category: "AUTO_RICKSHAW".into(),
             tariff_code: "auto".into(),
             kind,
             active: true,
+            form: None,
         }
     }
 
@@ -183,7 +211,9 @@ mod tests {
     }
 
     fn city() -> Provider {
-        Provider { id: "city".parse().expect("an id"), name: "City Cabs".into(), active: true }
+        let id = "city".parse().expect("an id");
+        let (short_desc, logo_url) = (None, None);
+        Provider { id, name: "City Cabs".into(), short_desc, logo_url, active: true }
     }
 
     fn catalog(areas: Vec<Area>) -> Catalog {
@@ -254,6 +284,38 @@ mod tests {
         assert_eq!(tariff("trip", 1.5, 1.5), Ok("by-day"), "a zone of one item");
         assert_eq!(tariff("trip", 8.5, 8.5), Err(NotServed::NoTariff("gone".into())));
         assert_eq!(tariff("auto", 8.5, 8.5), Err(NotServed::NoTariff("gone".into())));
+    }
+
+    #[test]
+    fn an_items_promotions_are_those_of_now_and_for_it() {
+        const NOW: Timestamp = Timestamp::from_unix_ms(1_800_000_000_000);
+        let promotion = |id: &str, active, items: &[&str], until| Promotion {
+            id: id.parse().expect("an id"),
+            title: "Less".into(),
+            description: None,
+            off: Off::Amount(Paise(500)),
+            least_fare: Paise::ZERO,
+            from: None,
+            until,
+            items: items.iter().map(|id| id.parse().expect("an id")).collect(),
+            active,
+        };
+        let all = vec![
+            promotion("over", true, &[], Some(NOW)),
+            promotion("off", false, &[], None),
+            promotion("autos", true, &["auto"], Some(NOW.plus_ms(1))),
+            promotion("all", true, &[], None),
+            promotion("trips", true, &["trip"], None),
+        ];
+        let catalog = catalog(Vec::new()).with_promotions(all);
+        let auto = catalog.item("auto").expect("offered");
+        let ids: Vec<_> =
+            catalog.promotions_of(auto, NOW).map(|promotion| promotion.id.as_str()).collect();
+        assert_eq!(ids, ["all", "autos"]);
+        assert!(catalog.promotion("over").is_some_and(|over| !over.is_for(&auto.id, NOW)));
+        for none in ["off", "nowhere", "no id"] {
+            assert_eq!(catalog.promotion(none), None, "{none}");
+        }
     }
 
     #[test]

@@ -11,6 +11,10 @@ pub struct Provider {
     pub id: ProviderId,
     /// Its name, as riders see it.
     pub name: String,
+    /// What it is, in a line or two, as riders see it.
+    pub short_desc: Option<String>,
+    /// Where its logo is: an https URL.
+    pub logo_url: Option<String>,
     /// Whether its items are offered.
     pub active: bool,
 }

@@ -83,6 +83,14 @@ code_id!(
     /// A service area or a tariff zone.
     AreaId
 );
+code_id!(
+    /// A form that riders fill in.
+    FormId
+);
+code_id!(
+    /// Something that riders can take up to pay less.
+    PromotionId
+);
 
 #[cfg(test)]
 mod tests {

@@ -2,7 +2,10 @@
 
 use tripline_protocol::tariff::Tariff;
 
-use super::id::{ItemId, ProviderId};
+use super::id::{FormId, ItemId, ProviderId};
+
+/// Most pictures of an item.
+pub const IMAGES_MAX: usize = 8;
 
 coded! {
     /// How a ride is sold.
@@ -41,6 +44,10 @@ pub struct Item {
     pub provider: ProviderId,
     /// Its name, as riders see it.
     pub name: String,
+    /// What it is, in a line or two, as riders see it.
+    pub short_desc: Option<String>,
+    /// Where pictures of it are: https URLs, the best first, at most [`IMAGES_MAX`].
+    pub images: Vec<String>,
     /// Category of the vehicle that comes.
     pub vehicle_category: String,
     /// What it costs where no zone says otherwise: the newest version of the tariff with this code.
@@ -49,4 +56,6 @@ pub struct Item {
     pub kind: ItemKind,
     /// Whether it is offered.
     pub active: bool,
+    /// The form that riders fill in before they book it.
+    pub form: Option<FormId>,
 }

@@ -58,7 +58,7 @@ impl Order {
     pub fn check_price(&self, price: Option<Paise>) -> Result<(), RideError> {
         let quoted = self.quote.total();
         match price {
-            Some(price) if price != quoted => Err(RideError::OtherPrice { quoted }),
+            Some(said) if said != quoted => Err(RideError::OtherPrice { quoted, said }),
             Some(_) | None => Ok(()),
         }
     }

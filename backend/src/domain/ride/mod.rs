@@ -5,6 +5,7 @@
 //! BAP was told is never undone; what contradicts it becomes a case for the operator.
 
 mod book;
+mod change;
 mod dispatcher;
 mod end;
 mod offer;
@@ -68,15 +69,28 @@ pub enum RideError {
         /// Which.
         what: Detail,
     },
-    /// It was quoted at another price.
-    #[error("the price that was quoted is {quoted}; select again")]
-    OtherPrice {
-        /// At which.
-        quoted: Paise,
-    },
     /// The rider is aboard: a ride that began is ended and paid for, not cancelled.
     #[error("the ride has started; it can be stopped, and not cancelled")]
     UnderWay,
+    /// The ride is beyond this change.
+    #[error("the {what} cannot be changed: {why}")]
+    NotChangeable {
+        /// What of it.
+        what: &'static str,
+        /// Why.
+        why: &'static str,
+    },
+    /// Nothing was proposed that could be accepted.
+    #[error("no change of the ride was proposed; ask for one first")]
+    NoProposal,
+    /// Another price than the one that was told.
+    #[error("the price is {quoted}, not {said}")]
+    OtherPrice {
+        /// What was told.
+        quoted: Paise,
+        /// What was said back.
+        said: Paise,
+    },
     /// The order has no trip.
     #[error("no driver has accepted the order, which is {state}")]
     NoTrip {

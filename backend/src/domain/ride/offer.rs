@@ -9,6 +9,7 @@ use tripline_protocol::order::{OrderEvent, OrderState};
 use tripline_protocol::otp::OtpVerifier;
 use tripline_protocol::unit::Timestamp;
 
+use super::change::CHANGED;
 use super::{Candidate, Handled, RideRules, withdraw};
 use crate::domain::dispatch::DispatchRules;
 use crate::domain::effect::{Effect, Notice, Phase};
@@ -46,6 +47,7 @@ impl Order {
             vehicle: candidate.vehicle,
             state: AssignmentState::INITIAL,
             expires_at,
+            outdated: false,
         });
         self.touch(at);
         let body = Box::new(CommandBody::Offer(assignment));
@@ -92,7 +94,9 @@ impl Order {
             Err(refused)
                 if event == AssignmentEvent::Accept && offer.state != AssignmentState::Accepted =>
             {
-                let effects = vec![withdraw(device, id, "the order went to another driver")];
+                let taken = "the order went to another driver";
+                let reason = if offer.outdated { CHANGED } else { taken };
+                let effects = vec![withdraw(device, id, reason)];
                 return Handled { effects, refused: Some(refused.to_string()) };
             }
             Err(refused) => return Handled::refused(refused.to_string()),

@@ -129,6 +129,8 @@ impl Order {
             | Step::Sos
             | Step::Asked(_)
             | Step::Vouched
+            | Step::Changed
+            | Step::ChangeTaken
             | Step::Cancelled
             | Step::Closed => {
                 let what = format!("an event of the trip was refused: {reason}");

@@ -97,6 +97,7 @@ impl Order {
         }
         self.settlement = Some(settlement);
         self.note_overpaid(at);
+        self.note_not_taken(at);
         let mut effects =
             vec![Effect::Tell(Notice::Phase(Phase::Ended)), Effect::Tell(Notice::FinalFare)];
         if self.payment.is_collected() {
@@ -191,6 +192,8 @@ impl Trip {
             | Step::Sos
             | Step::Asked(_)
             | Step::Vouched
+            | Step::Changed
+            | Step::ChangeTaken
             | Step::Cancelled
             | Step::Closed => false,
         }

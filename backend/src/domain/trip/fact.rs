@@ -33,6 +33,10 @@ pub enum Step {
     Asked(DriveVerb),
     /// A dispatcher answers for a start whose OTP was not the rider's.
     Vouched,
+    /// The rider changed the ride.
+    Changed,
+    /// The vehicle goes by the change.
+    ChangeTaken,
     /// The order was cancelled.
     Cancelled,
     /// The trip was closed without its device.
@@ -51,6 +55,8 @@ impl fmt::Display for Step {
             Self::Sos => f.write_str("sos"),
             Self::Asked(verb) => write!(f, "{verb} asked for"),
             Self::Vouched => f.write_str("start vouched for"),
+            Self::Changed => f.write_str("ride changed"),
+            Self::ChangeTaken => f.write_str("change taken"),
             Self::Cancelled => f.write_str("order cancelled"),
             Self::Closed => f.write_str("closed"),
         }

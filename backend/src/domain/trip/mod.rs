@@ -14,6 +14,7 @@ use tripline_protocol::id::{CommandNumber, TripId};
 use tripline_protocol::link::down::DriveVerb;
 use tripline_protocol::machine::Machine as _;
 use tripline_protocol::meter::{Meter, Reading};
+use tripline_protocol::terms::Terms;
 use tripline_protocol::trip::TripState;
 use tripline_protocol::unit::Timestamp;
 
@@ -49,6 +50,15 @@ pub struct Asked {
     pub name: String,
     /// Why.
     pub reason: String,
+}
+
+/// What a vehicle goes by that has not taken its rider's last change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Behind {
+    /// The terms that its meter runs on.
+    pub terms: Terms,
+    /// Whether it goes to another pickup than the order's.
+    pub pickup: bool,
 }
 
 /// That a trip was closed without its device.
@@ -118,6 +128,9 @@ pub struct Trip {
     pub otp: OtpRecord,
     /// Steps that dispatchers asked for and the device has not reported on.
     pub asked: Vec<Asked>,
+    /// What the vehicle goes by as long as it has not taken the rider's last change.
+    #[serde(default)]
+    pub behind: Option<Box<Behind>>,
     /// That it was closed without its device.
     pub closed: Option<Closed>,
     /// Until when its device was heard, as far as somebody looked.
@@ -169,6 +182,7 @@ impl Trip {
             ended_at: None,
             otp: OtpRecord::default(),
             asked: Vec::new(),
+            behind: None,
             closed: None,
             heard_at: at,
             look_at: None,

@@ -39,6 +39,8 @@ impl Reader {
             | Step::Sos
             | Step::Asked(_)
             | Step::Vouched
+            | Step::Changed
+            | Step::ChangeTaken
             | Step::Cancelled
             | Step::Closed => Ok(()),
         }
@@ -164,6 +166,8 @@ fn ends(step: &Step) -> bool {
         | Step::OtpUnlocked
         | Step::Sos
         | Step::Asked(_)
-        | Step::Vouched => false,
+        | Step::Vouched
+        | Step::Changed
+        | Step::ChangeTaken => false,
     }
 }

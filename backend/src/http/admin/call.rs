@@ -5,7 +5,7 @@ use std::pin::Pin;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
-use axum::http::header::{CONTENT_TYPE, HeaderMap};
+use axum::http::header::HeaderMap;
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
@@ -76,7 +76,7 @@ pub(super) async fn take_in(
     let admitted = admitted.ok_or_else(|| {
         Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "this needs a token that counts")
     })?;
-    let media_type = media_type(&parts.headers);
+    let media_type = body::media_type(&parts.headers);
     let key = key(&parts.headers)?;
     let bytes = body::read_up_to(&parts.headers, body, len_max).await?;
     if !bytes.is_empty() && !media_types.iter().any(|taken| media_type.as_deref() == Some(*taken)) {
@@ -88,15 +88,6 @@ pub(super) async fn take_in(
     let key = key.map(|key| Key { token: admitted.token, text: key, digest: sha256(&asked) });
     let only_if = OnlyIf::of(&parts.headers);
     Ok((Call { admitted, key, only_if }, bytes))
-}
-
-/// A media type without its parameters, of which UTF-8 is the only one that ours would have.
-fn media_type(headers: &HeaderMap) -> Option<String> {
-    let text = headers.get(CONTENT_TYPE)?.to_str().ok()?;
-    let (media_type, parameters) = text.split_once(';').unwrap_or((text, ""));
-    let parameters = parameters.trim().to_ascii_lowercase();
-    let is_ours = matches!(&*parameters, "" | "charset=utf-8" | "charset=\"utf-8\"");
-    is_ours.then(|| media_type.trim().to_ascii_lowercase())
 }
 
 fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {

@@ -24,6 +24,7 @@ mod dispatch;
 mod driver;
 mod duty;
 mod explain;
+mod form;
 mod health;
 mod import;
 mod item;
@@ -31,6 +32,7 @@ mod live;
 mod openapi;
 mod order;
 mod paper;
+mod promotion;
 mod provider;
 mod shift;
 mod subscriber;
@@ -122,6 +124,7 @@ fn api() -> OpenApiRouter<App> {
         .merge(driver::routes())
         .merge(duty::routes())
         .merge(dispatch::routes())
+        .merge(form::routes())
         .merge(health::routes())
         .merge(import::routes())
         .merge(item::routes())
@@ -130,6 +133,7 @@ fn api() -> OpenApiRouter<App> {
         .merge(openapi::routes())
         .merge(order::routes())
         .merge(paper::routes())
+        .merge(promotion::routes())
         .merge(provider::routes())
         .merge(shift::routes())
         .merge(subscriber::routes())

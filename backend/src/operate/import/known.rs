@@ -7,7 +7,9 @@ use tripline_protocol::unit::Timestamp;
 use super::row::{Kind, Row};
 use crate::operate::driver::DriverView;
 use crate::operate::vehicle::{VehicleView, plate};
-use crate::operate::{OperateError, area, document, driver, item, provider, vehicle};
+use crate::operate::{
+    OperateError, area, document, driver, form, item, promotion, provider, vehicle,
+};
 use crate::store::Tx;
 
 type Fields = Map<String, Value>;
@@ -62,7 +64,12 @@ async fn known(tx: &mut Tx, row: &Row) -> Result<Fields, OperateError> {
         // A version has all of its terms.
         Kind::Tariff => Ok(Fields::new()),
         Kind::Provider => Ok(fields(&provider::show(tx, id).await?)),
+        Kind::Form => Ok(fields(&form::show(tx, id).await?)),
         Kind::Item => Ok(fields(&item::show(tx, id).await?)),
+        Kind::Promotion => {
+            let known = fields(&promotion::show(tx, id).await?);
+            Ok(of_promotion(known, &row.fields))
+        }
         Kind::Area => Ok(fields(&area::show(tx, id).await?)),
         Kind::Driver => {
             let mut known = fields(&DriverView::from(driver::find(tx, id).await?));
@@ -82,6 +89,23 @@ async fn known(tx: &mut Tx, row: &Row) -> Result<Fields, OperateError> {
             Ok(until.into_iter().collect())
         }
     }
+}
+
+/// A promotion's times as files have them; and not what it took off before, where a row says what it takes off.
+fn of_promotion(mut known: Fields, row: &Fields) -> Fields {
+    for (shown, field) in [("from_unix_ms", "from"), ("until_unix_ms", "until")] {
+        let at = known.remove(shown).and_then(|at| at.as_i64());
+        let at = at.map(|at| text_of(Timestamp::from_unix_ms(at)).into());
+        known.extend(at.map(|at| (field.to_owned(), at)));
+    }
+    if row.contains_key("amount_paise") {
+        known.remove("percent_bp");
+        known.remove("max_paise");
+    }
+    if row.contains_key("percent_bp") {
+        known.remove("amount_paise");
+    }
+    known
 }
 
 /// What is shown of something, without what it does not have.

@@ -172,7 +172,9 @@ async fn put(
     match row.kind {
         Kind::Provider => super::provider::write(tx, actor, row.parse()?, MODE, now).await,
         Kind::Tariff => super::tariff::import(tx, actor, row.parse()?, now).await,
+        Kind::Form => super::form::write(tx, actor, row.parse()?, MODE, now).await,
         Kind::Item => super::item::write(tx, actor, row.parse()?, MODE, now).await,
+        Kind::Promotion => super::promotion::write(tx, actor, row.parse()?, MODE, now).await,
         Kind::Area => super::area::write(tx, actor, row.parse()?, MODE, now).await,
         Kind::Driver => super::driver::write(tx, actor, row.parse()?, MODE, now).await,
         Kind::Vehicle => super::vehicle::write(tx, actor, row.parse()?, MODE, now).await,

@@ -14,8 +14,12 @@ pub enum Kind {
     Provider,
     /// A version of a tariff.
     Tariff,
+    /// A form.
+    Form,
     /// An item.
     Item,
+    /// A promotion.
+    Promotion,
     /// An area.
     Area,
     /// A driver.
@@ -28,10 +32,12 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Provider,
         Self::Tariff,
+        Self::Form,
         Self::Item,
+        Self::Promotion,
         Self::Area,
         Self::Driver,
         Self::Vehicle,
@@ -43,7 +49,9 @@ impl Kind {
         match self {
             Self::Provider => "provider",
             Self::Tariff => "tariff",
+            Self::Form => "form",
             Self::Item => "item",
+            Self::Promotion => "promotion",
             Self::Area => "area",
             Self::Driver => "driver",
             Self::Vehicle => "vehicle",
@@ -56,7 +64,9 @@ impl Kind {
         match self {
             Self::Provider => "providers",
             Self::Tariff => "tariffs",
+            Self::Form => "forms",
             Self::Item => "items",
+            Self::Promotion => "promotions",
             Self::Area => "areas",
             Self::Driver => "drivers",
             Self::Vehicle => "vehicles",
@@ -144,7 +154,12 @@ impl Row {
     /// By what people know it.
     fn name(&self) -> Option<&str> {
         match self.kind {
-            Kind::Provider | Kind::Item | Kind::Area | Kind::Driver => self.text("id"),
+            Kind::Provider
+            | Kind::Form
+            | Kind::Item
+            | Kind::Promotion
+            | Kind::Area
+            | Kind::Driver => self.text("id"),
             Kind::Tariff => self.text("code"),
             Kind::Vehicle => self.text("registration"),
             Kind::Document => self.text("owner"),
@@ -159,7 +174,12 @@ impl Row {
             texts.map(Option::unwrap_or_default).join("\u{1f}")
         };
         Some(match self.kind {
-            Kind::Provider | Kind::Item | Kind::Area | Kind::Driver => name,
+            Kind::Provider
+            | Kind::Form
+            | Kind::Item
+            | Kind::Promotion
+            | Kind::Area
+            | Kind::Driver => name,
             Kind::Vehicle => Some(plate(&name)).filter(|plate| !plate.is_empty()).unwrap_or(name),
             Kind::Tariff => format!("{name}\u{1f}{}", also(["version", ""])),
             Kind::Document => format!("{name}\u{1f}{}", also(["kind", "number"])),

@@ -10,6 +10,8 @@ mod look;
 
 mod cancel;
 
+mod update;
+
 use tracing::info;
 use tripline_protocol::unit::Timestamp;
 
@@ -197,8 +199,8 @@ impl Platform {
                 let reply = Reply::CancellationReasons(&CANCELLATION_REASONS);
                 Ok(Outcome::Done(self.enqueue_answer(tx, asker, reply, at).await?))
             }
-            Request::Update(_)
-            | Request::Rate(_)
+            Request::Update(update) => self.update(tx, asker, update, at).await,
+            Request::Rate(_)
             | Request::Support { .. }
             | Request::RatingCategories
             | Request::FeedbackForm { .. } => {
@@ -248,7 +250,10 @@ fn failed(action: Action, kind: FailureKind, message: impl Into<String>) -> Outc
 
 fn refused(action: Action, error: &RideError) -> Outcome {
     let kind = match error {
-        RideError::QuoteExpired | RideError::OtherPrice { .. } => FailureKind::QuoteGone,
+        RideError::QuoteExpired | RideError::OtherPrice { .. } | RideError::NoProposal => {
+            FailureKind::QuoteGone
+        }
+        RideError::NotChangeable { .. } => FailureKind::NotChangeable,
         RideError::Missing { what } => FailureKind::Missing(*what),
         RideError::Refused(_)
         | RideError::UnderWay
