@@ -141,7 +141,8 @@ fn guide(dir: &Path) -> Result<Vec<Value>> {
 /// The printed `on_search` of core 0.9.1, which lacks commas behind some objects and has some too many.
 fn on_search_of_0_9_1(dir: &Path) -> Result<Value> {
     let text = seed(dir, "003")?;
-    let (from, to) = (text.find("\n{").context("an object")?, text.rfind('}').context("its end")?);
+    let from = text.find("\n{").context("an object")?;
+    let to = from + text[from..].find("\n}").context("its end")? + "\n".len();
     let mut mended = String::new();
     for line in text[from..=to].lines() {
         let begins_a_field = line.trim_start().starts_with('"');

@@ -73,7 +73,10 @@ fn described(action: Action) -> PathItem {
         .required(Some(Required::True))
         .build();
     let code = action.code();
-    let told = format!("Signed by the sender. What is asked for comes as a callback, `{}`.", callback(action));
+    let told = format!(
+        "Signed by the sender. What is asked for comes as a callback, `{}`.",
+        callback(action)
+    );
     let mut operation = OperationBuilder::new()
         .operation_id(Some(format!("beckn.{code}")))
         .tag("beckn")
