@@ -384,6 +384,8 @@ async fn each_printed_request_gets_the_printed_callback() -> Result<()> {
     {
         let mut talk = talk(&world, &printed).await?;
         talk.book().await?;
+        // Within the first second it costs nothing.
+        world.wait_for_fixes(2_000).await?;
         talk.ask("cancel.1", "on_cancel.2").await?;
     }
     printed.every_reason_was_needed()?;

@@ -36,6 +36,7 @@ name = "City Cabs"
 id = "auto"
 provider = "city-cabs"
 name = "Auto ride"
+images = ["https://city-cabs.example/auto.png"]
 vehicle_category = "AUTO_RICKSHAW"
 tariff = "auto"
 
