@@ -15,6 +15,7 @@ use tripline_protocol::link::up::{CommandOutcome, Event, Live};
 use tripline_protocol::trip::TripStep;
 use tripline_protocol::unit::Position;
 
+use crate::published::held;
 use crate::unit::Unit;
 use crate::world::{Answer, Ask, World, route, sample};
 
@@ -148,8 +149,11 @@ impl Bap {
         const SQL: &str =
             "SELECT action, body FROM callback ORDER BY created_at, order_key, sequence";
         let rows: Vec<(String, Vec<u8>)> = self.world.rows(SQL).await;
-        let body = |body: Vec<u8>| serde_json::from_slice(&body).expect("JSON");
-        rows.into_iter().map(|(action, bytes)| (action, body(bytes))).collect()
+        let read = |(action, bytes): (String, Vec<u8>)| {
+            let body = held(&action, &bytes);
+            (action, body)
+        };
+        rows.into_iter().map(read).collect()
     }
 
     /// What the callbacks of an action tell of an order, in order: the state of the ride.

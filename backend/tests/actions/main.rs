@@ -5,6 +5,8 @@
 mod both;
 #[path = "../offer/mod.rs"]
 mod offer;
+#[path = "../published/mod.rs"]
+mod published;
 #[path = "../quoted/mod.rs"]
 #[expect(dead_code, reason = "shared with tests that need more of it")]
 mod quoted;

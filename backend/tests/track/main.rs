@@ -9,6 +9,8 @@ mod both;
 mod http;
 #[path = "../offer/mod.rs"]
 mod offer;
+#[path = "../published/mod.rs"]
+mod published;
 #[path = "../quoted/mod.rs"]
 mod quoted;
 #[path = "../registry/mod.rs"]

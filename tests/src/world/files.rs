@@ -36,6 +36,7 @@ name = "City Cabs"
 id = "auto"
 provider = "city-cabs"
 name = "Auto ride"
+images = ["https://city-cabs.example/auto.png"]
 vehicle_category = "AUTO_RICKSHAW"
 tariff = "auto"
 
@@ -53,10 +54,10 @@ rounding_paise = 1
 "#;
 
 /// What the platform offers, before there is a platform.
-pub(super) fn write_fleet(dir: &Path) -> Result<()> {
+pub(super) fn write_fleet(dir: &Path, plan: &Plan) -> Result<()> {
     let folder = dir.join("bpp");
     fs::create_dir(&folder)?;
-    Ok(fs::write(folder.join("fleet.toml"), FLEET)?)
+    Ok(fs::write(folder.join("fleet.toml"), format!("{FLEET}{}", plan.tariff_keys))?)
 }
 
 /// The platform's, over the one that `init` made.

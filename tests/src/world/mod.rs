@@ -79,6 +79,8 @@ pub struct Plan {
     pub dispatch_keys: String,
     /// What it says at its end, tables and all.
     pub platform: String,
+    /// What its tariff says at its end.
+    pub tariff_keys: String,
     /// Who says who is on the network.
     pub subscribers: Subscribers,
     /// A recording that the agent replays as fast as it can, in place of the receiver and without a
@@ -102,6 +104,7 @@ impl Default for Plan {
             device_keys: String::new(),
             dispatch_keys: String::new(),
             platform: String::new(),
+            tariff_keys: String::new(),
             subscribers: Subscribers::File,
             replay: None,
         }
@@ -205,7 +208,7 @@ impl World {
             admin: free_address()?,
             device_port: proxy.address().port(),
         };
-        files::write_fleet(dir.path())?;
+        files::write_fleet(dir.path(), &plan)?;
         let made = binaries.bpp(&["init", "--dir", path(&dir.path().join("bpp"))?, "--json"])?;
         let network = Network::start(&plan.subscribers, addresses.beckn, &made).await?;
         let bap = network.start_bap(BAP_ID).await?;
