@@ -63,7 +63,6 @@ impl Action {
             Self::Search
             | Self::Status
             | Self::Track
-            | Self::Support
             | Self::CancellationReasons
             | Self::RatingCategories
             | Self::FeedbackForm => true,
@@ -72,7 +71,8 @@ impl Action {
             | Self::Confirm
             | Self::Cancel
             | Self::Update
-            | Self::Rating => false,
+            | Self::Rating
+            | Self::Support => false,
         }
     }
 

@@ -5,7 +5,9 @@ use crate::domain::catalog::Serviceable;
 use crate::domain::effect::Phase;
 use crate::domain::live::LivePosition;
 use crate::domain::order::Order;
+use crate::domain::rating::{Question, RatingCategory};
 use crate::domain::reason::CancellationReason;
+use crate::domain::support::Support;
 
 /// What a BAP is told, as a callback.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +35,17 @@ pub enum Reply<'a> {
         /// Whether a ride is under way.
         active: bool,
     },
+    /// A rating was taken in.
+    Rated {
+        /// Whether answers came with it.
+        with_answers: bool,
+    },
+    /// Whom to ask for help.
+    Support(&'a Support),
+    /// What can be rated.
+    RatingCategories(&'a [RatingCategory]),
+    /// What is asked beside a rating.
+    FeedbackForm(&'a [Question]),
     /// Why a ride can be called off.
     CancellationReasons(&'a [CancellationReason]),
     /// A request cannot be carried out.

@@ -9,6 +9,7 @@ use crate::domain::catalog::{Filter, VehicleWish};
 use crate::domain::language::Language;
 use crate::domain::order::{Conversation, RiderDetails, Route};
 use crate::domain::payment::PaymentTerms;
+use crate::domain::rating::{Answer, RatingCategory, RatingValue};
 
 /// A request, as far as its dialect could make sense of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,10 +100,10 @@ pub enum Request {
     RatingCategories,
     /// What is asked beside a rating?
     FeedbackForm {
-        /// Of what.
-        category: String,
-        /// The rating, in hundredths, if it is said.
-        value_centi: Option<u32>,
+        /// Of what; `None` if nobody rates that here.
+        category: Option<RatingCategory>,
+        /// The rating; `None` if it is none that can be given.
+        value: Option<RatingValue>,
     },
 }
 
@@ -216,12 +217,12 @@ pub enum Target {
 pub struct Rate {
     /// The ride, by its order's id or its fulfillment's.
     pub of: String,
-    /// What of it is rated, as it is written.
-    pub category: String,
-    /// The rating in hundredths; `None` if there is none that can be read.
-    pub value_centi: Option<u32>,
-    /// Answers to questions, by the question's id.
-    pub answers: Vec<(String, String)>,
+    /// What of it is rated; `None` if nobody rates that here.
+    pub category: Option<RatingCategory>,
+    /// The rating; `None` if it is none that can be given.
+    pub value: Option<RatingValue>,
+    /// Answers to questions.
+    pub answers: Vec<Answer>,
 }
 
 impl Request {

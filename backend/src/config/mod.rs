@@ -24,7 +24,7 @@ use crate::http::Rules;
 use crate::http::admin::AdminRules;
 use crate::keys::encryption::{EncryptionKeyError, RegistryPublicKey};
 use crate::network::subscriber::{normalized_id, normalized_url};
-use crate::service::{self, NetworkRules, Settings};
+use crate::service::{NetworkRules, Settings};
 
 pub use tables::{
     Admin, Beckn, Callback, Device, Dispatch, DispatchWeights, Enrol, Estimate, Fleet, Gateway,
@@ -232,9 +232,9 @@ impl Config {
     }
 
     /// Where riders find help.
-    pub fn support(&self) -> service::Support {
+    pub fn support(&self) -> crate::domain::support::Support {
         let Support { phone, email, url } = self.support.clone();
-        service::Support { phone, email, url }
+        crate::domain::support::Support { phone, email, url }
     }
 
     /// For how long a driver whom a quote names is held for it, in ms; `None`: quotes name nobody.

@@ -23,6 +23,7 @@ pub mod effect;
 pub mod language;
 pub mod payment;
 pub mod reason;
+pub mod support;
 pub mod trip;
 pub mod typed;
 

@@ -56,7 +56,7 @@ pub use device::Refusal;
 pub(crate) use effects::send_command;
 pub use ingest::{Applied, EPOCHS_NEW_MAX, EPOCHS_NEW_MS, Lane, Submission};
 pub use request::{Asked, RequestError, Taken};
-pub use rules::{NetworkRules, Support};
+pub use rules::NetworkRules;
 pub(crate) use silence::trail_behind;
 pub use track::Tracked;
 
@@ -101,7 +101,7 @@ pub struct Settings {
     /// What BAPs are told.
     pub network: NetworkRules,
     /// Where riders find help.
-    pub support: Support,
+    pub support: crate::domain::support::Support,
     /// How orders are offered.
     pub dispatch: DispatchRules,
     /// For how long a driver whom a quote names is held for it, in ms; `None`: quotes name nobody.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 use tripline_backend::beckn::{Received, Reply, render, v0_9};
-use tripline_backend::domain::catalog::{Category, Listing, Nearest, Look, Offered, Serviceable};
+use tripline_backend::domain::catalog::{Category, Listing, Look, Nearest, Offered, Serviceable};
 use tripline_backend::domain::dispatch::Demand;
 use tripline_backend::domain::estimate::terms;
 use tripline_backend::domain::order::Route;

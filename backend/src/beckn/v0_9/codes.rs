@@ -8,6 +8,7 @@ use crate::domain::effect::Phase;
 use crate::domain::fleet::ItemKind;
 use crate::domain::order::Detail;
 use crate::domain::payment::{CollectedBy, PaymentMethod};
+use crate::domain::rating::RatingCategory;
 
 /// Versions of the core this dialect speaks.
 pub const CORE_VERSIONS: [&str; 2] = ["0.9.4", "0.9.1"];
@@ -96,6 +97,24 @@ pub fn kinds_of(fulfillment_type: &str) -> Vec<ItemKind> {
     let any = fulfillment_type.eq_ignore_ascii_case("DELIVERY");
     ItemKind::ALL.iter().copied().filter(|kind| any || is_it(kind)).collect()
 }
+
+/// What is rated.
+pub const fn rating_category(category: RatingCategory) -> &'static str {
+    match category {
+        RatingCategory::Ride => "RIDE",
+        RatingCategory::Driver => "DRIVER",
+        RatingCategory::Vehicle => "VEHICLE",
+    }
+}
+
+/// What is rated, as a BAP says; `None` if nobody rates that here.
+pub fn rated(category: &str) -> Option<RatingCategory> {
+    let is_it = |it: &RatingCategory| rating_category(*it).eq_ignore_ascii_case(category);
+    RatingCategory::ALL.iter().copied().find(is_it)
+}
+
+/// How a question is answered.
+pub const ANSWER_TYPE: &str = "text";
 
 /// Labels of the documents of an order whose fare is final.
 pub const RECEIPT: &str = "Receipt (PDF)";

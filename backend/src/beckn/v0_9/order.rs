@@ -249,10 +249,19 @@ fn customer(order: &Order) -> Option<Value> {
 
 fn agent(vehicle: &Vehicle, with_phone: bool) -> Value {
     let mut agent = json!({ "name": vehicle.driver_name, "rateable": true });
+    if let Some(rating) = vehicle.driver_rating_centistars {
+        agent["rating"] = json!(stars(rating));
+    }
     if with_phone {
         agent["phone"] = json!(vehicle.driver_phone);
     }
     agent
+}
+
+/// `4.75`, `4.5`, `5`.
+fn stars(centistars: u16) -> String {
+    let text = format!("{}.{:02}", centistars / 100, centistars % 100);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 fn vehicle(vehicle: &Vehicle) -> Value {

@@ -9,7 +9,7 @@ use super::codes::{
 };
 use super::context::Context;
 use super::order::{Extent, order};
-use super::{cancel, track, update};
+use super::{cancel, rating, support, track, update};
 use crate::beckn::{Action, Change, Failure, Fault, Identity, Rendered, Reply};
 use crate::domain::effect::Phase;
 use crate::domain::order::Conversation;
@@ -49,6 +49,11 @@ pub fn render(
     let mut body = json!({ "context": context.callback(identity, action, message_id, at) });
     match content {
         Content::Message(message) => body["message"] = message,
+        // The schema has them beside the context, published examples in the message.
+        Content::Categories(categories) => {
+            body["message"] = json!({ "rating_categories": categories });
+            body["rating_categories"] = categories;
+        }
         Content::Error(error) => body["error"] = error,
     }
     Ok(Rendered {
@@ -61,6 +66,7 @@ pub fn render(
 
 enum Content {
     Message(Value),
+    Categories(Value),
     Error(Value),
 }
 
@@ -89,6 +95,19 @@ fn content(identity: &Identity, reply: Reply<'_>, at: Timestamp) -> (&'static st
         }
         Reply::Tracking { url, position, active } => {
             (callback(Action::Track), Content::Message(track::answer(url, position, active, at)))
+        }
+        Reply::Rated { with_answers } => {
+            (callback(Action::Rating), Content::Message(rating::acknowledged(with_answers)))
+        }
+        Reply::Support(contact) => {
+            (callback(Action::Support), Content::Message(support::answer(contact)))
+        }
+        Reply::RatingCategories(categories) => (
+            callback(Action::RatingCategories),
+            Content::Categories(rating::categories(categories)),
+        ),
+        Reply::FeedbackForm(questions) => {
+            (callback(Action::FeedbackForm), Content::Message(rating::feedback_form(questions)))
         }
         Reply::CancellationReasons(reasons) => {
             (callback(Action::CancellationReasons), Content::Message(cancel::reasons(reasons)))

@@ -12,6 +12,8 @@ mod cancel;
 
 mod update;
 
+mod rate;
+
 use tracing::info;
 use tripline_protocol::unit::Timestamp;
 use uuid::Uuid;
@@ -24,6 +26,7 @@ use crate::beckn::{
 use crate::chance;
 use crate::domain::form::FormState;
 use crate::domain::order::{Conversation, Route};
+use crate::domain::rating::RatingCategory;
 use crate::domain::reason::CANCELLATION_REASONS;
 use crate::domain::ride::RideError;
 use crate::store::Tx;
@@ -204,12 +207,14 @@ impl Platform {
                 Ok(Outcome::Done(self.enqueue_answer(tx, asker, reply, at).await?))
             }
             Request::Update(update) => self.update(tx, asker, update, at).await,
-            Request::Rate(_)
-            | Request::Support { .. }
-            | Request::RatingCategories
-            | Request::FeedbackForm { .. } => {
-                let message = "this action is not served here yet";
-                Err(Fault::new(FaultKind::UnknownAction, message).into())
+            Request::Rate(rate) => self.rate(tx, asker, rate, at).await,
+            Request::Support { of } => self.support(tx, asker, &of, at).await,
+            Request::RatingCategories => {
+                let reply = Reply::RatingCategories(RatingCategory::ALL);
+                Ok(Outcome::Done(self.enqueue_answer(tx, asker, reply, at).await?))
+            }
+            Request::FeedbackForm { category, value } => {
+                self.feedback_form(tx, asker, (category, value), at).await
             }
         }
     }
