@@ -159,8 +159,8 @@ impl Bap {
                 let id = ride.id();
                 let platform = &self.world.platform;
                 let mut tx = platform.store.write().await.expect("begins");
-                let done =
-                    operate::cancel(platform, &mut tx, &Actor::cli(), id, "a flood", time::now());
+                let actor = Actor::cli();
+                let done = operate::cancel(platform, &mut tx, &actor, id, "a flood", time::now());
                 drop(done.await.expect("possible"));
                 tx.commit().await.expect("commits");
                 return;
