@@ -220,7 +220,7 @@ pub struct Order {
     pub named: Option<Vehicle>,
     /// A change of the ride that the rider may accept.
     #[serde(default)]
-    pub proposal: Option<Proposal>,
+    pub proposal: Option<Box<Proposal>>,
     /// How often the rider changed the ride.
     #[serde(default)]
     pub changes: u32,

@@ -69,7 +69,9 @@ impl Platform {
             }
             EventBody::Lost => Ok((Some("its record was damaged".into()), Wake::default())),
             EventBody::CommandDone { number, outcome } => {
-                self.handle_command_done(tx, device, (*number, *outcome), event, at).await
+                // A command is large, and other events need no room for one.
+                let done = (*number, *outcome);
+                Box::pin(self.handle_command_done(tx, device, done, event, at)).await
             }
             EventBody::Answered { assignment, answer } => {
                 let id = *assignment;

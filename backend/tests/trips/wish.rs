@@ -109,7 +109,7 @@ fn the_pickup_can_be_changed_before_the_arrival_and_the_rest_until_the_end() {
         order
     };
     let nothing = [Some("ride"); 3];
-    for (name, order, refused) in [
+    for (name, order, refused) in vec![
         ("quoted", quoted::order(1, NOW), nothing),
         ("confirmed", confirmed(), [None; 3]),
         ("accepted", after(&[]), [None; 3]),

@@ -43,7 +43,6 @@ pub struct Command {
 
 /// What a command does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::large_enum_variant, reason = "commands are few, and none is kept in a list")]
 pub enum CommandBody {
     /// Offers an order to the driver.
     Offer(Assignment),

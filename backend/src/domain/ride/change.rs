@@ -81,14 +81,14 @@ impl Order {
         self.check_change(&wish)?;
         let drop = wish.drop.or_else(|| self.route.drop.clone());
         let drop = drop.ok_or(RideError::NotChangeable { what: "ride", why: "it goes nowhere" })?;
-        self.proposal = Some(Proposal {
+        self.proposal = Some(Box::new(Proposal {
             pickup: wish.pickup.unwrap_or_else(|| self.route.pickup.clone()),
             drop,
             quote: terms.estimated(),
             terms,
             payment: wish.payment.unwrap_or(self.payment.terms),
             expires_at,
-        });
+        }));
         self.touch(at);
         Ok(())
     }
@@ -110,9 +110,8 @@ impl Order {
         }
         let wish = proposal.wish();
         self.check_change(&wish)?;
-        let Some(Proposal { terms, quote, .. }) = self.proposal.take() else {
-            return Ok(Vec::new());
-        };
+        let Proposal { terms, quote, .. } = proposal.as_ref().clone();
+        self.proposal = None;
         self.quote = quote;
         Ok(self.change(&wish, terms, at))
     }
