@@ -141,7 +141,9 @@ async fn show(args: &ShowArgs) -> Result<(), BppError> {
     }
     let OrderShown { order, ratings } = &shown;
     print(order, false)?;
-    ratings.iter().for_each(|mark| println!("{}", rating_line(mark)));
+    for mark in ratings {
+        println!("{}", rating_line(mark));
+    }
     Ok(())
 }
 
