@@ -165,7 +165,9 @@ async fn show(args: &ShowArgs) -> Result<(), BppError> {
     }
     let OrderShown { order, ratings } = &shown.view;
     print(order, false)?;
-    ratings.iter().for_each(|mark| println!("{}", rating_line(mark)));
+    for mark in ratings {
+        println!("{}", rating_line(mark));
+    }
     shown.print_form();
     Ok(())
 }

@@ -265,7 +265,7 @@ mod tests {
     fn answers_are_bounded_and_plain() {
         let answer =
             |question: &str, text: &str| Answer { question: question.into(), text: text.into() };
-        let answers = |list: Vec<Answer>| Answers::new(list);
+        let answers = Answers::new;
         let kept = answers(vec![answer("ride-good", "all\nof \u{1b}[2Jit")]).expect("good");
         assert_eq!(kept.iter().next().map(|one| one.text.as_str()), Some("all of  [2Jit"));
         let most = vec![answer("q", &"x".repeat(ANSWER_LEN_MAX)); ANSWERS_MAX];

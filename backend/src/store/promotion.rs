@@ -3,7 +3,7 @@
 use tripline_protocol::unit::{Paise, Timestamp};
 
 use super::{StoreError, Tx, on_db, parse};
-use crate::domain::fleet::{Off, Promotion, PromotionId};
+use crate::domain::fleet::{ItemId, Off, Promotion, PromotionId};
 
 const TABLE: &str = "promotion";
 
@@ -68,7 +68,8 @@ impl Tx {
             Off::Amount(amount) => (Some(amount.0), None, None),
             Off::Part { percent_bp, most } => (None, Some(i64::from(percent_bp)), most),
         };
-        let items: Vec<&str> = promotion.items.iter().map(|id| id.as_str()).collect();
+        let items: Vec<&str> = promotion.items.iter().map(ItemId::as_str).collect();
+        let items = serde_json::Value::from(items).to_string();
         on_db!(self, conn => sqlx::query(SQL)
             .bind(promotion.id.as_str().to_owned())
             .bind(promotion.title.clone())
@@ -79,7 +80,7 @@ impl Tx {
             .bind(promotion.least_fare.0)
             .bind(promotion.from.map(|at| at.unix_ms))
             .bind(promotion.until.map(|at| at.unix_ms))
-            .bind(serde_json::Value::from(items.clone()).to_string())
+            .bind(items.clone())
             .bind(promotion.active)
             .bind(at.unix_ms)
             .execute(conn).await?.rows_affected());

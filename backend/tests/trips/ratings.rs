@@ -101,7 +101,7 @@ async fn a_rider_who_asks_for_support_is_one_open_case_that_counts() {
             cases.map(|case| (case.times, case.what.clone())).collect::<Vec<_>>()
         };
         let open = (4, "the rider asked for support once more".to_owned());
-        assert_eq!(of_support().await, [open.clone()]);
+        assert_eq!(of_support().await, std::slice::from_ref(&open));
         let listed =
             world.operate(async |_, tx, _| case::list(tx, false, &Page::default()).await).await;
         let found = listed.items.iter().find(|case| case.kind == "support").expect("listed");
