@@ -59,16 +59,13 @@ fn attributes(mut text: &str) -> Vec<(&str, &str)> {
         if name.is_empty() {
             return found;
         }
-        match rest.strip_prefix("=\"") {
-            Some(quoted) => {
-                let (value, after) = quoted.split_once('"').expect("quotes end");
-                found.push((name, value));
-                text = after;
-            }
-            None => {
-                found.push((name, ""));
-                text = rest;
-            }
+        if let Some(quoted) = rest.strip_prefix("=\"") {
+            let (value, after) = quoted.split_once('"').expect("quotes end");
+            found.push((name, value));
+            text = after;
+        } else {
+            found.push((name, ""));
+            text = rest;
         }
     }
 }
