@@ -59,10 +59,14 @@ fn paths(of: &Value) -> BTreeSet<String> {
     fn walk(value: &Value, at: &str, paths: &mut BTreeSet<String>) {
         match value {
             Value::Object(members) => {
-                members.iter().for_each(|(key, value)| walk(value, &format!("{at}.{key}"), paths));
+                for (key, value) in members {
+                    walk(value, &format!("{at}.{key}"), paths);
+                }
             }
             Value::Array(elements) => {
-                elements.iter().for_each(|value| walk(value, &format!("{at}[]"), paths));
+                for value in elements {
+                    walk(value, &format!("{at}[]"), paths);
+                }
             }
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
                 paths.insert(at.to_owned());

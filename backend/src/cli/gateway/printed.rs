@@ -106,8 +106,8 @@ mod tests {
     use crate::network::gateway::company::Info;
     use crate::operate::gateway::DocumentView;
 
-    fn told(status: &str, told_at_unix_ms: i64) -> Option<StatusView> {
-        Some(StatusView { status: status.into(), told_at_unix_ms })
+    fn told(status: &str, told_at_unix_ms: i64) -> StatusView {
+        StatusView { status: status.into(), told_at_unix_ms }
     }
 
     fn view() -> GatewayView {
@@ -121,7 +121,7 @@ mod tests {
             url: "https://gateway.example".into(),
             registration: Some(RegistrationView {
                 id: "r1".into(),
-                status: told("UPDATE-PENDING", 1_800_000_000_000),
+                status: Some(told("UPDATE-PENDING", 1_800_000_000_000)),
                 signed_up_at_unix_ms: 1_790_000_000_000,
                 told_at_unix_ms: 1_800_000_000_000,
                 token: TokenState::Ending,
@@ -130,7 +130,7 @@ mod tests {
                 endpoint_url: "https://bpp.example".into(),
                 endpoint_status: None,
                 documents: vec![
-                    document("a.pdf", Some("d1"), told("VERIFIED", 1_790_000_000_000)),
+                    document("a.pdf", Some("d1"), Some(told("VERIFIED", 1_790_000_000_000))),
                     document("b.pdf", None, None),
                 ],
                 is_waiting: true,

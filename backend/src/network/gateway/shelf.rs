@@ -101,7 +101,7 @@ impl Registration {
         if let Some(documents) = &reply.documents {
             let before = std::mem::take(&mut self.documents);
             self.documents =
-                documents.iter().map(|document| known(document, &before, &told)).collect();
+                documents.iter().map(|document| known(document, &before, told)).collect();
         }
     }
 }
