@@ -91,6 +91,7 @@ impl Bap {
             driver: None,
             driver_name: format!("Driver {n}"),
             driver_phone: format!("+91-9{n}"),
+            driver_rating_centistars: None,
         };
         let mut tx = self.world.platform.store.write().await.expect("begins");
         assert!(tx.add_vehicle(vehicle, time::now()).await.expect("added"));

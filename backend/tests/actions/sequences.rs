@@ -148,8 +148,11 @@ fn step(which: u8, otp: &str) -> Option<TripStep> {
 
 #[test]
 fn any_sequence_leaves_a_defined_state_and_every_ack_answered() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all();
-    let runtime = { runtime }.build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let config = Config { cases: 24, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new(config);
     let moves = proptest::collection::vec(any_move(), 4..30);

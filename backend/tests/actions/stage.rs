@@ -156,7 +156,7 @@ impl Bap {
                 return;
             }
             Stage::CancelledByOperator => {
-                let id = ride.id().parse().expect("an id");
+                let id = ride.id();
                 let platform = &self.world.platform;
                 let mut tx = platform.store.write().await.expect("begins");
                 let done =

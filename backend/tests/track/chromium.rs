@@ -41,7 +41,7 @@ fn program() -> &'static str {
         version.stderr(Stdio::null()).status().is_ok_and(|status| status.success())
     };
     let names = ["chromium", "chromium-browser", "google-chrome"];
-    names.into_iter().find(|name| runs(&name)).expect("chromium, which scripts/test installs")
+    names.into_iter().find(|name| runs(name)).expect("chromium, which scripts/test installs")
 }
 
 impl Browser {

@@ -202,8 +202,8 @@ impl Stream {
     pub(crate) async fn next(&mut self) -> Option<Event> {
         loop {
             while let Some((block, rest)) = self.text.split_once("\n\n") {
-                let event = event(block);
-                self.text = rest.to_owned();
+                let (event, rest) = (event(block), rest.to_owned());
+                self.text = rest;
                 if event.is_some() {
                     return event;
                 }
@@ -238,8 +238,9 @@ impl Stream {
 /// What a block says; nothing if it has no data.
 fn event(block: &str) -> Option<Event> {
     let field = |name: &str| {
-        let lines = block.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-        lines.last().map(str::to_owned)
+        let mut lines =
+            block.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        lines.next_back().map(str::to_owned)
     };
     let data = serde_json::from_str(&field("data")?).expect("JSON");
     let name = field("event").unwrap_or_else(|| "message".into());

@@ -276,11 +276,11 @@ mod tests {
         assert_eq!(shelf.load("city").expect("read"), Some(kept()));
         let mode = || std::fs::metadata(shelf.path("city")).expect("there").permissions().mode();
         assert_eq!(mode() & 0o777, 0o600);
-        std::fs::set_permissions(shelf.path("city"), PermissionsExt::from_mode(0o640))
+        std::fs::set_permissions(shelf.path("city"), std::fs::Permissions::from_mode(0o640))
             .expect("set");
         let error = shelf.load("city").expect_err("refused").to_string();
         assert!(error.contains("chmod 600") && error.contains("city.json"), "{error}");
-        std::fs::set_permissions(shelf.path("city"), PermissionsExt::from_mode(0o600))
+        std::fs::set_permissions(shelf.path("city"), std::fs::Permissions::from_mode(0o600))
             .expect("set");
         put(&shelf, None);
         assert!(!shelf.path("city").exists());
