@@ -11,6 +11,7 @@ use tripline_backend::beckn::{
 };
 use tripline_backend::domain::catalog::VehicleWish;
 use tripline_backend::domain::order::{RiderDetails, Route};
+use tripline_backend::domain::rating::RatingValue;
 use tripline_protocol::assignment::Place;
 use tripline_protocol::unit::Paise;
 use tripline_tests::spec::spec_dir;
@@ -115,20 +116,25 @@ fn asked(request: &Request) -> Vec<String> {
             format!("reason {}, words {}", id.as_deref().unwrap_or("none"), said(words.as_deref())),
         ],
         Request::Update(update) => told_update(update),
-        Request::Rate(Rate { of, category, value_centi, answers }) => vec![format!(
-            "of {of}, category {category}, value {value_centi:?}, {} answers",
+        Request::Rate(Rate { of, category, value, answers }) => vec![format!(
+            "of {of}, category {category}, value {}, {} answers",
+            told_value(*value),
             answers.len()
         )],
         Request::Support { of } => vec![format!("of {of}")],
         Request::CancellationReasons | Request::RatingCategories => vec!["asked".into()],
-        Request::FeedbackForm { category, value_centi } => {
-            vec![format!("category {category}, value {value_centi:?}")]
+        Request::FeedbackForm { category, value } => {
+            vec![format!("category {category}, value {}", told_value(*value))]
         }
     }
 }
 
 fn said(text: Option<&str>) -> &str {
     text.map_or("none", |_| THERE)
+}
+
+fn told_value(value: Option<RatingValue>) -> String {
+    value.map_or_else(|| "none".into(), |value| value.to_string())
 }
 
 fn told_price(price: Option<Paise>) -> String {

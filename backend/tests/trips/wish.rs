@@ -187,9 +187,9 @@ fn the_terms_of_a_change_keep_tariff_and_discounts_and_have_another_estimate_and
     let (from_minute, until_minute, time_zone) = (1_320, 300, "Asia/Kolkata".into());
     order.terms.tariff.night = Some(Night { from_minute, until_minute, time_zone, surcharge });
     order.terms.tariff.version = 9;
-    let (percent_bp, flat_paise) = (1_000, Paise::ZERO);
-    order.terms.discounts =
-        vec![Discount { code: "FIRST".into(), percent_bp, flat_paise, max_paise: None }];
+    let code = "FIRST".into();
+    let (percent_bp, flat_paise, max_paise, least_paise) = (1_000, Paise::ZERO, None, Paise::ZERO);
+    order.terms.discounts = vec![Discount { code, percent_bp, flat_paise, max_paise, least_paise }];
     let later = NOW.plus_ms(86_400_000);
     let terms = order.proposed_terms(&to_gate(1), &ROAD, later);
     assert_eq!((&terms.tariff, &terms.discounts), (&order.terms.tariff, &order.terms.discounts));

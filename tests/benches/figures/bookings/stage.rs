@@ -188,6 +188,7 @@ async fn platform(
             driver: None,
             driver_name: format!("Driver {n}"),
             driver_phone: format!("+91-{n:010}"),
+            driver_rating_centistars: None,
         };
         ensure!(tx.add_vehicle(vehicle, now).await?, "a vehicle is there already");
         certificates.insert(device.clone(), sha256(&der));
