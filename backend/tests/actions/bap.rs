@@ -57,17 +57,14 @@ pub(crate) struct Bap {
 impl Bap {
     /// With one free vehicle at the pickup.
     pub(crate) async fn fresh() -> Self {
-        Self::of(World::fresh().await).await
-    }
-
-    /// The same over this store.
-    pub(crate) async fn over(url: &str) -> Self {
-        Self::of(World::over(url).await).await
+        Self::with(|_| ()).await
     }
 
     /// The same, set up otherwise than the sample.
     pub(crate) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = sample().settings();
+        settings.support.phone = Some("+91 80 4000 0000".into());
+        settings.support.url = Some("https://fleet.example/help".into());
         change(&mut settings);
         Self::of(World::with_settings(settings).await).await
     }

@@ -51,13 +51,16 @@ fn charged(price: &str, line: &str) -> Value {
     })
 }
 
-/// The order's terms charge for cancelling from the acceptance on.
+/// The order's terms charge for cancelling, and its driver, if there is one, accepted a minute ago.
 async fn charge(bap: &Bap, ride: &Ride) {
     let mut tx = bap.world.platform.store.write().await.expect("begins");
     let id = ride.id().parse().expect("an id");
     let mut stored = tx.order(id).await.expect("answers").expect("there");
     stored.order.terms.tariff.cancellation =
         Cancellation { free_s: 0, charge_paise: Paise(2_500), no_show_paise: Paise(4_000) };
+    if let Some(trip) = &mut stored.order.trip {
+        trip.accepted_at = trip.accepted_at.plus_ms(-60_000);
+    }
     tx.save_order(&stored).await.expect("saved");
     tx.commit().await.expect("commits");
 }

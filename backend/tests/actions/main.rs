@@ -2,6 +2,7 @@
 //! and what is called back.
 
 #[path = "../both/mod.rs"]
+#[expect(dead_code, reason = "shared with tests that need more of it")]
 mod both;
 #[path = "../offer/mod.rs"]
 mod offer;

@@ -141,7 +141,8 @@ async fn told_id(bap: &Bap) -> String {
 async fn a_ride_booked_ahead_is_confirmed_at_once_and_its_driver_is_told_later() {
     let bap = Bap::fresh().await;
     let mut fulfillment = route();
-    fulfillment["start"]["time"] = json!({ "timestamp": at(86_400) });
+    let lead_s = bap.world.platform.settings.dispatch.lead_ms / 1_000;
+    fulfillment["start"]["time"] = json!({ "timestamp": at(lead_s + 30) });
     let order = json!({ "items": [{ "id": World::item_id() }], "fulfillment": fulfillment });
     let quoted = bap.ask("select", &json!({ "order": order })).await.order().clone();
     let initialized = bap.init(&quoted).await.order().clone();
@@ -150,9 +151,7 @@ async fn a_ride_booked_ahead_is_confirmed_at_once_and_its_driver_is_told_later()
     assert!(confirmed.order()["fulfillment"].get("agent").is_none());
     let mut ride = Ride { unit: Unit::new(1), trip: None, order: initialized };
     assert!(bap.offer_to(&ride.unit).await.is_none(), "not yet");
-    bap.world.platform.fleet(); // The vehicle has to be heard by then.
     let due = bap.order(ride.id()).await.due_at().expect("due");
-    bap.place(&ride.unit.device(), 0);
     bap.handle_due(due).await;
     bap.accept(&mut ride).await;
     assert_eq!(

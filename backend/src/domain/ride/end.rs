@@ -33,9 +33,13 @@ impl Order {
         }
         let (who, name) = who(by);
         let fare = self.cancellation_fare(who, at);
+        let waits = self.is_confirmation_awaited();
         let mut effects = self.withdraw_open_offers("the ride was called off", at);
         effects.extend(self.release_named());
         effects.extend(self.drop_trip(by, reason, at));
+        if waits {
+            effects.push(Effect::Tell(Notice::Unserved));
+        }
         effects.extend(self.call_off(who, name, reason.to_owned(), fare, at));
         if let Some(id) = self.trip.as_ref().map(|trip| trip.id) {
             self.note_crossing(id, at);

@@ -203,6 +203,12 @@ impl Order {
         if is_over { self.give_up(at) } else { Vec::new() }
     }
 
+    /// Whether the rider's platform still waits for the answer to its booking, which tells of a driver.
+    pub(super) fn is_confirmation_awaited(&self) -> bool {
+        let searching = self.state == OrderState::Confirmed && !self.is_scheduled();
+        searching && !self.was_given_to_somebody()
+    }
+
     /// Whether a driver had it who then called it off.
     fn was_given_to_somebody(&self) -> bool {
         self.past_trips.iter().any(|trip| trip.ours)

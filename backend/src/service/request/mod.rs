@@ -169,7 +169,9 @@ impl Platform {
             waits_until: received.ttl_ms.map(|ttl_ms| received.sent_at.min(at).plus_ms(ttl_ms)),
             answers_max: received.answers_max,
         };
-        let wake = match self.carry_out_request(tx, &asker, received.request.clone(), at).await? {
+        let wake = match Box::pin(self.carry_out_request(tx, &asker, received.request.clone(), at))
+            .await?
+        {
             Outcome::Done(wake) => wake,
             Outcome::Failed(action, failure) => {
                 info!(action = action.code(), reason = failure.message, "request failed");
@@ -206,7 +208,7 @@ impl Platform {
                 let reply = Reply::CancellationReasons(&CANCELLATION_REASONS);
                 Ok(Outcome::Done(self.enqueue_answer(tx, asker, reply, at).await?))
             }
-            Request::Update(update) => self.update(tx, asker, update, at).await,
+            Request::Update(update) => Box::pin(self.update(tx, asker, update, at)).await,
             Request::Rate(rate) => self.rate(tx, asker, rate, at).await,
             Request::Support { of } => self.support(tx, asker, &of, at).await,
             Request::RatingCategories => {
