@@ -117,14 +117,14 @@ fn asked(request: &Request) -> Vec<String> {
         ],
         Request::Update(update) => told_update(update),
         Request::Rate(Rate { of, category, value, answers }) => vec![format!(
-            "of {of}, category {category}, value {}, {} answers",
+            "of {of}, category {category:?}, value {}, {} answers",
             told_value(*value),
             answers.len()
         )],
         Request::Support { of } => vec![format!("of {of}")],
         Request::CancellationReasons | Request::RatingCategories => vec!["asked".into()],
         Request::FeedbackForm { category, value } => {
-            vec![format!("category {category}, value {}", told_value(*value))]
+            vec![format!("category {category:?}, value {}", told_value(*value))]
         }
     }
 }
