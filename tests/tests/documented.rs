@@ -170,7 +170,9 @@ fn fields(value: &Value) -> BTreeSet<String> {
                 }
             }
             Value::Array(items) => {
-                items.iter().for_each(|item| collect(item, &format!("{path}/*"), found));
+                for item in items {
+                    collect(item, &format!("{path}/*"), found);
+                }
             }
             Value::Null => {}
             Value::Bool(_) | Value::Number(_) | Value::String(_) => {

@@ -9,7 +9,7 @@ use tripline_backend::beckn::v0_9::parse;
 use tripline_backend::beckn::{
     Action, CancelReason, Choice, Details, Rate, Received, Request, Search, Selection, Update,
 };
-use tripline_backend::domain::catalog::VehicleWish;
+use tripline_backend::domain::catalog::{Filter, VehicleWish};
 use tripline_backend::domain::order::{RiderDetails, Route};
 use tripline_backend::domain::rating::RatingValue;
 use tripline_protocol::assignment::Place;
@@ -94,7 +94,7 @@ fn asked(request: &Request) -> Vec<String> {
     match request {
         Request::Search(Search { route, filter, language }) => {
             let mut lines = vec![told_route(route), format!("language {language:?}")];
-            if *filter != Default::default() {
+            if *filter != Filter::default() {
                 lines.push("filter (said)".into());
             }
             lines
@@ -117,14 +117,14 @@ fn asked(request: &Request) -> Vec<String> {
         ],
         Request::Update(update) => told_update(update),
         Request::Rate(Rate { of, category, value, answers }) => vec![format!(
-            "of {of}, category {category}, value {}, {} answers",
+            "of {of}, category {category:?}, value {}, {} answers",
             told_value(*value),
             answers.len()
         )],
         Request::Support { of } => vec![format!("of {of}")],
         Request::CancellationReasons | Request::RatingCategories => vec!["asked".into()],
         Request::FeedbackForm { category, value } => {
-            vec![format!("category {category}, value {}", told_value(*value))]
+            vec![format!("category {category:?}, value {}", told_value(*value))]
         }
     }
 }

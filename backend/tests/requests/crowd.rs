@@ -262,7 +262,7 @@ async fn what_becomes_of_requests_is_counted() {
     ask.life_s = 0;
     world.send(&ask).await;
     let mut ask = Ask::search("m");
-    ask.action = "rating";
+    ask.action = "get_return_reasons";
     world.send(&ask).await;
     let text = world.platform.metrics.text();
     for line in [

@@ -168,7 +168,7 @@ const BODIES: &[Row] = &[
         (415, "30000"),
     ),
     ("one that is not", |ask| ask.more.push(("content-encoding", "identity".into())), ACK),
-    ("a rating", |ask| ask.action = "rating", (404, "40001")),
+    ("a return", |ask| ask.action = "get_return_reasons", (404, "40001")),
     ("an address", |ask| ask.action = "%ff", (404, "40001")),
 ];
 

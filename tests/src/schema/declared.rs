@@ -22,7 +22,10 @@ const EXTENSIONS: &[(&str, &str)] = &[
     ("/items/*/xinput", "the guide to 0.9.4: a form"),
     ("/message/url", "published examples, for the schema's uri"),
     ("/message/update_target", "published examples: what changed"),
-    ("/message/rating_categories", "published examples, for the schema's place beside the message"),
+    (
+        "/message",
+        "published examples: where rating categories are, for the schema's place beside it",
+    ),
 ];
 
 /// The fields of a value that its schema does not have and that are not known either.
@@ -47,9 +50,9 @@ fn look(document: &Value, schema: &Value, value: &Value, path: &str, found: &mut
         }
         Value::Array(items) => {
             if let Some(schema) = declared.items {
-                items.iter().for_each(|item| {
+                for item in items {
                     look(document, schema, item, &format!("{path}/*"), found);
-                });
+                }
             }
         }
         Value::Object(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}

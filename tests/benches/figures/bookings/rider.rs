@@ -139,7 +139,7 @@ impl Riders {
         let what = format!("no callback to {action}");
         Ok(async move {
             let called = tokio::time::timeout(PATIENCE, callback).await;
-            Ok(called.with_context(|| what.clone())?.context(what)?)
+            called.with_context(|| what.clone())?.context(what)
         })
     }
 }
