@@ -390,7 +390,7 @@ fn a_quote_runs_out_and_a_missing_rider_is_named() {
     order.initialize(None, conversation(), NOW).expect("quoted");
     let error =
         order.confirm(None, Some("1".into()), conversation(), &RULES, NOW).expect_err("refused");
-    assert_eq!(error.to_string(), "the order lacks the rider's name and phone");
+    assert_eq!(error.to_string(), "the order lacks the rider's name");
     assert_eq!(order.state, OrderState::Initialized, "nothing changed");
 }
 

@@ -11,7 +11,7 @@ use tripline_agent_core::record::scan;
 use tripline_agent_core::segment::{Items, read_header};
 use tripline_agent_core::stream::Decoder;
 use tripline_backend::beckn::json::{self, DEPTH_MAX};
-use tripline_backend::beckn::v0_9;
+use tripline_backend::beckn::{Action, v0_9};
 use tripline_backend::device::packet::{
     CONTROL_LEN_MAX, HEADER_LEN_MAX, PACKET_LEN_MAX, Place, take,
 };
@@ -188,8 +188,8 @@ fn url_guard(bytes: &[u8]) {
 
 /// Any request body, for every action.
 fn beckn_request(bytes: &[u8]) {
-    for action in ["search", "select", "init", "confirm", "status", "track", "rating"] {
-        let _ = v0_9::parse(action, bytes);
+    for action in Action::ALL {
+        let _ = v0_9::parse(action.code(), bytes);
     }
 }
 

@@ -220,7 +220,7 @@ async fn requests_that_are_not_the_signer_s_own_words_are_not_taken() -> Result<
     let answer =
         world.bap.request_raw("search", large.clone(), Some(world.bap.sign(&large))).await?;
     ensure!(answer.http_status == 413 && !answer.ack, "{answer:?}");
-    let answer = world.bap.request("rating", json!({ "id": "1", "value": 5 })).await?;
+    let answer = world.bap.request("get_return_reasons", json!({})).await?;
     ensure!(!answer.ack && code(&answer.body) == Some("40001"), "{answer:?}");
     world.stop().await
 }

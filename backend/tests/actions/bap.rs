@@ -202,9 +202,9 @@ impl Bap {
     /// The newest offer to a unit: it and its trip.
     pub(crate) async fn offer_to(&self, unit: &Unit) -> Option<(AssignmentId, TripId)> {
         let commands = self.commands(&unit.device()).await;
-        commands.iter().rev().find_map(|(_, body)| match body {
-            CommandBody::Offer(assignment) => Some((assignment.id, assignment.trip)),
-            _ => None,
+        commands.iter().rev().find_map(|(_, body)| {
+            let CommandBody::Offer(assignment) = body else { return None };
+            Some((assignment.id, assignment.trip))
         })
     }
 

@@ -69,7 +69,7 @@ async fn cancelled_at(stage: Stage) -> (Bap, Ride, Told) {
     let bap = Bap::fresh().await;
     let ride = bap.ride_at(stage).await;
     charge(&bap, &ride).await;
-    let told = bap.cancel(ride.id()).await;
+    let told = Box::pin(bap.cancel(ride.id())).await;
     (bap, ride, told)
 }
 

@@ -92,7 +92,7 @@ async fn another_price_than_the_quoted_one_books_nothing() {
     for (quote, code) in [
         (json!({ "price": { "value": "1.00" } }), Some("40003")),
         (json!({ "value": "1" }), Some("40003")),
-        (json!({ "value": price.trim_end_matches("0").trim_end_matches('.') }), None),
+        (json!({ "value": price.trim_end_matches('0').trim_end_matches('.') }), None),
     ] {
         let mut order = initialized.clone();
         order["quote"] = quote.clone();

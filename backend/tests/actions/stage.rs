@@ -81,14 +81,14 @@ impl Ride {
 impl Bap {
     /// A ride of its own at this stage. The order's id is in it from the start, though it is not told before `init`.
     pub(crate) async fn ride_at(&self, stage: Stage) -> Ride {
+        Box::pin(self.brought_to(stage)).await
+    }
+
+    async fn brought_to(&self, stage: Stage) -> Ride {
         let mut ride = self.booked(stage).await;
         match stage {
             Stage::Quoted | Stage::Initialized | Stage::Offered => {}
-            Stage::Unserved => {
-                let later = time::now().plus_ms(3_600_000);
-                self.handle_due(later).await;
-            }
-            Stage::Expired => {
+            Stage::Unserved | Stage::Expired => {
                 let later = time::now().plus_ms(3_600_000);
                 self.handle_due(later).await;
             }
@@ -171,7 +171,19 @@ impl Bap {
                     .await;
                 return;
             }
-            _ => {}
+            Stage::Quoted
+            | Stage::Initialized
+            | Stage::Offered
+            | Stage::Accepted
+            | Stage::EnRoute
+            | Stage::AtPickup
+            | Stage::Started
+            | Stage::Paused
+            | Stage::Ended
+            | Stage::Paid
+            | Stage::NoShow
+            | Stage::Unserved
+            | Stage::Expired => {}
         }
         let steps: [(Stage, TripStep); 3] = [
             (Stage::EnRoute, TripStep::Depart),
@@ -199,18 +211,17 @@ impl Bap {
                 return;
             }
         }
-        match stage {
-            Stage::Paused => self.step(&mut ride.unit, trip, TripStep::Pause).await,
-            Stage::Ended | Stage::Paid => {
-                ride.unit.drive(2_000, 300);
-                let id = ride.id().to_owned();
-                self.stop(&mut ride.unit, trip, &id, 2_000).await;
-                if stage == Stage::Paid {
-                    let amount = self.order(&id).await.fare().total();
-                    self.collect(ride, amount).await;
-                }
+        if stage == Stage::Paused {
+            self.step(&mut ride.unit, trip, TripStep::Pause).await;
+        }
+        if matches!(stage, Stage::Ended | Stage::Paid) {
+            ride.unit.drive(2_000, 300);
+            let id = ride.id().to_owned();
+            self.stop(&mut ride.unit, trip, &id, 2_000).await;
+            if stage == Stage::Paid {
+                let amount = self.order(&id).await.fare().total();
+                self.collect(ride, amount).await;
             }
-            _ => {}
         }
     }
 

@@ -113,6 +113,8 @@ async fn the_document_has_every_route_and_is_whole() {
         ("GET", "/track/{token}"),
         ("GET", "/track/{token}/events"),
         ("GET", "/receipt/{file}"),
+        ("GET", "/form/{token}"),
+        ("POST", "/form/{token}"),
         ("GET", "/health"),
         ("GET", "/openapi.json"),
     ];
