@@ -90,8 +90,14 @@ pub enum FaultKind {
     NotServed,
     /// No such promotion, or not for this ride.
     UnknownPromotion,
+    /// The ride is to be later than rides are booked ahead.
+    TooFarAhead,
+    /// More of an item than one.
+    Quantity,
     /// It is not said where the ride goes.
     DropMissing,
+    /// Something is offered there, and not what a search asks for.
+    NoMatch,
     /// A way to pay that is not taken.
     Payment,
     /// A form is required first.
@@ -132,7 +138,10 @@ impl FaultKind {
             Self::UnknownOrder => "unknown-order",
             Self::NotServed => "not-served",
             Self::UnknownPromotion => "unknown-promotion",
+            Self::TooFarAhead => "too-far-ahead",
+            Self::Quantity => "quantity",
             Self::DropMissing => "drop-missing",
+            Self::NoMatch => "no-match",
             Self::Payment => "payment",
             Self::FormMissing => "form-missing",
             Self::MessageIdReused => "message-id-reused",

@@ -17,6 +17,13 @@ use tripline_protocol::unit::Timestamp;
 use crate::domain::catalog::Offered;
 use crate::domain::order::Conversation;
 
+// The one dialect there is: whoever is around knows it by these names alone.
+pub use v0_9::codes::{callback, callback_label, callbacks, is_of_booking};
+pub use v0_9::{
+    Answer, FormProblem, Mismatch, Refusal, ack, check_parties, form_refused, form_taken, located,
+    nack, parse, parse_answer, schema,
+};
+
 pub use action::Action;
 pub use fault::{Failure, FailureKind, Fault, FaultKind};
 pub use reply::{Change, Reply};

@@ -157,6 +157,12 @@ pub struct Details {
     pub rider: RiderDetails,
     /// How it is paid, if it is said.
     pub payment: Option<PaymentTerms>,
+    /// Whether it is said to be paid.
+    pub is_paid: bool,
+    /// The pickup, if it is said.
+    pub pickup: Option<Place>,
+    /// The drop, if it is said.
+    pub drop: Option<Place>,
     /// The filled-in form, if one is named, as it is written.
     pub submission: Option<String>,
     /// The language that the rider reads, if it is said.
@@ -185,8 +191,20 @@ pub struct Update {
     pub drop: Option<Place>,
     /// How it is paid, if it is said.
     pub payment: Option<PaymentTerms>,
+    /// Whether it is said to be paid.
+    pub is_paid: bool,
     /// The price, if it is said.
     pub price: Option<Paise>,
+    /// When the rider wants to be picked up, if it is said.
+    pub pickup_at: Option<Timestamp>,
+    /// The fulfillment, if it is said.
+    pub fulfillment_id: Option<String>,
+    /// The vehicle's category, if it is said.
+    pub vehicle_category: Option<String>,
+    /// Promotions, if there are any.
+    pub promotions: Vec<String>,
+    /// How many of the item, if it is said.
+    pub count: Option<u64>,
     /// Who rides, as far as it is said.
     pub rider: RiderDetails,
     /// The item, if it is said.

@@ -10,7 +10,7 @@ use tripline_protocol::signing::sign;
 use tripline_protocol::unit::Timestamp;
 use url::Url;
 
-use crate::beckn::v0_9::{Answer, Refusal, parse_answer};
+use crate::beckn::{Answer, Refusal, parse_answer};
 use crate::keys::live::LiveKeys;
 use crate::keys::ring::NetworkKey;
 use crate::network::directory::{Directory, DirectoryError, Look};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tracing::{debug, error};
 use tripline_protocol::unit::Timestamp;
 
-use crate::beckn::v0_9::codes::{callbacks, is_of_booking};
+use crate::beckn::{callbacks, is_of_booking};
 use crate::store::callback::PRUNED_AT_ONCE_MAX;
 use crate::store::retry::retry;
 use crate::store::{Store, StoreError};

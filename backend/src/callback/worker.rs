@@ -19,7 +19,7 @@ use self::outcome::{EXPIRED, Outcome, conclude};
 use super::bulkhead::Bulkhead;
 use super::post::{Attempt, Health, Poster};
 use super::{backlog, prune};
-use crate::beckn::v0_9::codes::callback_label;
+use crate::beckn::callback_label;
 use crate::chance;
 use crate::metrics::ActionOutcome;
 use crate::network::standing::Standing;

@@ -42,7 +42,7 @@ pub enum Effect {
 pub enum Notice {
     /// A driver accepted: the answer to `confirm`.
     Confirmed,
-    /// A driver accepted after another had called it off.
+    /// A driver accepted an order that was confirmed before: with another driver, or ahead of the ride.
     Reassigned,
     /// The driver called it off before the start; another is looked for.
     Unassigned,

@@ -68,6 +68,9 @@ pub struct Payment {
     pub terms: PaymentTerms,
     /// What the driver took, the first time that one said so.
     pub collected: Option<Collected>,
+    /// Whether the rider's platform, where that collects, said that it is paid.
+    #[serde(default)]
+    pub is_said_paid: bool,
 }
 
 impl Payment {
@@ -79,7 +82,7 @@ impl Payment {
 
     /// Whether the rider owes nothing more, as far as we know.
     pub fn is_paid(&self) -> bool {
-        self.terms.method == PaymentMethod::Prepaid || self.is_collected()
+        self.is_collected() || !self.terms.driver_collects() && self.is_said_paid
     }
 
     /// How much the driver took.

@@ -16,8 +16,9 @@ use tripline_protocol::unit::Timestamp;
 
 use super::listener::Peer;
 use super::{App, body, nack};
-use crate::beckn::v0_9::{Mismatch, ack, check_parties, located, parse};
-use crate::beckn::{Action, Fault, FaultKind, Received};
+use crate::beckn::{
+    Action, Fault, FaultKind, Mismatch, Received, ack, check_parties, located, parse,
+};
 use crate::listen::Origin;
 use crate::metrics::{ActionOutcome, Reason};
 use crate::network::authenticate::{self, Authenticated, Unauthenticated};
@@ -97,7 +98,10 @@ const fn is_anybodys(kind: FaultKind) -> bool {
         | FaultKind::UnknownProvider
         | FaultKind::UnknownItem
         | FaultKind::UnknownPromotion
+        | FaultKind::TooFarAhead
+        | FaultKind::Quantity
         | FaultKind::DropMissing
+        | FaultKind::NoMatch
         | FaultKind::Payment
         | FaultKind::FormMissing
         | FaultKind::UnknownFulfillment
@@ -236,7 +240,8 @@ fn staleness(app: &App, received: &Received, now: Timestamp) -> Option<Fault> {
 
 /// Whoever takes no answers is to take those before asking for more. A booking goes on all the same.
 fn check_outbox(app: &App, subscriber_id: &str, action: Action) -> Result<(), Fault> {
-    if action.is_of_booking() || !app.platform.outbox_is_full(subscriber_id) {
+    let goes_on = action.is_of_booking() && action != Action::Status;
+    if goes_on || !app.platform.outbox_is_full(subscriber_id) {
         return Ok(());
     }
     let message = "too many callbacks wait for you to take them; take those first";

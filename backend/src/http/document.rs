@@ -19,9 +19,7 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
 use super::nack::STATUSES;
-use crate::beckn::Action;
-use crate::beckn::v0_9::codes::callback;
-use crate::beckn::v0_9::schema;
+use crate::beckn::{Action, callback, schema};
 
 /// What the security scheme is called in the document.
 const SIGNATURE: &str = "signature";

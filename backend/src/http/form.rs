@@ -25,8 +25,7 @@ use self::sent::Sent;
 use super::beckn::unauthenticated;
 use super::listener::Peer;
 use super::{App, body, nack};
-use crate::beckn::v0_9::{FormProblem, form_refused, form_taken};
-use crate::beckn::{Fault, FaultKind};
+use crate::beckn::{Fault, FaultKind, FormProblem, form_refused, form_taken};
 use crate::domain::form::{BadNonce, Form, NONCE, Wrong};
 use crate::listen::Origin;
 use crate::network::authenticate;
@@ -55,6 +54,7 @@ const UNKNOWN: &str = "there is no such form";
 const EXPIRED: &str = "this form is too old; ask for a new one where you found it";
 const TRY_AGAIN: &str = "this cannot be worked on at this moment; try again";
 
+/// A form to be filled in.
 #[utoipa::path(get, path = "/form/{token}", tag = "rider",
     params(("token" = String, Path, description = "The capability: the link's last part")),
     responses(
@@ -65,7 +65,7 @@ const TRY_AGAIN: &str = "this cannot be worked on at this moment; try again";
         (status = 429, description = "Too many requests come from the address",
             headers(("Retry-After" = u64, description = "In s")), content((String = "text/html"))),
         (status = 503, description = "The store", content((String = "text/html")))))]
-pub(super) async fn show(
+pub(super) async fn show_form(
     State(app): State<Arc<App>>,
     Extension(Peer(peer)): Extension<Peer>,
     Path(token): Path<String>,
@@ -111,6 +111,7 @@ fn is_signed(headers: &HeaderMap) -> bool {
     })
 }
 
+/// Answers to a form.
 #[utoipa::path(post, path = "/form/{token}", tag = "rider",
     params(
         ("token" = String, Path, description = "The capability: the link's last part"),
@@ -127,7 +128,7 @@ fn is_signed(headers: &HeaderMap) -> bool {
         (status = 429, description = "Too many requests come from the address",
             headers(("Retry-After" = u64, description = "In s")), content((Object = "application/json"))),
         (status = 503, description = "The store", content((Object = "application/json")))))]
-pub(super) async fn take(
+pub(super) async fn take_form(
     State(app): State<Arc<App>>,
     Extension(Peer(peer)): Extension<Peer>,
     Path(token): Path<String>,

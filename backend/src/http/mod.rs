@@ -82,7 +82,7 @@ fn api(base: &str) -> OpenApiRouter<Arc<App>> {
         .route(&format!("{base}/{{action}}"), post(beckn::handle))
         .merge(track::routes())
         .routes(routes!(receipt::handle))
-        .routes(routes!(form::show, form::take))
+        .routes(routes!(form::show_form, form::take_form))
         .routes(routes!(document::health));
     document::add_actions(api.get_openapi_mut(), base);
     api

@@ -6,8 +6,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use tripline_protocol::signing::challenge;
 
-use crate::beckn::v0_9::nack;
-use crate::beckn::{Fault, FaultKind};
+use crate::beckn::{Fault, FaultKind, nack};
 
 /// When to come again after too much at once, in s: every rate lets one through in a second.
 pub(super) const RETRY_BUSY_S: u64 = 1;
@@ -55,7 +54,10 @@ const fn status(kind: FaultKind) -> StatusCode {
         | FaultKind::UnknownProvider
         | FaultKind::UnknownItem
         | FaultKind::UnknownPromotion
+        | FaultKind::TooFarAhead
+        | FaultKind::Quantity
         | FaultKind::DropMissing
+        | FaultKind::NoMatch
         | FaultKind::Payment
         | FaultKind::FormMissing
         | FaultKind::UnknownFulfillment
@@ -93,7 +95,10 @@ fn add_headers(headers: &mut HeaderMap, kind: FaultKind, realm: &str) {
         | FaultKind::UnknownProvider
         | FaultKind::UnknownItem
         | FaultKind::UnknownPromotion
+        | FaultKind::TooFarAhead
+        | FaultKind::Quantity
         | FaultKind::DropMissing
+        | FaultKind::NoMatch
         | FaultKind::Payment
         | FaultKind::FormMissing
         | FaultKind::UnknownFulfillment

@@ -122,7 +122,7 @@ impl Platform {
         Ok(wake)
     }
 
-    async fn tell(
+    pub(super) async fn tell(
         &self,
         tx: &mut Tx,
         order: &mut Order,
@@ -169,8 +169,10 @@ impl Platform {
         if is_answer && answers_max(conversation).map_err(ServiceError::Render)? == 0 {
             return Ok(());
         }
-        let rendered = render(identity, conversation, reply, message_id.as_deref(), told_at)
+        let mut rendered = render(identity, conversation, reply, message_id.as_deref(), told_at)
             .map_err(ServiceError::Render)?;
+        // Where an order stands is asked again by whoever still wants to know.
+        rendered.of_booking &= !(is_answer && matches!(reply, Reply::Status(..)));
         order.callbacks += 1;
         let place = (order.id.to_string(), order.callbacks);
         let new = new_callback(place, &order.subscriber_id, rendered, answer_until, at);

@@ -180,7 +180,7 @@ fn arranged(group: &mut Vec<Waiting>) -> Vec<Vec<Waiting>> {
 }
 
 fn is_booking(one: &Waiting) -> bool {
-    matches!(one.asked.received.request, Request::Confirm { .. })
+    matches!(one.asked.received.request, Request::Confirm { .. } | Request::Update(_))
 }
 
 /// A request's place in a group: by the rows that it locks, the order's and its own in the inbox.
@@ -267,7 +267,7 @@ impl Platform {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::beckn::v0_9::parse;
+    use crate::beckn::parse;
 
     const ORDERS: [&str; 2] =
         ["6743e9e2-4fb5-487c-92b7-13ba8018f176", "5743e9e2-4fb5-487c-92b7-13ba8018f176"];

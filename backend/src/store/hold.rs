@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use tripline_protocol::id::DeviceId;
 
 use super::rows::ManyRows;
-use super::{StoreError, Tx, on_db, parse};
+use super::{StoreError, Tx, from_db, on_db, parse};
 
 const TABLE: &str = "device_hold";
 
@@ -15,6 +15,16 @@ static AMONG: LazyLock<ManyRows> = LazyLock::new(|| {
 });
 
 impl Tx {
+    /// How many devices are held for quotes to this subscriber that nothing was booked with yet.
+    pub async fn named_quotes_of(&mut self, subscriber_id: &str) -> Result<u64, StoreError> {
+        const SQL: &str = "SELECT COUNT(*) FROM device_hold h \
+             JOIN ride_order o ON o.order_id = h.order_id \
+             WHERE o.subscriber_id = $1 AND o.state IN ('quoted', 'initialized')";
+        let count: i64 = on_db!(self, conn => sqlx::query_scalar(SQL)
+            .bind(subscriber_id.to_owned()).fetch_one(conn).await?);
+        Ok(from_db(count))
+    }
+
     /// Which of these devices are taken. Nothing is locked: who wants one tries to take it.
     pub async fn held_among(
         &mut self,

@@ -24,8 +24,10 @@ mod world;
 mod bap;
 mod stage;
 
+mod after;
 mod answers;
 mod cancel;
+mod first;
 mod named;
 mod quote;
 mod search;

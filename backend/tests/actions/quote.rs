@@ -156,7 +156,7 @@ async fn a_ride_booked_ahead_is_confirmed_at_once_and_its_driver_is_told_later()
     bap.accept(&mut ride).await;
     assert_eq!(
         bap.states(ride.id()).await,
-        ["on_init AGENTS_FOUND", "on_confirm -", "on_status DRIVER_EN_ROUTE"]
+        ["on_init AGENTS_FOUND", "on_confirm -", "on_update DRIVER_EN_ROUTE"]
     );
 }
 
@@ -165,4 +165,61 @@ async fn a_quote_that_ran_out_is_40003() {
     let bap = Bap::fresh().await;
     let ride = bap.ride_at(Stage::Expired).await;
     assert_eq!(bap.confirm(&ride.order).await.error_code(), "40003");
+}
+
+#[tokio::test]
+async fn another_way_at_init_is_quoted_anew_and_at_confirm_books_nothing() {
+    let bap = Bap::fresh().await;
+    let mut order = bap.select().await.order().clone();
+    let before = order["quote"]["price"]["value"].clone();
+    order["fulfillment"]["end"]["location"]["gps"] = json!("12.9800000,77.7000000");
+    let initialized = bap.init(&order).await.order().clone();
+    assert_ne!(initialized["quote"]["price"]["value"], before);
+    assert_eq!(initialized["fulfillment"]["end"]["location"]["gps"], "12.9800000,77.7000000");
+    let mut other = initialized.clone();
+    other["fulfillment"]["start"]["location"]["gps"] = json!("12.9300000,77.6100000");
+    assert_eq!(bap.confirm(&other).await.error_code(), "40003");
+    assert!(bap.confirm(&initialized).await.callbacks.is_empty(), "booked as it was quoted");
+}
+
+#[tokio::test]
+async fn nobody_books_beyond_the_days_that_rides_are_booked_ahead() {
+    let bap = Bap::fresh().await;
+    for (days, taken) in [(29, true), (31, false)] {
+        let mut fulfillment = route();
+        fulfillment["start"]["time"] = json!({ "timestamp": at(days * 86_400) });
+        let order = json!({ "items": [{ "id": World::item_id() }], "fulfillment": fulfillment });
+        let told = bap.ask("select", &json!({ "order": order })).await;
+        assert_eq!(told.answer.is_ack(), taken, "{days} days");
+        let intent = json!({ "intent": { "fulfillment": fulfillment } });
+        assert_eq!(bap.ask("search", &intent).await.answer.is_ack(), taken, "{days} days");
+        if !taken {
+            assert_eq!(told.answer.named(), "message.order.fulfillment.start.time.timestamp");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_paid_before_is_paid_once_its_platform_says_so() {
+    let bap = Bap::fresh().await;
+    let quoted = bap.select().await.order().clone();
+    let pay = |payment: Value| {
+        let mut order = quoted.clone();
+        order["payment"] = payment;
+        json!({ "order": order })
+    };
+    let both = json!({ "type": "PRE-FULFILLMENT", "collected_by": "BPP" });
+    let refused = bap.ask("init", &pay(both)).await;
+    assert_eq!(refused.answer.body["error"]["code"], "40004");
+    assert_eq!(refused.answer.named(), "message.order.payment.collected_by");
+    let waiting = bap.ask("init", &pay(json!({ "type": "PRE-FULFILLMENT" }))).await;
+    let payment = &waiting.order()["payment"];
+    assert_eq!((&payment["collected_by"], &payment["status"]), (&json!("BAP"), &json!("NOT-PAID")));
+    let paid = json!({ "type": "PRE-FULFILLMENT", "params": { "transaction_status": "PAID" } });
+    let told = bap.ask("init", &pay(paid)).await;
+    assert_eq!(told.order()["payment"]["params"]["transaction_status"], "PAID");
+    // Of cash it is the driver who says so.
+    let cash = json!({ "type": "ON-FULFILLMENT", "collected_by": "BPP", "status": "PAID" });
+    let told = bap.ask("init", &pay(cash)).await;
+    assert_eq!(told.order()["payment"]["status"], "NOT-PAID");
 }

@@ -42,6 +42,14 @@ name = "Auto to the hills"
 vehicle_category = "AUTO_RICKSHAW"
 tariff = "by-day"
 kind = "outstation"
+
+[[vehicle]]
+registration = "KA 1"
+category = "AUTO_RICKSHAW"
+make = "Bajaj"
+color = "Green"
+energy = "electric"
+capacity = 3
 "#;
 
 async fn world() -> Bap {
@@ -87,6 +95,8 @@ async fn every_field_of_the_intent_narrows_the_search() {
         (json!({ "category": { "id": "rental" } }), &all[2..]),
         (json!({ "category": { "id": "spot-auto" } }), &all[..1]),
         (json!({ "category": { "descriptor": { "name": "outstation" } } }), &all[1..2]),
+        (json!({ "category": { "descriptor": { "name": "Rental: 4 h" } } }), &all[2..]),
+        (json!({ "category": { "id": "rental" }, "item": { "category_id": "spot" } }), &[]),
         (json!({ "category": { "id": "boats" } }), &[]),
         (json!({ "item": { "id": "auto" } }), &all[..1]),
         (json!({ "item": { "descriptor": { "name": "to the HILLS" } } }), &all[1..2]),
@@ -100,7 +110,10 @@ async fn every_field_of_the_intent_narrows_the_search() {
         (json!({ "fulfillment": { "type": "CARGO" } }), &[]),
         (json!({ "fulfillment": { "vehicle": { "category": "auto_rickshaw" } } }), &all[..]),
         (json!({ "fulfillment": { "vehicle": { "category": "METRO" } } }), &[]),
-        (json!({ "fulfillment": { "vehicle": { "energy_type": "electric" } } }), &[]),
+        (json!({ "fulfillment": { "vehicle": { "energy_type": "ELECTRIC" } } }), &all[..]),
+        (json!({ "fulfillment": { "vehicle": { "energy_type": "diesel" } } }), &[]),
+        (json!({ "fulfillment": { "vehicle": { "color": "green", "make": "Bajaj" } } }), &all[..]),
+        (json!({ "fulfillment": { "vehicle": { "capacity": 3 } } }), &all[..]),
         (json!({ "fulfillment": { "vehicle": { "capacity": 6 } } }), &[]),
         (json!({ "descriptor": { "name": "four hours" } }), &all[2..]),
         (json!({ "offer": { "id": "NONE" } }), &[]),

@@ -81,6 +81,20 @@ async fn what_is_changed_without_being_named_is_refused_by_name() {
         ("payment", json!({ "items": [{ "id": "boat" }] }), "30013", "the item"),
         ("payment", json!({ "provider": { "id": "boats" } }), "30013", "the provider"),
         ("payment", json!({ "quote": { "value": "1" } }), "30013", "the price"),
+        (
+            "fulfillment",
+            json!({ "fulfillment": { "start": { "time": { "timestamp": crate::world::at(9_000) } } } }),
+            "30013",
+            "the time of the pickup",
+        ),
+        ("fulfillment", json!({ "fulfillment": { "id": "other" } }), "30013", "the fulfillment"),
+        (
+            "fulfillment",
+            json!({ "fulfillment": { "vehicle": { "category": "METRO" } } }),
+            "30013",
+            "the vehicle's category",
+        ),
+        ("payment", json!({ "offers": [{ "id": "X" }] }), "30013", "the offers"),
         ("quote", json!({}), "40003", "said back"),
         ("quote", json!({ "quote": { "value": "30" } }), "40003", "proposed"),
     ] {

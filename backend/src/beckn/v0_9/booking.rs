@@ -3,14 +3,14 @@
 use serde_json::Value;
 use tripline_protocol::unit::{Paise, Timestamp};
 
-use super::codes::{collector, payment_method};
+use super::codes::{PAID, collector, payment_method};
 use super::fields::{amount, dotted, fault, parse_time, place, required, text};
 use super::tags::language_tag;
 use crate::beckn::{Choice, Details, Fault, FaultKind, Selection};
 use crate::domain::catalog::VehicleWish;
 use crate::domain::language::Language;
 use crate::domain::order::{RiderDetails, Route};
-use crate::domain::payment::PaymentTerms;
+use crate::domain::payment::{CollectedBy, PaymentMethod, PaymentTerms};
 
 /// Most promotions that are read of a request.
 const PROMOTIONS_MAX: usize = 8;
@@ -25,7 +25,7 @@ pub(super) fn route(body: &Value, pointer: &str) -> Result<Route, Fault> {
 }
 
 /// When the rider wants to be picked up, where that is said.
-fn pickup_at(body: &Value, start: &str) -> Result<Option<Timestamp>, Fault> {
+pub(super) fn pickup_at(body: &Value, start: &str) -> Result<Option<Timestamp>, Fault> {
     let must = "must be a time with its zone, 2026-01-31T08:30:00.000Z for instance";
     for pointer in ["time/timestamp", "time/range/start"].map(|time| format!("{start}/{time}")) {
         if let Some(said) = text(body, &pointer)? {
@@ -55,9 +55,10 @@ pub(super) fn choice(body: &Value) -> Result<Choice, Fault> {
 }
 
 /// How many of the item, where that can be read.
-fn count(body: &Value) -> Option<u64> {
+pub(super) fn count(body: &Value) -> Option<u64> {
     let quantity = body.pointer("/message/order/items/0/quantity")?;
-    quantity.get("count").or(quantity.pointer("/selected/count"))?.as_u64()
+    let count = quantity.get("count").or(quantity.pointer("/selected/count"))?;
+    count.as_u64().or_else(|| count.as_str()?.trim().parse().ok())
 }
 
 /// What vehicle is wanted.
@@ -78,7 +79,7 @@ pub(super) fn vehicle(body: &Value, pointer: &str) -> Result<VehicleWish, Fault>
     })
 }
 
-fn promotions(body: &Value) -> Result<Vec<String>, Fault> {
+pub(super) fn promotions(body: &Value) -> Result<Vec<String>, Fault> {
     let offers = body.pointer("/message/order/offers").and_then(Value::as_array);
     let offers = offers.map(Vec::as_slice).unwrap_or_default();
     if offers.len() > PROMOTIONS_MAX {
@@ -118,17 +119,23 @@ pub(super) fn language(body: &Value) -> Option<Language> {
 /// What a request goes on with: by order, by fulfillment, or said anew. The transaction id is not
 /// looked at: published conversations change it midway.
 pub(super) fn selection(body: &Value) -> Result<Selection, Fault> {
+    match named(body)? {
+        Some(named) => Ok(named),
+        None => Ok(Selection::Anew(Box::new(choice(body)?))),
+    }
+}
+
+/// The order that a request goes on with, if it names one.
+pub(super) fn named(body: &Value) -> Result<Option<Selection>, Fault> {
     if let Some(id) = text(body, "/message/order/id")? {
-        return Ok(Selection::Order(id.parse().map_err(|_| no_order("message.order.id"))?));
+        let id = id.parse().map_err(|_| no_order("message.order.id"))?;
+        return Ok(Some(Selection::Order(id)));
     }
     let fulfillment = match text(body, "/message/order/fulfillment/id")? {
         Some(id) => Some(id),
         None => text(body, "/message/order/items/0/fulfillment_id")?,
     };
-    match fulfillment {
-        Some(id) => Ok(Selection::Fulfillment(id.into())),
-        None => Ok(Selection::Anew(Box::new(choice(body)?))),
-    }
+    Ok(fulfillment.map(|id| Selection::Fulfillment(id.into())))
 }
 
 /// What cannot be an id of ours names no order.
@@ -141,6 +148,9 @@ pub(super) fn details(body: &Value) -> Result<Details, Fault> {
     Ok(Details {
         rider: rider(body)?,
         payment: payment(body)?,
+        is_paid: is_said_paid(body),
+        pickup: place(body, "/message/order/fulfillment/start")?,
+        drop: place(body, "/message/order/fulfillment/end")?,
         submission: submission(body),
         language: language(body),
     })
@@ -184,11 +194,24 @@ pub(super) fn payment(body: &Value) -> Result<Option<PaymentTerms>, Fault> {
         .map(|by| collector(by).ok_or(by))
         .transpose()
         .map_err(|_| not_taken(COLLECTED_BY, "must be BPP or BAP"))?;
-    let default = PaymentTerms::default();
-    Ok(Some(PaymentTerms {
-        method: method.unwrap_or(default.method),
-        collected_by: collected_by.unwrap_or(default.collected_by),
-    }))
+    let method = method.unwrap_or(PaymentTerms::default().method);
+    let collected_by = match (method, collected_by) {
+        (PaymentMethod::Prepaid, Some(CollectedBy::Bpp)) => {
+            let must = "must be BAP for a ride that is paid before: we take cash in the vehicle";
+            return Err(not_taken(COLLECTED_BY, must));
+        }
+        (PaymentMethod::Prepaid, Some(CollectedBy::Bap) | None) => CollectedBy::Bap,
+        (PaymentMethod::Cash, said) => said.unwrap_or(PaymentTerms::default().collected_by),
+    };
+    Ok(Some(PaymentTerms { method, collected_by }))
+}
+
+/// Whether the rider's platform says that the ride is paid.
+pub(super) fn is_said_paid(body: &Value) -> bool {
+    const PLACES: [&str; 2] =
+        ["/message/order/payment/status", "/message/order/payment/params/transaction_status"];
+    let says = |pointer: &&str| body.pointer(pointer).and_then(Value::as_str) == Some(PAID);
+    PLACES.iter().any(|pointer| says(&pointer))
 }
 
 /// The price that a quote says, in either place that peers have for it.

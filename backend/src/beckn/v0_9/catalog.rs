@@ -138,18 +138,7 @@ fn payments() -> Vec<Value> {
 fn listed(id: &str, category: &Category, offered: &Offered) -> Value {
     let mut tags = Tags::default();
     spell_out(&mut tags, &offered.tariff);
-    let name = match category.kind {
-        ItemKind::Spot => "Rides in town".to_owned(),
-        ItemKind::Rental => match offered.tariff.package {
-            Some(package) => format!(
-                "Rental: {} h, {} km",
-                package.included_s.div_ceil(3_600),
-                package.included_m / 1_000
-            ),
-            None => "Rental".to_owned(),
-        },
-        ItemKind::Outstation => "Out of town".to_owned(),
-    };
+    let name = category.name(&offered.tariff);
     json!({
         "id": id,
         "descriptor": { "name": name, "code": category.kind.code() },

@@ -400,8 +400,25 @@ pub const fn fault_path(kind: FaultKind, action: Action) -> Option<&'static str>
         FaultKind::UnknownProvider => Some("message.order.provider.id"),
         FaultKind::UnknownItem => Some("message.order.items.0.id"),
         FaultKind::UnknownPromotion => Some("message.order.offers"),
+        FaultKind::TooFarAhead => match action {
+            Action::Search => Some("message.intent.fulfillment.start.time.timestamp"),
+            Action::Select
+            | Action::Init
+            | Action::Confirm
+            | Action::Status
+            | Action::Track
+            | Action::Cancel
+            | Action::Update
+            | Action::Rating
+            | Action::Support
+            | Action::CancellationReasons
+            | Action::RatingCategories
+            | Action::FeedbackForm => Some("message.order.fulfillment.start.time.timestamp"),
+        },
+        FaultKind::Quantity => Some("message.order.items.0.quantity.count"),
         FaultKind::DropMissing => Some("message.order.fulfillment.end.location.gps"),
         FaultKind::FormMissing => Some("message.order.items.0.xinput.form.submission_id"),
+        FaultKind::NoMatch => Some("message.intent"),
         FaultKind::Payment => Some("message.order.payment"),
         FaultKind::UnknownFulfillment => Some("message.order.fulfillment.id"),
         FaultKind::UnknownOrder => match action {
@@ -450,9 +467,11 @@ pub const fn fault(kind: FaultKind) -> (&'static str, &'static str) {
         FaultKind::UnknownProvider => (DOMAIN, "30001"),
         FaultKind::UnknownItem => (DOMAIN, "30004"),
         FaultKind::UnknownPromotion => (DOMAIN, "30006"),
+        FaultKind::TooFarAhead => (DOMAIN, "30000"),
+        FaultKind::Quantity => (DOMAIN, "40002"),
         FaultKind::UnknownFulfillment => (DOMAIN, "30008"),
         FaultKind::UnknownOrder => (DOMAIN, "30010"),
-        FaultKind::NotServed => (DOMAIN, "40006"),
+        FaultKind::NotServed | FaultKind::NoMatch => (DOMAIN, "40006"),
         FaultKind::Payment => (DOMAIN, "40004"),
         FaultKind::FormMissing => (POLICY, "50000"),
         FaultKind::TooOften | FaultKind::Overload | FaultKind::Unavailable => (CORE, "40000"),

@@ -7,7 +7,7 @@ use tripline_protocol::unit::Timestamp;
 use super::codes::{CORE_VERSIONS, is_of_booking};
 use super::duration;
 use super::fields::{parse_time, required, text, time};
-use crate::beckn::{Fault, FaultKind, Identity};
+use crate::beckn::{Action, Fault, FaultKind, Identity};
 use crate::domain::order::Conversation;
 
 /// What an answer needs of a request's context. Kept with the order as its conversation.
@@ -45,6 +45,11 @@ pub(super) struct Wait {
     pub(super) ttl_ms: Option<i64>,
 }
 
+/// A number, also one that is written as text.
+fn number(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| value.as_str()?.trim().parse().ok())
+}
+
 impl Context {
     /// Reads the context of a request for `action`.
     pub(super) fn parse(body: &Value, action: &str) -> Result<(Self, Wait), Fault> {
@@ -62,10 +67,14 @@ impl Context {
             city: field("city")?,
             bap_id: field("bap_id")?,
             bap_uri: field("bap_uri")?,
-            transaction_id: field("transaction_id")?,
+            transaction_id: match field("transaction_id") {
+                // Published cancellations have none: the order says what they go on with.
+                Err(_) if action == Action::Cancel.code() => field("message_id")?,
+                found => found?,
+            },
             message_id: field("message_id")?,
             ttl_s: ttl_ms.map(|ms| (ms + 999) / 1000),
-            max_callbacks: body.pointer("/context/max_callbacks").and_then(Value::as_i64),
+            max_callbacks: body.pointer("/context/max_callbacks").and_then(number),
         };
         let refused = |path: &str, message: String| Fault::at(FaultKind::Context, path, message);
         let sent_at = parse_time(&field("timestamp")?).ok_or_else(|| {

@@ -8,12 +8,11 @@ use crate::beckn::Action;
 
 /// A request for an action.
 pub fn request(action: Action) -> Object {
-    ObjectBuilder::new()
-        .property("context", context(action))
-        .required("context")
-        .property("message", message())
-        .required("message")
-        .build()
+    let request = ObjectBuilder::new().property("context", context(action)).required("context");
+    match message(action) {
+        Some(message) => request.property("message", message).required("message").build(),
+        None => request.build(),
+    }
 }
 
 /// The answer to a request: an ACK, or a NACK with its error.
@@ -38,11 +37,55 @@ pub fn acknowledgement() -> Object {
         .build()
 }
 
-fn message() -> Object {
-    ObjectBuilder::new()
-        .description(Some("What is asked, as core 0.9.4 has it for this action"))
-        .schema_type(Type::Object)
-        .build()
+/// What is asked; `None` where the context is all.
+fn message(action: Action) -> Option<Object> {
+    let order = || object("The order, as far as it is said");
+    let order_id = || text("The order's id, as the answer to init told it");
+    let (needed, more): (Vec<(&str, ObjectBuilder)>, Vec<(&str, ObjectBuilder)>) = match action {
+        Action::Search => (vec![("intent", object("What is looked for, and where"))], vec![]),
+        Action::Select | Action::Init | Action::Confirm => (vec![("order", order())], vec![]),
+        Action::Status => (vec![("order_id", order_id())], vec![]),
+        Action::Track => (
+            vec![("order_id", order_id())],
+            vec![("callback_url", text("Below the sender's registered address"))],
+        ),
+        Action::Cancel => (
+            vec![("order_id", order_id())],
+            vec![
+                ("cancellation_reason_id", text("One of those that are told")),
+                ("descriptor", object("A reason in words, in short_desc")),
+            ],
+        ),
+        Action::Update => {
+            let target = text("What is to be changed, with commas between");
+            (vec![("update_target", target), ("order", order())], vec![])
+        }
+        Action::Rating => (
+            vec![
+                ("id", text("The order's id, or its fulfillment's")),
+                ("rating_category", text("One of those that are told")),
+                ("value", number("From 1 to 5")),
+            ],
+            vec![("feedback_form", list("Answers: id and answer each"))],
+        ),
+        Action::Support => (vec![("ref_id", text("The order's id, or its fulfillment's"))], vec![]),
+        Action::FeedbackForm => (
+            vec![
+                ("rating_category", text("One of those that are told")),
+                ("rating_value", number("From 1 to 5; as text too")),
+            ],
+            vec![],
+        ),
+        Action::CancellationReasons | Action::RatingCategories => return None,
+    };
+    let mut message = ObjectBuilder::new().schema_type(Type::Object);
+    for (name, schema) in needed {
+        message = message.property(name, schema).required(name);
+    }
+    for (name, schema) in more {
+        message = message.property(name, schema);
+    }
+    Some(message.build())
 }
 
 fn context(action: Action) -> Object {
@@ -62,7 +105,11 @@ fn context(action: Action) -> Object {
         .property("timestamp", text("When it was sent, with its zone").format(Some(time)))
         .property("bpp_id", text("Whom it addresses: us, where it says so"))
         .property("bpp_uri", text("At which address: ours, where it says so"))
-        .property("ttl", text("How long somebody waits for the answer, as an ISO 8601 duration"));
+        .property("ttl", text("How long somebody waits for the answer, as an ISO 8601 duration"))
+        .property(
+            "max_callbacks",
+            whole("How many answers are wanted: 1 if left out, any with -1"),
+        );
     for name in [
         "action",
         "core_version",
@@ -78,6 +125,22 @@ fn context(action: Action) -> Object {
         context = context.required(name);
     }
     context.build()
+}
+
+fn object(what: &str) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::Object).description(Some(what))
+}
+
+fn list(what: &str) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::Array).description(Some(what))
+}
+
+fn number(what: &str) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::Number).description(Some(what))
+}
+
+fn whole(what: &str) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::Integer).description(Some(what))
 }
 
 fn text(what: &str) -> ObjectBuilder {

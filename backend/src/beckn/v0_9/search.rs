@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::booking::{language, route, vehicle};
+use super::booking::{language, pickup_at, route, vehicle};
 use super::codes::{TAG_LOCALIZATION, collector, kinds_of, payment_method};
 use super::fields::{dotted, fault, place, text};
 use super::tags::entries;
-use crate::beckn::{Fault, Request, Search};
+use crate::beckn::{Fault, FaultKind, Request, Search};
 use crate::domain::catalog::{Filter, Named};
 use crate::domain::order::Route;
 
@@ -27,7 +27,8 @@ fn wanted_route(body: &Value) -> Result<Route, Fault> {
         && let Some(pickup) = place_of_provider(body)?
     {
         let drop = place(body, &format!("{INTENT}/fulfillment/end"))?;
-        return Ok(Route { pickup, drop, pickup_at: None });
+        let pickup_at = pickup_at(body, &format!("{INTENT}/fulfillment/start"))?;
+        return Ok(Route { pickup, drop, pickup_at });
     }
     route(body, &format!("{INTENT}/fulfillment"))
 }
@@ -47,7 +48,10 @@ fn filter(body: &Value) -> Result<Filter, Fault> {
     let at = |path: &str| text(body, &format!("{INTENT}/{path}"));
     let owned = |path: &str| Ok::<_, Fault>(at(path)?.map(str::to_owned));
     Ok(Filter {
-        category: named(body, "category")?.or(id_only(owned("item/category_id")?)),
+        categories: [named(body, "category")?, id_only(owned("item/category_id")?)]
+            .into_iter()
+            .flatten()
+            .collect(),
         item: named(body, "item")?,
         provider: named(body, "provider")?,
         promotion: named(body, "offer")?,
@@ -55,11 +59,14 @@ fn filter(body: &Value) -> Result<Filter, Fault> {
         collected_by: paid(at("payment/collected_by")?, collector, "payment.collected_by")?,
         kinds: at("fulfillment/type")?.map(kinds_of),
         vehicle: vehicle(body, &format!("{INTENT}/fulfillment/vehicle"))?,
-        words: first_of([
+        words: [
             owned("descriptor/name")?,
             owned("descriptor/code")?,
             owned("descriptor/short_desc")?,
-        ]),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
         properties: properties(body),
     })
 }
@@ -69,16 +76,13 @@ fn named(body: &Value, what: &str) -> Result<Option<Named>, Fault> {
     let at = |path: &str| {
         Ok::<_, Fault>(text(body, &format!("{INTENT}/{what}/{path}"))?.map(str::to_owned))
     };
-    let (id, name) = (at("id")?, first_of([at("descriptor/name")?, at("descriptor/code")?]));
-    Ok((id.is_some() || name.is_some()).then_some(Named { id, name }))
+    let names = [at("descriptor/name")?, at("descriptor/code")?, at("descriptor/short_desc")?];
+    let (id, names): (_, Vec<_>) = (at("id")?, names.into_iter().flatten().collect());
+    Ok((id.is_some() || !names.is_empty()).then_some(Named { id, names }))
 }
 
 fn id_only(id: Option<String>) -> Option<Named> {
-    id.map(|id| Named { id: Some(id), name: None })
-}
-
-fn first_of<const N: usize>(found: [Option<String>; N]) -> Option<String> {
-    found.into_iter().flatten().next()
+    id.map(|id| Named { id: Some(id), names: Vec::new() })
 }
 
 fn paid<T>(
@@ -88,7 +92,9 @@ fn paid<T>(
 ) -> Result<Option<T>, Fault> {
     let Some(said) = said else { return Ok(None) };
     let known = read(said).ok_or_else(|| {
-        fault(&format!("message.intent.{field}"), "is no way to pay that core 0.9 has")
+        let path = format!("message.intent.{field}");
+        let message = format!("{path} is no way to pay that core 0.9 has");
+        Fault::at(FaultKind::Payment, path, message)
     })?;
     Ok(Some(known))
 }

@@ -60,8 +60,8 @@ pub(super) fn entries(tags: Option<&Value>) -> Vec<Entry> {
         let Some(entry) = key.strip_suffix("/value") else { continue };
         let Some((group, _)) = entry.split_once("/list/") else { continue };
         let named = |key: &str| map.get(&format!("{key}/descriptor/name")).and_then(text);
-        let (Some(group), Some(name)) = (named(group), named(entry)) else { continue };
-        found.push(Entry { group, name, value });
+        let Some(name) = named(entry) else { continue };
+        found.push(Entry { group: named(group).unwrap_or_default(), name, value });
         if found.len() == ENTRIES_MAX {
             break;
         }
@@ -119,6 +119,9 @@ mod tests {
     #[test]
     fn a_language_is_found_whatever_else_there_is_and_nonsense_is_passed_over() {
         assert_eq!(language_tag(Some(&localization("hi"))).as_deref(), Some("hi"));
+        let loose =
+            json!({ "groups/1/list/1/descriptor/name": "Hours", "groups/1/list/1/value": 4 });
+        assert_eq!(entries(Some(&loose)).len(), 1, "a group needs no name");
         let odd = json!({ "groups/1/list/1/value": "en", "groups/1": 3, "x": {}, "groups/2/list/1/value": null });
         assert_eq!(language_tag(Some(&odd)), None);
         assert_eq!(language_tag(Some(&json!([]))), None);

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::booking::{payment, price, rider};
+use super::booking::{count, is_said_paid, payment, pickup_at, price, promotions, rider};
 use super::codes;
 use super::fields::{place, required, text};
 use super::status::order_id;
@@ -21,7 +21,13 @@ pub(super) fn parse(body: &Value) -> Result<Request, Fault> {
         pickup: place(body, "/message/order/fulfillment/start")?,
         drop: place(body, "/message/order/fulfillment/end")?,
         payment: payment(body)?,
+        is_paid: is_said_paid(body),
         price: price(body)?,
+        pickup_at: pickup_at(body, "/message/order/fulfillment/start")?,
+        fulfillment_id: owned("/message/order/fulfillment/id")?,
+        vehicle_category: owned("/message/order/fulfillment/vehicle/category")?,
+        promotions: promotions(body)?,
+        count: count(body),
         rider: rider(body)?,
         item_id: owned("/message/order/items/0/id")?,
         provider_id: owned("/message/order/provider/id")?,

@@ -9,8 +9,8 @@ use crate::domain::payment::{CollectedBy, PaymentMethod};
 /// What is looked for. What is not said is not asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// A category.
-    pub category: Option<Named>,
+    /// Categories, all of which it is in.
+    pub categories: Vec<Named>,
     /// An item.
     pub item: Option<Named>,
     /// A provider.
@@ -25,8 +25,8 @@ pub struct Filter {
     pub kinds: Option<Vec<ItemKind>>,
     /// Which vehicle comes.
     pub vehicle: VehicleWish,
-    /// Words to be found in what is offered.
-    pub words: Option<String>,
+    /// Words to be found in what is offered, all of them.
+    pub words: Vec<String>,
     /// Properties that what is offered must be listed with: name and value.
     pub properties: Vec<(String, String)>,
 }
@@ -57,16 +57,15 @@ impl VehicleWish {
 pub struct Named {
     /// Its id.
     pub id: Option<String>,
-    /// Its name or code, or a part of it.
-    pub name: Option<String>,
+    /// Its names or codes, or parts of them.
+    pub names: Vec<String>,
 }
 
 impl Named {
     /// Whether it is one of these: the ids that it goes by, and its names.
     fn is(&self, ids: &[&str], names: &[&str]) -> bool {
         let id = self.id.as_deref().is_none_or(|id| ids.contains(&id));
-        let name = self.name.as_deref().is_none_or(|name| names.iter().any(|of| holds(of, name)));
-        id && name
+        id && self.names.iter().all(|name| names.iter().any(|of| holds(of, name)))
     }
 }
 
@@ -78,26 +77,26 @@ fn holds(text: &str, words: &str) -> bool {
 impl Filter {
     /// Whether this is what is looked for, as far as it is known without the vehicle.
     pub fn takes(&self, offered: &Offered) -> bool {
-        let Offered { item_id, listing, category, .. } = offered;
+        let Offered { item_id, listing, look, category, tariff, .. } = offered;
         let is = |wanted: &Option<Named>, ids: &[&str], names: &[&str]| {
             wanted.as_ref().is_none_or(|wanted| wanted.is(ids, names))
         };
-        let (kind, category_id) = (category.kind.code(), category.id());
+        let (kind, category_id, category_name) =
+            (category.kind.code(), category.id(), category.name(tariff));
         let vehicle = listing.vehicle_category.as_str();
-        is(&self.category, &[kind, &category_id], &[kind, &category_id])
-            && is(&self.item, &[item_id], &[item_id, &listing.item_name])
-            && is(
-                &self.provider,
-                &[listing.provider_id.as_str()],
-                &[listing.provider_id.as_str(), &listing.provider_name],
-            )
+        let item_about = look.item_short_desc.as_deref().unwrap_or_default();
+        let provider_about = look.provider_short_desc.as_deref().unwrap_or_default();
+        let (item, provider) = (listing.item_name.as_str(), listing.provider_name.as_str());
+        let provider_id = listing.provider_id.as_str();
+        let mut of_category = self.categories.iter();
+        let texts =
+            [item, item_about, provider, provider_about, vehicle, kind, category_name.as_str()];
+        of_category.all(|it| it.is(&[kind, &category_id], &[kind, &category_id, &category_name]))
+            && is(&self.item, &[item_id], &[item_id, item, item_about])
+            && is(&self.provider, &[provider_id], &[provider_id, provider, provider_about])
             && self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&category.kind))
             && self.vehicle.category.as_ref().is_none_or(|wanted| holds_whole(vehicle, wanted))
-            && self.words.as_ref().is_none_or(|words| {
-                [&*listing.item_name, &listing.provider_name, vehicle, kind]
-                    .into_iter()
-                    .any(|text| holds(text, words))
-            })
+            && self.words.iter().all(|words| texts.iter().any(|text| holds(text, words)))
             && self.takes_promotions(offered)
     }
 

@@ -51,6 +51,20 @@ impl Category {
     pub fn id(&self) -> String {
         format!("{}-{}", self.kind, self.tariff_code)
     }
+
+    /// Its name, for riders.
+    pub fn name(&self, tariff: &Tariff) -> String {
+        match (self.kind, tariff.package) {
+            (ItemKind::Spot, _) => "Rides in town".into(),
+            (ItemKind::Rental, Some(package)) => format!(
+                "Rental: {} h, {} km",
+                package.included_s.div_ceil(3_600),
+                package.included_m / 1_000
+            ),
+            (ItemKind::Rental, None) => "Rental".into(),
+            (ItemKind::Outstation, _) => "Out of town".into(),
+        }
+    }
 }
 
 /// An item that serves a route.

@@ -2,9 +2,11 @@
 
 use tripline_protocol::machine::Machine as _;
 use tripline_protocol::order::{OrderEvent, OrderState};
+use tripline_protocol::terms::Terms;
 use tripline_protocol::unit::{Paise, Timestamp};
 
 use super::RideError;
+use crate::domain::change::Wish;
 use crate::domain::dispatch::DispatchRules;
 use crate::domain::effect::{Effect, Notice};
 use crate::domain::order::{Conversation, Order, Rider, Vehicle};
@@ -50,6 +52,23 @@ impl Order {
         let until = searched_from.plus_ms(rules.search_ms);
         self.search_until = Some(until.max(self.pickup_at.unwrap_or(until)));
         self.conversation = conversation;
+        self.touch(at);
+        Ok(())
+    }
+
+    /// The ride goes another way than it was quoted for, at these terms: the quote is a new one, which holds as long as
+    /// the one before.
+    pub fn requote(&mut self, wish: &Wish, terms: Terms, at: Timestamp) -> Result<(), RideError> {
+        self.check_quote(at)?;
+        self.state.next(OrderEvent::Initialize)?;
+        if let Some(pickup) = &wish.pickup {
+            self.route.pickup = pickup.clone();
+        }
+        if let Some(drop) = &wish.drop {
+            self.route.drop = Some(drop.clone());
+        }
+        self.quote = terms.estimated();
+        self.terms = terms;
         self.touch(at);
         Ok(())
     }

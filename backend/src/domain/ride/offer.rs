@@ -12,7 +12,7 @@ use tripline_protocol::unit::Timestamp;
 use super::change::CHANGED;
 use super::{Candidate, Handled, RideRules, withdraw};
 use crate::domain::dispatch::DispatchRules;
-use crate::domain::effect::{Effect, Notice, Phase};
+use crate::domain::effect::{Effect, Notice};
 use crate::domain::order::{CancelledBy, Offer, Order, Rider, Vehicle};
 use crate::domain::trip::Trip;
 
@@ -116,13 +116,9 @@ impl Order {
         if let Err(refused) = self.advance(OrderEvent::Assign) {
             return Handled::refused(refused.to_string());
         }
-        let notice = if self.was_given_to_somebody() {
-            Notice::Reassigned
-        } else if self.is_scheduled() {
-            Notice::Phase(Phase::Assigned)
-        } else {
-            Notice::Confirmed
-        };
+        // What was confirmed before there was a driver, or with another one, is told anew.
+        let is_told = self.was_given_to_somebody() || self.is_scheduled();
+        let notice = if is_told { Notice::Reassigned } else { Notice::Confirmed };
         let mut effects = vec![Effect::Tell(notice)];
         if let Some(Rider { name, phone }) = self.rider.clone() {
             let body = Box::new(CommandBody::Rider(RiderContact { trip: trip.id, name, phone }));

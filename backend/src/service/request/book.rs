@@ -1,10 +1,13 @@
 //! `init` and `confirm`: the rider's details, and the booking.
 
+use tripline_protocol::assignment::Place;
 use tripline_protocol::unit::{Paise, Timestamp};
 
-use super::{Asker, Outcome, RequestError, own, refused, unknown_order};
-use crate::beckn::{Action, Details, Fault, FaultKind, Reply, Selection};
+use super::select::ONE_RIDE;
+use super::{Asker, Outcome, RequestError, failed, own, refused, unknown_order};
+use crate::beckn::{Action, Details, FailureKind, Fault, FaultKind, Reply, Selection};
 use crate::chance;
+use crate::domain::change::Wish;
 use crate::domain::dispatch::Cause;
 use crate::domain::order::{Order, Rider};
 use crate::service::effects::Wake;
@@ -24,6 +27,16 @@ impl Platform {
         let mut stored = self.selected(tx, asker, selection, at).await?;
         let order = &mut stored.order;
         self.note_form(tx, asker, order, &details).await?;
+        let way = other_way(order, &details);
+        if !way.is_empty() {
+            if let Some(why) = self.not_served(order, &way) {
+                return Ok(failed(Action::Init, FailureKind::NoDriver, why));
+            }
+            let terms = order.proposed_terms(&way, &self.settings.road, at);
+            if let Err(error) = order.requote(&way, terms, at) {
+                return Ok(refused(Action::Init, &error));
+            }
+        }
         let rider = Rider::with(order.rider.clone(), details.rider.clone());
         if let Err(error) = order.initialize(rider, asker.conversation.clone(), at) {
             return Ok(refused(Action::Init, &error));
@@ -51,6 +64,10 @@ impl Platform {
         let mut stored = self.selected(tx, asker, selection, at).await?;
         let order = &mut stored.order;
         self.note_form(tx, asker, order, &details).await?;
+        if !other_way(order, &details).is_empty() {
+            let message = "the ride was quoted for another way; init it again with this one";
+            return Ok(failed(Action::Confirm, FailureKind::QuoteGone, message));
+        }
         let rules = &self.settings.dispatch;
         let otp = self.settings.otp.then(chance::otp).transpose().map_err(ServiceError::from)?;
         let conversation = asker.conversation.clone();
@@ -101,6 +118,9 @@ impl Platform {
                 found.ok_or_else(|| Fault::new(FaultKind::UnknownFulfillment, message).into())
             }
             Selection::Anew(choice) => {
+                if choice.count.is_some_and(|count| count != 1) {
+                    return Err(Fault::new(FaultKind::Quantity, ONE_RIDE).into());
+                }
                 let discounts = self.discounts(&choice, at).map_err(|id| {
                     let message = format!("{id} is no promotion that this ride can have");
                     Fault::new(FaultKind::UnknownPromotion, message)
@@ -113,8 +133,21 @@ impl Platform {
     }
 }
 
+/// Pickup and drop that are not those that were quoted. Another text for the same spot is no other place.
+fn other_way(order: &Order, details: &Details) -> Wish {
+    let other = |said: &Option<Place>, ours: Option<&Place>| {
+        said.clone().filter(|said| ours.is_none_or(|ours| ours.position != said.position))
+    };
+    Wish {
+        pickup: other(&details.pickup, Some(&order.route.pickup)),
+        drop: other(&details.drop, order.route.drop.as_ref()),
+        payment: None,
+    }
+}
+
 /// What is said beside what is booked, where it is said.
 fn note_details(order: &mut Order, details: &Details) {
     order.pay_by(details.payment);
+    order.payment.is_said_paid |= details.is_paid;
     order.language = details.language.or(order.language);
 }

@@ -33,8 +33,12 @@ impl Platform {
             Ok(effects) => effects,
             Err(error) => return Ok(refused(Action::Cancel, &error)),
         };
-        // What is told of it is the answer to this request.
-        effects.retain(|effect| !matches!(effect, Effect::Tell(Notice::Cancelled)));
+        // A booking that still waited for a driver is answered before the order is over.
+        if effects.contains(&Effect::Tell(Notice::Unserved)) {
+            self.tell(tx, &mut stored.order, Notice::Unserved, at).await?;
+        }
+        // What is told of the end is the answer to this request.
+        effects.retain(|effect| !matches!(effect, Effect::Tell(_)));
         let view = stored.order.clone();
         let reply = Reply::Cancelled(&view);
         self.enqueue_in_sequence(tx, &mut stored.order, reply, asker.letter(), at).await?;

@@ -274,6 +274,19 @@ impl Platform {
     }
 }
 
+/// How far ahead a ride may be booked, in ms: 30 days. The tariff is fixed with the quote, and what is booked is
+/// kept until it is over.
+const AHEAD_MS_MAX: i64 = 30 * 86_400_000;
+
+/// Refuses a ride that is too far ahead.
+fn check_ahead(route: &Route, at: Timestamp) -> Result<(), RequestError> {
+    if route.pickup_at.is_some_and(|pickup_at| pickup_at.since_ms(at) > AHEAD_MS_MAX) {
+        let message = format!("rides are booked {} days ahead at most", AHEAD_MS_MAX / 86_400_000);
+        return Err(Fault::new(FaultKind::TooFarAhead, message).into());
+    }
+    Ok(())
+}
+
 /// When a ride on this route is expected to start.
 fn start_of(route: &Route, at: Timestamp) -> Timestamp {
     route.pickup_at.unwrap_or(at).max(at)

@@ -4,7 +4,7 @@ use tripline_protocol::tariff::Tariff;
 use tripline_protocol::terms::Terms;
 use tripline_protocol::unit::Timestamp;
 
-use super::{Asker, Outcome, RequestError, start_of};
+use super::{Asker, Outcome, RequestError, check_ahead, start_of};
 use crate::beckn::{Fault, FaultKind, Reply, Search, is_listed_with};
 use crate::domain::catalog::{
     Category, Filter, Listing, Look, Nearest, Offered, Promoted, Serviceable, VehicleWish,
@@ -32,6 +32,7 @@ impl Platform {
         at: Timestamp,
     ) -> Result<Outcome, RequestError> {
         let Search { route, filter, .. } = search;
+        check_ahead(&route, at)?;
         match self.offered(tx, asker, &route, &filter, at).await? {
             Ok(offered) => {
                 let reply = Reply::Catalog(&Serviceable { route, offered });
@@ -40,7 +41,10 @@ impl Platform {
             Err(_) if self.settings.network.silent_when_not_served => {
                 Ok(Outcome::Done(Wake::default()))
             }
-            Err(why) => Err(Fault::new(FaultKind::NotServed, why).into()),
+            Err(why) => {
+                let kind = if why == NO_MATCH { FaultKind::NoMatch } else { FaultKind::NotServed };
+                Err(Fault::new(kind, why).into())
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use tripline_protocol::terms::{DISCOUNTS_MAX, Discount};
 use tripline_protocol::unit::Timestamp;
 
 use super::search::NO_VEHICLE;
-use super::{Asker, Outcome, RequestError, failed, start_of};
+use super::{Asker, Outcome, RequestError, check_ahead, failed, start_of};
 use crate::beckn::{Action, Choice, FailureKind, Fault, FaultKind, Reply};
 use crate::chance;
 use crate::domain::catalog::Listing;
@@ -16,6 +16,13 @@ use crate::service::choice::Wanted;
 use crate::service::effects::Wake;
 use crate::service::{Platform, ServiceError};
 use crate::store::Tx;
+
+/// Said where more than one of an item is wanted.
+pub(super) const ONE_RIDE: &str = "one ride is one of an item";
+
+/// Drivers that quotes to one subscriber hold at a time; beyond it there are no more quotes until some of these are
+/// booked or run out.
+const NAMED_PER_SUBSCRIBER_MAX: u64 = 50;
 
 /// Most quotes that one request gets, however many it asks for: each holds a driver.
 const QUOTES_MAX: u32 = 5;
@@ -29,8 +36,7 @@ impl Platform {
         at: Timestamp,
     ) -> Result<Outcome, RequestError> {
         if choice.count.is_some_and(|count| count != 1) {
-            let message = "one ride is one of an item";
-            return Ok(failed(Action::Select, FailureKind::Quantity, message));
+            return Ok(failed(Action::Select, FailureKind::Quantity, ONE_RIDE));
         }
         let discounts = match self.discounts(&choice, at) {
             Ok(discounts) => discounts,
@@ -40,10 +46,17 @@ impl Platform {
             }
         };
         let named = choice.submission.clone();
+        let category = choice.vehicle.category.clone();
         let mut order = self.new_order(asker, choice, discounts, at)?;
         order.submission = self.form_of(tx, asker, &order.item_id, named.as_deref()).await?;
+        let comes = &order.listing.vehicle_category;
+        if category.is_some_and(|wanted| !wanted.trim().eq_ignore_ascii_case(comes)) {
+            let message = format!("with this item a vehicle of category {comes} comes");
+            return Ok(failed(Action::Select, FailureKind::NoDriver, message));
+        }
         let later = self.is_later(&order.route, at);
-        let named_ms = self.settings.named_ms.filter(|_| !later);
+        // Nobody is held for an answer that nobody wants.
+        let named_ms = self.settings.named_ms.filter(|_| !later && asker.answers_max > 0);
         let count = named_ms.map_or(1, |_| asker.answers_max.clamp(1, QUOTES_MAX));
         let wanted = Wanted::of_order(&order);
         let place = order.route.pickup.position;
@@ -58,11 +71,16 @@ impl Platform {
             tx.add_order(&order).await?;
             return Ok(Outcome::Done(Wake::callbacks()));
         };
+        if tx.named_quotes_of(asker.subscriber_id).await? >= NAMED_PER_SUBSCRIBER_MAX {
+            let message = "too many of your quotes hold drivers; book some, or let them run out";
+            return Ok(failed(Action::Select, FailureKind::NoDriver, message));
+        }
+        let mut chosen = near.ranked;
+        chosen.truncate(usize::try_from(count).unwrap_or(1));
+        // In one order whoever takes them, so that two who want the same ones do not wait for each other.
+        chosen.sort_by(|a, b| a.device.cmp(&b.device));
         let mut quotes = 0;
-        for ranked in near.ranked {
-            if quotes == count {
-                break;
-            }
+        for ranked in chosen {
             let Some(vehicle) = tx.vehicle(&ranked.device).await? else { continue };
             let mut order = renewed(&order)?;
             let device = vehicle.device.clone();
@@ -93,11 +111,11 @@ impl Platform {
     ) -> Result<Vec<Discount>, String> {
         let catalog = self.catalog();
         let mut discounts: Vec<Discount> = Vec::new();
+        // An item that there is not is told when the order is made.
+        let Some(item) = catalog.item(&choice.item_id) else { return Ok(discounts) };
         for id in &choice.promotions {
-            let promotion = catalog.promotion(id);
-            let item = catalog.item(&choice.item_id);
-            let usable = promotion.zip(item).filter(|(it, item)| it.is_for(&item.id, at));
-            let Some((promotion, _)) = usable else { return Err(id.clone()) };
+            let promotion = catalog.promotion(id).filter(|it| it.is_for(&item.id, at));
+            let Some(promotion) = promotion else { return Err(id.clone()) };
             let discount = promotion.discount();
             let is_new = discounts.iter().all(|taken| taken.code != discount.code);
             if is_new && discounts.len() == DISCOUNTS_MAX {
@@ -119,6 +137,7 @@ impl Platform {
         at: Timestamp,
     ) -> Result<Order, RequestError> {
         let Choice { item_id, provider_id, mut route, vehicle, language, .. } = choice;
+        check_ahead(&route, at)?;
         let catalog = self.catalog();
         let item = catalog.item(&item_id);
         let found = item.and_then(|item| Some((item, catalog.provider(&item.provider)?)));

@@ -13,6 +13,9 @@ use crate::service::effects::Wake;
 use crate::store::Tx;
 use crate::store::order::StoredOrder;
 
+/// Times that are no farther apart are the same, in ms: peers write them to the second.
+const SAME_TIME_MS: i64 = 1_000;
+
 /// How long the price of a change holds, in ms.
 const PROPOSAL_MS: i64 = 3 * 60_000;
 
@@ -28,12 +31,13 @@ impl Platform {
         if let Some(outcome) = refusal_of_targets(&stored.order, &update) {
             return Ok(outcome);
         }
-        if is_targeted(&update, &[Target::Price]) {
+        let wish = wish_of(&stored.order, &update);
+        let is_paid = update.is_paid && is_targeted(&update, &[Target::Payment]);
+        if is_targeted(&update, &[Target::Price]) && is_proposed(&stored.order, &wish) {
             return self.accept(tx, asker, stored, &update, at).await;
         }
-        let wish = wish_of(&stored.order, &update);
         if wish.pickup.is_none() && wish.drop.is_none() {
-            self.pay_otherwise(tx, asker, stored, &wish, at).await
+            self.pay_otherwise(tx, asker, stored, (&wish, is_paid), at).await
         } else {
             self.propose(tx, asker, stored, wish, at).await
         }
@@ -72,7 +76,7 @@ impl Platform {
         tx: &mut Tx,
         asker: &Asker<'_>,
         mut stored: StoredOrder,
-        wish: &Wish,
+        (wish, is_paid): (&Wish, bool),
         at: Timestamp,
     ) -> Result<Outcome, RequestError> {
         let changed = match wish.payment {
@@ -84,6 +88,7 @@ impl Platform {
             Ok(effects) => effects,
             Err(error) => return Ok(refused(Action::Update, &error)),
         };
+        stored.order.payment.is_said_paid |= is_paid;
         let view = stored.order.clone();
         let reply = Reply::Updated(&view, Change::Payment);
         self.enqueue_in_sequence(tx, &mut stored.order, reply, asker.letter(), at).await?;
@@ -117,13 +122,24 @@ impl Platform {
 
     /// Why the ride would not be served with this way, if that is so. One with an item that is not offered any more
     /// goes on.
-    fn not_served(&self, order: &Order, wish: &Wish) -> Option<String> {
+    pub(super) fn not_served(&self, order: &Order, wish: &Wish) -> Option<String> {
         let catalog = self.catalog();
         let item = catalog.item(&order.item_id)?;
         let pickup = wish.pickup.as_ref().unwrap_or(&order.route.pickup).position;
         let drop = wish.drop.as_ref().or(order.route.drop.as_ref()).map(|drop| drop.position);
         catalog.served(pickup, drop, item).err().map(|error| error.to_string())
     }
+}
+
+/// Whether all of a wish is what was proposed: what is said beside a price that is said back is no new wish.
+fn is_proposed(order: &Order, wish: &Wish) -> bool {
+    let Some(proposal) = &order.proposal else { return wish.is_empty() };
+    let same_place = |wanted: &Option<Place>, proposed: &Place| {
+        wanted.as_ref().is_none_or(|wanted| !is_elsewhere(wanted, proposed))
+    };
+    same_place(&wish.pickup, &proposal.pickup)
+        && same_place(&wish.drop, &proposal.drop)
+        && wish.payment.is_none_or(|wanted| wanted == proposal.payment)
 }
 
 fn is_targeted(update: &Update, targets: &[Target]) -> bool {
@@ -181,6 +197,8 @@ fn changed_beside(order: &Order, update: &Update) -> Vec<&'static str> {
     let other_text =
         |said: &Option<String>, ours: &str| said.as_ref().is_some_and(|said| said != ours);
     let rider = order.rider.as_ref();
+    let pickup_at = order.pickup_at.unwrap_or(order.terms.estimate.start_at);
+    let taken_up: Vec<_> = order.terms.discounts.iter().map(|taken| taken.code.clone()).collect();
     let differs = [
         (
             "the pickup",
@@ -212,6 +230,22 @@ fn changed_beside(order: &Order, update: &Update) -> Vec<&'static str> {
             other_text(&update.rider.phone, rider.map_or("", |rider| &rider.phone)),
             false,
         ),
+        (
+            "the time of the pickup",
+            update.pickup_at.is_some_and(|said| said.since_ms(pickup_at).abs() > SAME_TIME_MS),
+            false,
+        ),
+        ("the fulfillment", other_text(&update.fulfillment_id, &order.fulfillment_id), false),
+        (
+            "the vehicle's category",
+            update
+                .vehicle_category
+                .as_ref()
+                .is_some_and(|said| !said.eq_ignore_ascii_case(&order.listing.vehicle_category)),
+            false,
+        ),
+        ("the offers", !update.promotions.is_empty() && update.promotions != taken_up, false),
+        ("the quantity", update.count.is_some_and(|count| count != 1), false),
         ("the item", other_text(&update.item_id, &order.item_id), false),
         (
             "the provider",

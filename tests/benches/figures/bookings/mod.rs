@@ -26,7 +26,8 @@ const RIDERS: [usize; 3] = [1, 16, 64];
 /// Bookings of each measurement.
 const BOOKINGS: usize = 640;
 
-/// Vehicles that are enough for all of them: a vehicle that accepted stays with its rider.
+/// Vehicles that are enough for all of them. A vehicle that accepted stays with its rider: later measurements
+/// have more around that are taken.
 const VEHICLES: usize = 4_000;
 
 pub(super) fn rows(_: &Data) -> Vec<Row> {
