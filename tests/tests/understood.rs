@@ -181,23 +181,44 @@ fn told_rider(RiderDetails { name, phone }: &RiderDetails) -> String {
     format!("rider's name {}, phone {}", said(name.as_deref()), said(phone.as_deref()))
 }
 
-fn told_details(Details { rider, payment, submission, language }: &Details) -> Vec<String> {
+fn told_details(details: &Details) -> Vec<String> {
+    let Details { rider, payment, is_paid, pickup, drop, submission, language } = details;
     let payment = payment.map_or_else(
         || "payment none".into(),
         |terms| format!("payment {:?}, collected by {:?}", terms.method, terms.collected_by),
     );
-    vec![told_rider(rider), payment, format!("form {submission:?}, language {language:?}")]
+    let place = |place: &Option<Place>| place.as_ref().map_or_else(|| "none".into(), told_place);
+    let payment = format!("{payment}, paid {is_paid}");
+    let way = format!("pickup {}, drop {}", place(pickup), place(drop));
+    vec![told_rider(rider), payment, way, format!("form {submission:?}, language {language:?}")]
 }
 
 fn told_update(update: &Update) -> Vec<String> {
-    let Update { order_id, targets, pickup, drop, payment, price, rider, item_id, provider_id } =
-        update;
+    let Update {
+        order_id,
+        targets,
+        pickup,
+        drop,
+        payment,
+        is_paid,
+        price,
+        pickup_at,
+        fulfillment_id,
+        vehicle_category,
+        promotions,
+        count,
+        rider,
+        item_id,
+        provider_id,
+    } = update;
     let place = |place: &Option<Place>| place.as_ref().map_or_else(|| "none".into(), told_place);
     vec![
         format!("order {order_id}, targets {targets:?}"),
         format!("pickup {}, drop {}", place(pickup), place(drop)),
-        format!("payment {payment:?}, price {}", told_price(*price)),
+        format!("payment {payment:?}, paid {is_paid}, price {}", told_price(*price)),
         told_rider(rider),
-        format!("item {item_id:?} of {provider_id:?}"),
+        format!("item {item_id:?} of {provider_id:?}, count {count:?}, promotions {promotions:?}"),
+        format!("fulfillment {fulfillment_id:?}, at {pickup_at:?}"),
+        format!("vehicle's category {}", said(vehicle_category.as_deref())),
     ]
 }

@@ -210,8 +210,7 @@ pub(super) fn payment(body: &Value) -> Result<Option<PaymentTerms>, Fault> {
 pub(super) fn is_said_paid(body: &Value) -> bool {
     const PLACES: [&str; 2] =
         ["/message/order/payment/status", "/message/order/payment/params/transaction_status"];
-    let says = |pointer: &&str| body.pointer(pointer).and_then(Value::as_str) == Some(PAID);
-    PLACES.iter().any(|pointer| says(&pointer))
+    PLACES.iter().any(|pointer| body.pointer(pointer).and_then(Value::as_str) == Some(PAID))
 }
 
 /// The price that a quote says, in either place that peers have for it.

@@ -37,11 +37,14 @@ pub fn acknowledgement() -> Object {
         .build()
 }
 
+/// Fields by name.
+type Fields = Vec<(&'static str, ObjectBuilder)>;
+
 /// What is asked; `None` where the context is all.
 fn message(action: Action) -> Option<Object> {
     let order = || object("The order, as far as it is said");
     let order_id = || text("The order's id, as the answer to init told it");
-    let (needed, more): (Vec<(&str, ObjectBuilder)>, Vec<(&str, ObjectBuilder)>) = match action {
+    let (needed, more): (Fields, Fields) = match action {
         Action::Search => (vec![("intent", object("What is looked for, and where"))], vec![]),
         Action::Select | Action::Init | Action::Confirm => (vec![("order", order())], vec![]),
         Action::Status => (vec![("order_id", order_id())], vec![]),
