@@ -78,10 +78,10 @@ async fn a_rider_who_cancels_is_charged_from_the_acceptance_on_and_never_once_ab
     for stage in [Stage::Initialized, Stage::Offered, Stage::Reassigning] {
         let (bap, ride, answer) = cancelled_at(stage).await;
         assert_eq!(answer.callbacks[0].0, "on_cancel", "{stage}: the answer");
-        let told: Vec<_> = bap.callbacks().await.into_iter().map(|(action, _)| action).collect();
-        assert_eq!(told.last().map(String::as_str), Some("on_cancel"), "{stage}: the last word");
-        let answered = told.iter().filter(|action| *action == "on_confirm").count();
-        assert_eq!(answered, usize::from(stage != Stage::Initialized), "{stage}: {told:?}");
+        let actions: Vec<_> = bap.callbacks().await.into_iter().map(|(action, _)| action).collect();
+        assert_eq!(actions.last().map(String::as_str), Some("on_cancel"), "{stage}: the last word");
+        let answered = actions.iter().filter(|action| *action == "on_confirm").count();
+        assert_eq!(answered, usize::from(stage != Stage::Initialized), "{stage}: {actions:?}");
         assert_eq!(told(&bap, &ride).await, free(), "{stage}");
     }
     for stage in [Stage::Accepted, Stage::EnRoute, Stage::AtPickup] {

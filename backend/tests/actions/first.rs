@@ -104,14 +104,14 @@ async fn nothing_is_quoted_or_booked_before_a_required_form_is_in() {
         "items": [{ "id": "auto", "xinput": { "form": { "submission_id": taken["submission_id"] } } }],
     });
     let elsewhere = |context: &mut Value| context["transaction_id"] = json!("another");
+    assert!(bap.ask("select", &choice("auto", &json!({}))).await.order()["quote"].is_object());
+    let alone = bap.ask_as("select", &choice("auto", &json!({})), elsewhere).await;
+    assert_eq!(alone.answer.named(), path, "another transaction, and no id");
     let told = bap.ask_as("select", &choice("auto", &named), elsewhere).await;
     let initialized = bap.init(told.order()).await.order().clone();
     assert!(bap.confirm(&initialized).await.callbacks.is_empty(), "booked");
     let kept = bap.order(initialized["id"].as_str().expect("an id")).await.submission;
     assert_eq!(kept.map(|id| id.to_string()).as_deref(), taken["submission_id"].as_str());
-    assert!(bap.ask("select", &choice("auto", &json!({}))).await.order()["quote"].is_object());
-    let alone = bap.ask_as("select", &choice("auto", &json!({})), elsewhere).await;
-    assert_eq!(alone.answer.named(), path, "another transaction, and no id");
 }
 
 #[tokio::test]

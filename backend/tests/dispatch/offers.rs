@@ -173,7 +173,7 @@ async fn the_driver_of_a_ride_booked_ahead_is_looked_for_in_time_and_not_before(
         world.answer(0, 0, offer, true).await;
         assert_eq!(
             world.told(1).await,
-            ["on_status"],
+            ["on_update"],
             "who comes; the booking was confirmed before"
         );
         let mut tx = world.store.read().await.expect("begins");

@@ -238,6 +238,12 @@ async fn answers_are_tried_for_the_ttl_and_say_it_but_news_of_a_booking_for_thre
         assert_eq!(body["context"]["ttl"], "PT30S", "{action}");
         assert!((10_000..=30_000).contains(&ms), "{action} is tried for {ms} ms");
     }
+    // Where it stands is asked again by whoever still wants to know.
     let (body, ms) = world.callbacks("on_status").await.remove(0);
+    assert_eq!(body["context"].get("ttl"), None);
+    assert!((10_000..=30_000).contains(&ms), "on_status is tried for {ms} ms");
+    let id = body["message"]["order"]["id"].clone();
+    assert!(world.send(&Ask::new("cancel", "m-off", &json!({ "order_id": id }))).await.is_ack());
+    let (body, ms) = world.callbacks("on_cancel").await.remove(0);
     assert_eq!((body["context"].get("ttl"), ms), (None, 72 * 3_600_000));
 }

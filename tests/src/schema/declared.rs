@@ -22,6 +22,7 @@ const EXTENSIONS: &[(&str, &str)] = &[
     ("/items/*/xinput", "the guide to 0.9.4: a form"),
     ("/message/url", "published examples, for the schema's uri"),
     ("/message/update_target", "published examples: what changed"),
+    ("/error", "every other callback's: feedback_form, cancellation_reasons and rating_categories"),
     (
         "/message",
         "published examples: where rating categories are, for the schema's place beside it",

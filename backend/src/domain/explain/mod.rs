@@ -327,7 +327,7 @@ fn counting<'r>(order: &Order, records: &'r [Recorded]) -> Cow<'r, [Recorded]> {
     let Some(closed_at) = facts::closed_at(order).filter(|_| is_silent) else {
         return Cow::Borrowed(records);
     };
-    let by_then = records.iter().filter(|record| record.received_at <= closed_at);
+    let by_then = records.iter().filter(|record| record.received_at < closed_at);
     let mut by_then: Vec<_> = by_then.cloned().collect();
     put_in_order(&mut by_then);
     Cow::Owned(by_then)

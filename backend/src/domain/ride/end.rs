@@ -134,7 +134,11 @@ impl Order {
         }
         let id = trip.id;
         let heard = trip.heard_of(trail, at);
-        trip.closed = Some(Closed { by: by.clone(), at, reason: reason.to_owned(), heard });
+        // What came in before comes before it, and what comes in from now on behind it, in the same millisecond too.
+        let last = trip.facts.iter().map(|fact| fact.received_at).max();
+        let closed_at = last.map_or(at, |last| at.max(last.plus_ms(1)));
+        let reason_kept = reason.to_owned();
+        trip.closed = Some(Closed { by: by.clone(), at: closed_at, reason: reason_kept, heard });
         trip.note(at, at, Step::Closed, by.clone(), reason.to_owned());
         let mut effects = trip.release();
         if trip.is_under_way() {
