@@ -1,6 +1,7 @@
 //! After a ride, and beside it: ratings, what is asked with them, and help.
 
 use serde_json::{Value, json};
+use tripline_backend::domain::support::Support;
 use tripline_backend::operate::Actor;
 use tripline_backend::operate::import::{Source, import};
 use tripline_backend::time;
@@ -126,7 +127,7 @@ async fn support_is_told_in_both_fields_and_the_operator_sees_who_asked() {
     let cases = bap.order(ride.id()).await.cases;
     assert_eq!(cases.open(), 1, "one case, counted: {cases:?}");
     assert_eq!(bap.ask("support", &json!({ "ref_id": "nothing" })).await.error_code(), "50004");
-    let bap = Bap::with(|settings| settings.support = Default::default()).await;
+    let bap = Bap::with(|settings| settings.support = Support::default()).await;
     let ride = bap.ride_at(Stage::Started).await;
     let told = bap.ask("support", &json!({ "ref_id": ride.id() })).await;
     assert_eq!(told.error_code(), "50004");

@@ -19,6 +19,15 @@ use crate::published::held;
 use crate::unit::Unit;
 use crate::world::{Answer, Ask, World, route, sample};
 
+/// The sample's settings with somebody to call, changed.
+fn set_up(change: impl FnOnce(&mut Settings)) -> Settings {
+    let mut settings = sample().settings();
+    settings.support.phone = Some("+91 80 4000 0000".into());
+    settings.support.url = Some("https://fleet.example/help".into());
+    change(&mut settings);
+    settings
+}
+
 /// What came of a request.
 #[derive(Debug)]
 pub(crate) struct Told {
@@ -62,11 +71,12 @@ impl Bap {
 
     /// The same, set up otherwise than the sample.
     pub(crate) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
-        let mut settings = sample().settings();
-        settings.support.phone = Some("+91 80 4000 0000".into());
-        settings.support.url = Some("https://fleet.example/help".into());
-        change(&mut settings);
-        Self::of(World::with_settings(settings).await).await
+        Self::of(World::with_settings(set_up(change)).await).await
+    }
+
+    /// The same over this store.
+    pub(crate) async fn over(url: &str, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::of(World::with_settings_over(url, set_up(change)).await).await
     }
 
     async fn of(world: World) -> Self {

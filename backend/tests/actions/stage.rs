@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tripline_backend::operate::{Actor, trip as operate};
 use tripline_backend::time;
 use tripline_protocol::id::TripId;
@@ -11,6 +11,7 @@ use tripline_protocol::unit::Paise;
 
 use crate::bap::Bap;
 use crate::unit::{Unit, start};
+use crate::world::{World, at, route};
 
 /// How far a ride has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub(crate) enum Stage {
     Paused,
     Ended,
     Paid,
+    Scheduled,
+    Proposed,
     Reassigning,
     CancelledByRider,
     CancelledByOperator,
@@ -34,7 +37,7 @@ pub(crate) enum Stage {
 }
 
 impl Stage {
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::Quoted,
         Self::Initialized,
         Self::Offered,
@@ -45,6 +48,8 @@ impl Stage {
         Self::Paused,
         Self::Ended,
         Self::Paid,
+        Self::Scheduled,
+        Self::Proposed,
         Self::Reassigning,
         Self::CancelledByRider,
         Self::CancelledByOperator,
@@ -87,7 +92,7 @@ impl Bap {
     async fn brought_to(&self, stage: Stage) -> Ride {
         let mut ride = self.booked(stage).await;
         match stage {
-            Stage::Quoted | Stage::Initialized | Stage::Offered => {}
+            Stage::Quoted | Stage::Initialized | Stage::Offered | Stage::Scheduled => {}
             Stage::Unserved | Stage::Expired => {
                 let later = time::now().plus_ms(3_600_000);
                 self.handle_due(later).await;
@@ -99,6 +104,7 @@ impl Bap {
             | Stage::Paused
             | Stage::Ended
             | Stage::Paid
+            | Stage::Proposed
             | Stage::Reassigning
             | Stage::CancelledByRider
             | Stage::CancelledByOperator
@@ -117,7 +123,15 @@ impl Bap {
     /// As far as requests alone bring it.
     async fn booked(&self, stage: Stage) -> Ride {
         let unit = Unit::new(1);
-        let quoted = self.select().await.order().clone();
+        let quoted = if stage == Stage::Scheduled {
+            let mut fulfillment = route();
+            fulfillment["start"]["time"] = json!({ "timestamp": at(86_400) });
+            let order =
+                json!({ "items": [{ "id": World::item_id() }], "fulfillment": fulfillment });
+            self.ask("select", &json!({ "order": order })).await.order().clone()
+        } else {
+            self.select().await.order().clone()
+        };
         if stage == Stage::Quoted {
             let mut order = quoted;
             order["id"] = self.hidden_id(&order).await.into();
@@ -127,7 +141,8 @@ impl Bap {
         let ride = Ride { unit, trip: None, order };
         if !matches!(stage, Stage::Initialized | Stage::Expired) {
             let told = self.confirm(&ride.order).await;
-            assert!(told.answer.is_ack() && told.callbacks.is_empty(), "{told:?}");
+            let answered = usize::from(stage == Stage::Scheduled);
+            assert!(told.answer.is_ack() && told.callbacks.len() == answered, "{told:?}");
         }
         ride
     }
@@ -181,6 +196,8 @@ impl Bap {
             | Stage::Paused
             | Stage::Ended
             | Stage::Paid
+            | Stage::Scheduled
+            | Stage::Proposed
             | Stage::NoShow
             | Stage::Unserved
             | Stage::Expired => {}
@@ -214,6 +231,12 @@ impl Bap {
         if stage == Stage::Paused {
             self.step(&mut ride.unit, trip, TripStep::Pause).await;
         }
+        if stage == Stage::Proposed {
+            let end = json!({ "location": { "gps": "12.9800000,77.7000000" } });
+            let order = json!({ "id": ride.id(), "fulfillment": { "end": end } });
+            let message = json!({ "update_target": "fulfillment.end", "order": order });
+            ride.order["quote"] = self.ask("update", &message).await.order()["quote"].clone();
+        }
         if matches!(stage, Stage::Ended | Stage::Paid) {
             ride.unit.drive(2_000, 300);
             let id = ride.id().to_owned();
@@ -237,7 +260,7 @@ impl Bap {
 
     /// The rider calls it off.
     pub(crate) async fn cancel(&self, order_id: &str) -> crate::bap::Told {
-        let message = serde_json::json!({ "order_id": order_id, "cancellation_reason_id": "3" });
+        let message = json!({ "order_id": order_id, "cancellation_reason_id": "3" });
         self.ask("cancel", &message).await
     }
 }

@@ -36,7 +36,7 @@ fn requests(ride: &Ride) -> Vec<(&'static str, &'static str, Value)> {
         ),
         ("pickup", "update", update("order.fulfillment.start", place("start"))),
         ("drop", "update", update("fulfillment.end", place("end"))),
-        ("accept", "update", update("quote", json!({ "quote": { "price": { "value": "1.00" } } }))),
+        ("accept", "update", update("quote", json!({ "quote": ride.order["quote"] }))),
         ("rate", "rating", json!({ "id": id, "rating_category": "DRIVER", "value": 4 })),
         ("support", "support", json!({ "ref_id": id })),
     ]

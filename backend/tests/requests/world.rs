@@ -146,6 +146,15 @@ impl World {
     pub(crate) async fn with_settings(settings: Settings) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let url = format!("sqlite:{}", dir.path().join("test.db").display());
+        Self::set_up(dir, url, settings).await
+    }
+
+    /// The same over this store.
+    pub(crate) async fn with_settings_over(url: &str, settings: Settings) -> Self {
+        Self::set_up(tempfile::tempdir().expect("a folder"), url.into(), settings).await
+    }
+
+    async fn set_up(dir: TempDir, url: String, settings: Settings) -> Self {
         let store = Store::open(&url).await.expect("opens");
         let directory = directory(dir.path());
         Self::of(dir, url, store, settings, directory, generous()).await
