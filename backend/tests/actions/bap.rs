@@ -76,7 +76,8 @@ impl Bap {
 
     /// The same over this store.
     pub(crate) async fn over(url: &str, change: impl FnOnce(&mut Settings)) -> Self {
-        Self::of(World::with_settings_over(url, set_up(change)).await).await
+        let dir = tempfile::tempdir().expect("a folder");
+        Self::of(World::set_up(dir, url.into(), set_up(change)).await).await
     }
 
     async fn of(world: World) -> Self {

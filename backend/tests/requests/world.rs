@@ -149,12 +149,8 @@ impl World {
         Self::set_up(dir, url, settings).await
     }
 
-    /// The same over this store.
-    pub(crate) async fn with_settings_over(url: &str, settings: Settings) -> Self {
-        Self::set_up(tempfile::tempdir().expect("a folder"), url.into(), settings).await
-    }
-
-    async fn set_up(dir: TempDir, url: String, settings: Settings) -> Self {
+    /// The same over this store, with what else it needs in a folder.
+    pub(crate) async fn set_up(dir: TempDir, url: String, settings: Settings) -> Self {
         let store = Store::open(&url).await.expect("opens");
         let directory = directory(dir.path());
         Self::of(dir, url, store, settings, directory, generous()).await
