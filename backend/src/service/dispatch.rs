@@ -139,8 +139,13 @@ impl Platform {
         order: &mut Order,
         at: Timestamp,
     ) -> Result<Vec<Effect>, ServiceError> {
-        let named = order.named.clone().filter(|_| order.offers.is_empty());
+        let named = order.named.clone().filter(|_| order.asked().next().is_none());
         let Some(vehicle) = named else { return Ok(order.give_up_named(at)) };
+        // An offer that was taken back for a change freed it for a moment.
+        let was_free = !order.offers.is_empty();
+        if was_free && !tx.hold(&vehicle.device, order.id).await? {
+            return Ok(order.give_up_named(at));
+        }
         self.offer_to(tx, order, vehicle, at).await
     }
 

@@ -88,7 +88,15 @@ async fn named_driver_is_asked(bap: &Bap) {
     for other in (1..=3).filter(|other| *other != n) {
         assert!(bap.offer_to(&Unit::new(other)).await.is_none(), "KA {other} is not asked");
     }
-    let (assignment, _) = bap.offer_to(&ride.unit).await.expect("asked");
+    let (first, _) = bap.offer_to(&ride.unit).await.expect("asked");
+    // To be paid otherwise it is offered anew, to the same one.
+    let payment = json!({ "type": "ON-ORDER", "collected_by": "BAP" });
+    let message = json!({
+        "update_target": "payment", "order": { "id": ride.id(), "payment": payment },
+    });
+    assert_eq!(bap.ask("update", &message).await.order()["payment"]["collected_by"], "BAP");
+    let (assignment, _) = bap.offer_to(&ride.unit).await.expect("asked again");
+    assert_ne!(first, assignment);
     let body = EventBody::Answered { assignment, answer: Answer::Reject { reason: String::new() } };
     let event = tripline_protocol::link::up::Event { body, ..ride.unit.accept(assignment) };
     bap.tell(&mut ride.unit, vec![event]).await;

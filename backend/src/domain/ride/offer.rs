@@ -194,9 +194,10 @@ impl Order {
 
     /// The one driver whom the quote named does not take it: there is no other to ask.
     pub fn give_up_named(&mut self, at: Timestamp) -> Vec<Effect> {
-        let was_asked = self.named.is_some() && !self.offers.is_empty();
-        let is_over = was_asked && !self.has_open_offer() && !self.was_given_to_somebody();
-        if is_over { self.give_up(at) } else { Vec::new() }
+        if self.has_open_offer() || self.was_given_to_somebody() {
+            return Vec::new();
+        }
+        self.give_up(at)
     }
 
     /// Whether the rider's platform still waits for the answer to its booking, which tells of a driver.
