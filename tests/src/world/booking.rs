@@ -117,12 +117,15 @@ impl World {
                 entries
                     .iter()
                     .filter(|entry| entry.order_id.as_deref() == Some(&order_id))
-                    .find(|entry| entry.action == "on_update")
+                    .find(|entry| entry.body["message"]["update_target"] == FINAL_FARE)
                     .map(|entry| entry.body.clone())
             })
             .await
     }
 }
+
+/// What an `on_update` says it tells of when the fare is final.
+const FINAL_FARE: &str = "order.quote,order.payment";
 
 /// A drop about a kilometre and a half from a pickup, `lat,lon`.
 pub fn drop_near(pickup: &str) -> Result<String> {
