@@ -246,7 +246,9 @@ fn words(value: &Value) -> BTreeSet<(String, String)> {
                 }
             }
             Value::Array(items) => {
-                items.iter().for_each(|item| collect(item, &format!("{path}/*"), found));
+                for item in items {
+                    collect(item, &format!("{path}/*"), found);
+                }
             }
             Value::String(word) => {
                 let name = path.rsplit('/').next().unwrap_or_default();
