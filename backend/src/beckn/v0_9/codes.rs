@@ -379,42 +379,19 @@ pub const fn failure_path(kind: FailureKind) -> Option<&'static str> {
 
 /// The field of a request that a fault is about, where its kind says so.
 pub const fn fault_path(kind: FaultKind, action: Action) -> Option<&'static str> {
+    let is_search = matches!(action, Action::Search);
     match kind {
         FaultKind::MessageIdReused => Some("context.message_id"),
         FaultKind::Stale => Some("context.timestamp"),
-        FaultKind::NotServed => match action {
-            Action::Search => Some("message.intent.fulfillment.start.location.gps"),
-            Action::Select
-            | Action::Init
-            | Action::Confirm
-            | Action::Status
-            | Action::Track
-            | Action::Cancel
-            | Action::Update
-            | Action::Rating
-            | Action::Support
-            | Action::CancellationReasons
-            | Action::RatingCategories
-            | Action::FeedbackForm => Some("message.order.fulfillment.start.location.gps"),
-        },
+        FaultKind::NotServed if is_search => Some("message.intent.fulfillment.start.location.gps"),
+        FaultKind::NotServed => Some("message.order.fulfillment.start.location.gps"),
         FaultKind::UnknownProvider => Some("message.order.provider.id"),
         FaultKind::UnknownItem => Some("message.order.items.0.id"),
         FaultKind::UnknownPromotion => Some("message.order.offers"),
-        FaultKind::TooFarAhead => match action {
-            Action::Search => Some("message.intent.fulfillment.start.time.timestamp"),
-            Action::Select
-            | Action::Init
-            | Action::Confirm
-            | Action::Status
-            | Action::Track
-            | Action::Cancel
-            | Action::Update
-            | Action::Rating
-            | Action::Support
-            | Action::CancellationReasons
-            | Action::RatingCategories
-            | Action::FeedbackForm => Some("message.order.fulfillment.start.time.timestamp"),
-        },
+        FaultKind::TooFarAhead if is_search => {
+            Some("message.intent.fulfillment.start.time.timestamp")
+        }
+        FaultKind::TooFarAhead => Some("message.order.fulfillment.start.time.timestamp"),
         FaultKind::Quantity => Some("message.order.items.0.quantity.count"),
         FaultKind::DropMissing => Some("message.order.fulfillment.end.location.gps"),
         FaultKind::FormMissing => Some("message.order.items.0.xinput.form.submission_id"),

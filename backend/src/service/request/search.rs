@@ -41,10 +41,7 @@ impl Platform {
             Err(_) if self.settings.network.silent_when_not_served => {
                 Ok(Outcome::Done(Wake::default()))
             }
-            Err(why) => {
-                let kind = if why == NO_MATCH { FaultKind::NoMatch } else { FaultKind::NotServed };
-                Err(Fault::new(kind, why).into())
-            }
+            Err(why) => Err(why.into()),
         }
     }
 
@@ -63,17 +60,19 @@ impl Platform {
         route: &Route,
         filter: &Filter,
         at: Timestamp,
-    ) -> Result<Result<Vec<Offered>, String>, ServiceError> {
+    ) -> Result<Result<Vec<Offered>, Fault>, ServiceError> {
         let catalog = self.catalog();
         let drop = route.drop.as_ref().map(|drop| drop.position);
         let later = self.is_later(route, at);
-        let mut why = "nothing is offered here".to_owned();
+        let not_served = |message| Fault::new(FaultKind::NotServed, message);
+        let no_match = || Fault::new(FaultKind::NoMatch, NO_MATCH);
+        let mut why = not_served("nothing is offered here".to_owned());
         let mut offered = Vec::new();
         for item in catalog.items() {
             let tariff = match catalog.served(route.pickup.position, drop, item) {
                 Ok(tariff) => tariff,
                 Err(error) => {
-                    why = error.to_string();
+                    why = not_served(error.to_string());
                     continue;
                 }
             };
@@ -82,17 +81,17 @@ impl Platform {
             let promotions = catalog.promotions_of(item, at);
             one.promotions = promotions.map(promoted).collect();
             if !filter.takes(&one) {
-                NO_MATCH.clone_into(&mut why);
+                why = no_match();
                 continue;
             }
             one.nearest = self.nearest_free(tx, route, &one.listing, &filter.vehicle, at).await?;
             // Who is there now says nothing of a ride later on.
             if one.nearest.is_none() && !later {
-                NO_VEHICLE.clone_into(&mut why);
+                why = not_served(NO_VEHICLE.to_owned());
                 continue;
             }
             if !is_listed_with(&one, &filter.properties) {
-                NO_MATCH.clone_into(&mut why);
+                why = no_match();
                 continue;
             }
             let (by, transaction) = (asker.subscriber_id, asker.transaction_id);

@@ -7,6 +7,7 @@ use tripline_protocol::unit::Timestamp;
 use super::{Asker, Outcome, RequestError, failed, own, refused, unknown_order};
 use crate::beckn::{Action, Change, FailureKind, Reply, Target, Update};
 use crate::domain::change::Wish;
+use crate::domain::effect::Effect;
 use crate::domain::order::Order;
 use crate::service::Platform;
 use crate::service::effects::Wake;
@@ -62,12 +63,7 @@ impl Platform {
         };
         // Whoever was named was named for another ride.
         stored.order.named = None;
-        let view = stored.order.clone();
-        let reply = Reply::Updated(&view, Change::Accepted);
-        self.enqueue_in_sequence(tx, &mut stored.order, reply, asker.letter(), at).await?;
-        let mut wake = self.carry_out_change(tx, &mut stored, effects, at).await?;
-        wake.merge(Wake::callbacks());
-        Ok(Outcome::Done(wake))
+        self.changed(tx, asker, &mut stored, (Change::Accepted, effects), at).await
     }
 
     /// The ride is paid otherwise, which changes no price.
@@ -89,10 +85,22 @@ impl Platform {
             Err(error) => return Ok(refused(Action::Update, &error)),
         };
         stored.order.payment.is_said_paid |= is_paid;
+        self.changed(tx, asker, &mut stored, (Change::Payment, effects), at).await
+    }
+
+    /// Answers that the ride is changed, and does what that asks for.
+    async fn changed(
+        &self,
+        tx: &mut Tx,
+        asker: &Asker<'_>,
+        stored: &mut StoredOrder,
+        (change, effects): (Change, Vec<Effect>),
+        at: Timestamp,
+    ) -> Result<Outcome, RequestError> {
         let view = stored.order.clone();
-        let reply = Reply::Updated(&view, Change::Payment);
+        let reply = Reply::Updated(&view, change);
         self.enqueue_in_sequence(tx, &mut stored.order, reply, asker.letter(), at).await?;
-        let mut wake = self.carry_out_change(tx, &mut stored, effects, at).await?;
+        let mut wake = self.carry_out_change(tx, stored, effects, at).await?;
         wake.merge(Wake::callbacks());
         Ok(Outcome::Done(wake))
     }
